@@ -1,0 +1,44 @@
+package dev.ckpt;
+
+/** How to start. */
+public sealed interface Resume {
+
+  /** From the newest checkpoint that verifies, else fresh. An all-corrupt run is an error. */
+  record Auto() implements Resume {}
+
+  /** Fresh: a new root in the same run; what was there stays, on a branch of its own. */
+  record Never() implements Resume {}
+
+  /** From the newest checkpoint that verifies; none is an error. */
+  record Required() implements Resume {}
+
+  /**
+   * From one checkpoint.
+   *
+   * @param reference an id, {@code best(metric)}, {@code best(metric, min)}, or what a resolver
+   *     knows ({@code mlflow:...}). Asked again by a restarter, it means the newest commit on the
+   *     branch that first applied it, so that the training gets on.
+   */
+  record From(String reference) implements Resume {}
+
+  /**
+   * Reads the form used in config files: {@code auto}, {@code never}, {@code required}, or a
+   * reference.
+   */
+  static Resume parse(String text) {
+    return switch (text) {
+      case "auto" -> new Auto();
+      case "never" -> new Never();
+      case "required" -> new Required();
+      default -> new From(text);
+    };
+  }
+
+  /** The form used in config files and records. */
+  default String text() {
+    if (this instanceof From from) {
+      return from.reference();
+    }
+    return this instanceof Auto ? "auto" : this instanceof Never ? "never" : "required";
+  }
+}

@@ -1,0 +1,163 @@
+package dev.ckpt.spi;
+
+import java.io.Closeable;
+import java.io.IOException;
+import java.net.URI;
+import java.nio.ByteBuffer;
+import java.time.Instant;
+import java.util.Collection;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/**
+ * Where checkpoints live: a flat space of immutable objects under slash-separated keys. The
+ * contract is the common ground of POSIX folders and object stores: no rename, no append, no
+ * overwrite, no shared memory, no clock of another machine.
+ *
+ * <p>A key is one or more segments of {@code [A-Za-z0-9._-]} joined by {@code /}; no segment begins
+ * with a dot. Objects appear whole or not at all: a key that {@link #list} or {@link #read} shows
+ * holds all its bytes, and keeps them until it is deleted.
+ *
+ * <p>Errors: a missing key is {@link java.nio.file.NoSuchFileException}; a key of a wrong form is
+ * {@link IllegalArgumentException}; everything else is an {@link IOException}. After an {@code
+ * IOException} from {@link #putIfAbsent} or {@link Sink#complete} the object may exist or not: the
+ * caller reads, then decides. All methods may be called from any thread, also at once, and may
+ * block as long as the medium does: never call one on a training thread.
+ *
+ * <p>The contract is held by {@code CheckpointStoreContract} in {@code ckpt-testkit}.
+ */
+public interface CheckpointStore extends Closeable {
+
+  /** The most bytes {@link #putIfAbsent} takes. */
+  int MAX_SMALL_OBJECT = 8 << 20;
+
+  /** Names this store in messages and tells two stores apart; without credentials. */
+  URI uri();
+
+  /**
+   * Creates a small object, durably, unless the key exists. Of several callers at once exactly one
+   * gets {@link Decision#CREATED}. When this returns, with either answer, the object that stands
+   * under the key survives a loss of power.
+   *
+   * @param small its remaining bytes, at most {@link #MAX_SMALL_OBJECT}; position is not changed
+   */
+  Decision putIfAbsent(String key, ByteBuffer small) throws IOException;
+
+  /**
+   * Begins a large object. Nothing is visible under the key before {@link Sink#complete()}, which
+   * fails if the key exists by then.
+   */
+  Sink create(String key) throws IOException;
+
+  /**
+   * Reads from {@code offset} on into {@code into}, as many bytes as fit or are there.
+   *
+   * @return number of bytes read: less than {@code into.remaining()} only at the object's end; 0 at
+   *     or behind it
+   * @throws java.nio.file.NoSuchFileException if there is no such key
+   */
+  int read(String key, long offset, ByteBuffer into) throws IOException;
+
+  /**
+   * A read-only view of a range that costs no heap, where the medium offers it (mmap). The caller
+   * falls back to {@link #read}.
+   *
+   * @param length at most {@link Integer#MAX_VALUE}
+   */
+  default Optional<ByteBuffer> map(String key, long offset, long length) throws IOException {
+    return Optional.empty();
+  }
+
+  /**
+   * Objects whose keys begin with {@code prefix} and are greater than {@code after}, sorted by the
+   * UTF-8 bytes of the key. Lists every object that was complete before the call. The caller closes
+   * the stream.
+   *
+   * @param prefix empty, or ending in {@code /}
+   * @param after empty for all
+   */
+  Stream<Entry> list(String prefix, String after) throws IOException;
+
+  /** Deletes these keys; one that does not exist is no error. Not atomic. */
+  void delete(Collection<String> keys) throws IOException;
+
+  /** Bytes that can still be written, if the medium knows. */
+  default Optional<Long> usableBytes() throws IOException {
+    return Optional.empty();
+  }
+
+  /** The store's own clock: the one that {@link Entry#modified()} is measured by. */
+  Instant now() throws IOException;
+
+  /**
+   * Removes what unfinished {@link Sink}s under {@code prefix} left behind if it is older than
+   * {@code before}: temporary files, multipart uploads. Never touches a visible object.
+   *
+   * @return how many it removed
+   */
+  default int sweep(String prefix, Instant before) throws IOException {
+    return 0;
+  }
+
+  /**
+   * Takes an advisory lock that ends with this process at the latest, where the medium offers one;
+   * else a lock that guards nothing.
+   *
+   * @param holder one line that tells a human who holds it
+   * @throws LockHeldException if another process has it
+   */
+  default Closeable lock(String key, String holder) throws IOException {
+    return () -> {};
+  }
+
+  /** Closes the store; sinks that are still open are aborted. Idempotent. */
+  @Override
+  void close() throws IOException;
+
+  /** The answer to {@link #putIfAbsent}. */
+  enum Decision {
+    /** This call created the object. */
+    CREATED,
+    /** The key existed; nothing was changed. */
+    EXISTS
+  }
+
+  /**
+   * An object as listed.
+   *
+   * @param key its key
+   * @param length its size in bytes
+   * @param modified when it became visible, by the store's clock
+   */
+  record Entry(String key, long length, Instant modified) {}
+
+  /** A large object being written, by one thread at a time. */
+  interface Sink extends Closeable {
+
+    /** Appends the remaining bytes of all buffers, in order, and consumes them. */
+    void write(ByteBuffer... sources) throws IOException;
+
+    /**
+     * Makes the object durable and visible. After this only {@link #close()} may be called.
+     *
+     * @throws java.nio.file.FileAlreadyExistsException if the key exists
+     */
+    void complete() throws IOException;
+
+    /** Gives the object up and removes what was written, as far as possible. Idempotent. */
+    void abort();
+
+    /** Aborts, unless {@link #complete()} returned. */
+    @Override
+    void close();
+  }
+
+  /** The lock belongs to another process; the message says to whom. */
+  final class LockHeldException extends IOException {
+    private static final long serialVersionUID = 1L;
+
+    public LockHeldException(String message) {
+      super(message);
+    }
+  }
+}
