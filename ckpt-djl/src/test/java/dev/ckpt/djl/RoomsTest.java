@@ -1,0 +1,51 @@
+package dev.ckpt.djl;
+
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+
+import com.tngtech.archunit.base.DescribedPredicate;
+import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.junit.AnalyzeClasses;
+import com.tngtech.archunit.junit.ArchTest;
+import com.tngtech.archunit.lang.ArchRule;
+
+/** Holds the adapter to the doors of the core. */
+@AnalyzeClasses(packages = "dev.ckpt.djl", importOptions = ImportOption.DoNotIncludeTests.class)
+class RoomsTest {
+
+  @ArchTest
+  static final ArchRule theAdapterUsesOnlyTheUsersRoomAndTheSeams =
+      noClasses()
+          .should()
+          .dependOnClassesThat(
+              resideInAPackage("dev.ckpt..")
+                  .and(
+                      DescribedPredicate.not(
+                          resideInAnyPackage("dev.ckpt", "dev.ckpt.spi", "dev.ckpt.djl.."))))
+          .allowEmptyShould(true);
+
+  @ArchTest
+  static final ArchRule theAdapterKnowsNoEngine =
+      noClasses()
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage("ai.djl.pytorch..")
+          .allowEmptyShould(true);
+
+  @ArchTest
+  static final ArchRule nothingIsDeserialised =
+      noClasses()
+          .should()
+          .dependOnClassesThat()
+          .haveFullyQualifiedName("java.io.ObjectInputStream")
+          .allowEmptyShould(true);
+
+  @ArchTest
+  static final ArchRule nothingReachesBehindTheJdk =
+      noClasses()
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage("sun..", "jdk.internal..")
+          .allowEmptyShould(true);
+}
