@@ -177,7 +177,6 @@ final class SchemaDecoder {
   }
 
   private String columnName(Field field) {
-    // may be longer than the budget of all names only if names overlap
     String column = metadata.text(field.nameAsByteBuffer());
     if (column.equals(Keys.VALUES)) {
       throw metadata.corrupt("column " + Keys.VALUES + " is not the last");
