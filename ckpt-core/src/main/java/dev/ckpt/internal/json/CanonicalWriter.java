@@ -153,10 +153,10 @@ final class CanonicalWriter {
       if (c < 0x80) {
         asciiCharacter(c);
       } else if (c < 0x800) {
-        out.write(0xC0 | c >> 6);
+        out.write(0xC0 | (c >> 6));
         continuation(c, 0);
       } else if (!Character.isSurrogate(c)) {
-        out.write(0xE0 | c >> 12);
+        out.write(0xE0 | (c >> 12));
         continuation(c, 6);
         continuation(c, 0);
       } else {
@@ -164,7 +164,7 @@ final class CanonicalWriter {
         if (codePoint == c) {
           throw new IllegalArgumentException("a lone surrogate at character " + i + " of a string");
         }
-        out.write(0xF0 | codePoint >> 18);
+        out.write(0xF0 | (codePoint >> 18));
         continuation(codePoint, 12);
         continuation(codePoint, 6);
         continuation(codePoint, 0);
@@ -175,7 +175,7 @@ final class CanonicalWriter {
   }
 
   private void continuation(int codePoint, int shift) {
-    out.write(0x80 | codePoint >> shift & 0x3F);
+    out.write(0x80 | ((codePoint >> shift) & 0x3F));
   }
 
   private void asciiCharacter(char c) {

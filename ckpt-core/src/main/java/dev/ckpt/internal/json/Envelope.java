@@ -19,14 +19,15 @@ import java.util.regex.Pattern;
 /**
  * The envelope of every record on disk, frozen for all versions of the format:
  *
- * <pre>{@code
- * {"digest":"<SHA-256, 64 lower-case hex digits>","kind":"manifest","record":{...},
+ * <pre>
+ * {"digest":"(SHA-256, 64 lower-case hex digits)","kind":"manifest","record":{...},
  *  "requiredFeatures":[],"version":"1.0"}
- * }</pre>
+ * </pre>
  *
  * <p>without the line break: canonical JSON with exactly these five keys. The digest covers all
- * bytes after the first {@value #PREFIX_BYTES}, which are {@code {"digest":"…",}. It is compared
- * before anything else is believed, so that no flipped bit hides and none reads as a newer version.
+ * bytes after the first {@value #PREFIX_BYTES}, the opening brace and the digest with its comma. It
+ * is compared before anything else is believed, so that no flipped bit hides and none reads as a
+ * newer version.
  *
  * <p>A reader of version {@code major.minor} takes every minor version of its major; what it does
  * not know in the body it leaves alone. A newer major, or a required feature that it does not know,
@@ -34,7 +35,7 @@ import java.util.regex.Pattern;
  */
 public final class Envelope {
 
-  /** What stands before the digested bytes: {@code {"digest":"}, 64 hex digits, {@code ",}. */
+  /** How many bytes stand before the digested ones: 11, then 64 hex digits, then 2. */
   public static final int PREFIX_BYTES = 77;
 
   /** The major version that this build writes and reads. */

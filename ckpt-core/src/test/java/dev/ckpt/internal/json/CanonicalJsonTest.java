@@ -14,7 +14,11 @@ import dev.ckpt.CheckpointException;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -23,7 +27,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class CanonicalJsonTest {
 
-  private static final JsonNodeFactory NODES = JsonNodeFactory.withExactBigDecimals(true);
+  private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
 
   private static String encoded(JsonNode node) {
     return new String(CanonicalJson.encode(node), StandardCharsets.UTF_8);
@@ -68,7 +72,7 @@ class CanonicalJsonTest {
   @ValueSource(longs = {1, 2, 3})
   void everyDoubleComesBackBitForBit(long seed) {
     Random random = new Random(seed);
-    for (int i = 0; i < 20_000; i++) {
+    for (int i = 0; i < 6_000; i++) {
       double value =
           switch (i % 4) {
             case 0 -> Double.longBitsToDouble(random.nextLong());
@@ -265,33 +269,29 @@ class CanonicalJsonTest {
   }
 
   private static JsonNode tree(Random random, int depth) {
-    switch (random.nextInt(depth > 4 ? 6 : 8)) {
-      case 0:
-        return NODES.textNode(text(random));
-      case 1:
-        return NODES.numberNode(random.nextLong());
-      case 2:
-        return NODES.numberNode(random.nextGaussian());
-      case 3:
-        return DecimalNode.valueOf(
-            new BigDecimal(new BigInteger(90, random), random.nextInt(60) - 30));
-      case 4:
-        return NODES.booleanNode(random.nextBoolean());
-      case 5:
-        return NODES.nullNode();
-      case 6:
+    return switch (random.nextInt(depth > 4 ? 6 : 8)) {
+      case 0 -> NODES.textNode(text(random));
+      case 1 -> NODES.numberNode(random.nextLong());
+      case 2 -> NODES.numberNode(random.nextGaussian());
+      case 3 ->
+          DecimalNode.valueOf(new BigDecimal(new BigInteger(90, random), random.nextInt(60) - 30));
+      case 4 -> NODES.booleanNode(random.nextBoolean());
+      case 5 -> NODES.nullNode();
+      case 6 -> {
         ArrayNode array = NODES.arrayNode();
         for (int i = random.nextInt(5); i > 0; i--) {
           array.add(tree(random, depth + 1));
         }
-        return array;
-      default:
+        yield array;
+      }
+      default -> {
         ObjectNode object = NODES.objectNode();
         for (int i = random.nextInt(5); i > 0; i--) {
           object.set(text(random), tree(random, depth + 1));
         }
-        return object;
-    }
+        yield object;
+      }
+    };
   }
 
   private static String text(Random random) {
@@ -307,8 +307,8 @@ class CanonicalJsonTest {
     if (!(tree instanceof ObjectNode object)) {
       return tree;
     }
-    var fields = new java.util.ArrayList<>(object.properties());
-    java.util.Collections.reverse(fields);
+    List<Map.Entry<String, JsonNode>> fields = new ArrayList<>(object.properties());
+    Collections.reverse(fields);
     ObjectNode other = NODES.objectNode();
     fields.forEach(field -> other.set(field.getKey(), reversed(field.getValue())));
     return other;
