@@ -1,174 +1,427 @@
 package dev.ckpt;
 
-import dev.ckpt.spi.CheckpointListener;
+import dev.ckpt.internal.commit.Admission;
+import dev.ckpt.internal.commit.Committer;
+import dev.ckpt.internal.commit.Keys;
+import dev.ckpt.internal.commit.Lineage;
+import dev.ckpt.internal.commit.RunLog;
+import dev.ckpt.internal.formats.Formats;
+import dev.ckpt.internal.keep.Housekeeper;
+import dev.ckpt.internal.keep.Keeper;
+import dev.ckpt.internal.restore.Candidates;
+import dev.ckpt.internal.restore.OpenCheckpoint;
+import dev.ckpt.internal.restore.Restorer;
+import dev.ckpt.internal.run.OpenRuns;
+import dev.ckpt.internal.run.StopSignal;
+import dev.ckpt.internal.save.SaveOptions;
+import dev.ckpt.internal.save.Saver;
+import dev.ckpt.internal.save.StagingPool;
+import dev.ckpt.manifest.CheckpointId;
+import dev.ckpt.manifest.EndRecord;
+import dev.ckpt.manifest.ResumeRecord;
 import dev.ckpt.spi.CheckpointStore;
+import java.io.Closeable;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Saves and resumes one run.
  *
- * <p>{@link #resume}, {@link #offer}, {@link #save} and {@link #beforeUpdate} belong to the
- * training thread; the rest may be called from any.
+ * <pre>{@code
+ * try (CheckpointManager ckpt =
+ *     CheckpointManager.in(Path.of("checkpoints")).part("simulation", simulation).open()) {
+ *   long step = ckpt.resume().map(from -> from.checkpoint().progress().step()).orElse(0L);
+ *   while (step < 1_000_000) {
+ *     simulation.advance();
+ *     ckpt.offer(Moment.Kind.STEP, Progress.step(++step), Map::of);
+ *   }
+ *   ckpt.complete(Map.of("steps", step));
+ * }
+ * }</pre>
+ *
+ * <p>{@link #resume}, {@link #offer}, {@link #save}, {@link #beforeUpdate} and {@link #complete}
+ * belong to one thread, the training thread; the rest may be called from any. {@code offer} and
+ * {@code save} copy the state and return; they wait for nothing but the save before, and that never
+ * longer than the deadline. What fails in the background reaches {@link #failures()}, the log, and,
+ * with {@link FailurePolicy#FAIL}, the next call.
  */
 public final class CheckpointManager implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(CheckpointManager.class);
+  private static final Duration SWEEP_GRACE = Duration.ofMinutes(10);
 
-  private CheckpointManager() {}
+  /** What {@link CheckpointManagerBuilder} found out before a manager exists. */
+  record Setup(
+      CheckpointStore store,
+      boolean ownsStore,
+      Keys keys,
+      Resume how,
+      SaveOptions options,
+      Retention retention,
+      StagingPool pool,
+      Formats formats,
+      Housekeeper house,
+      Duration stopGrace,
+      boolean takeOver,
+      java.util.OptionalLong seed,
+      Map<String, Checkpointable> parts) {}
 
-  /** Checkpoints in a folder, created if needed. */
-  public static Builder in(Path directory) {
-    throw new UnsupportedOperationException();
+  private final Setup setup;
+  private final RunLog run;
+  private final Admission admission;
+  private final Lineage lineage;
+  private final Candidates candidates;
+  private final Committer committer;
+  private final Saver saver;
+  private final StopSignal signal;
+  private final String identity;
+  private final Map<String, Checkpointable> parts = new LinkedHashMap<>();
+  private final AtomicReference<@Nullable String> requested = new AtomicReference<>();
+  private final Optional<Map<String, Long>> completedBefore;
+
+  private boolean resumed;
+  private @Nullable String poisoned;
+  private @Nullable Keeper keeper;
+  private volatile boolean ended;
+  private volatile boolean closed;
+
+  /** Takes the next attempt of the run. */
+  CheckpointManager(Setup setup) throws IOException {
+    this.setup = setup;
+    this.run = new RunLog(setup.store(), setup.keys());
+    this.committer = new Committer(setup.store(), setup.keys());
+    this.identity = setup.store().uri() + "#" + setup.keys().run();
+    this.parts.putAll(setup.parts());
+    OpenRuns.takeOver(identity);
+    Closeable lock = Admission.lock(setup.store(), setup.keys(), setup.takeOver());
+    try {
+      this.lineage = run.lineage();
+      this.candidates = Candidates.find(setup.how(), lineage, run);
+      this.admission =
+          Admission.take(
+              run,
+              lineage,
+              new Admission.Request(setup.how(), candidates.branch(), setup.seed()),
+              lock,
+              setup.options().clock().instant());
+      this.completedBefore =
+          candidates.branch() == 0
+              ? Optional.empty()
+              : run.end(candidates.branch())
+                  .filter(end -> end.how().equals(EndRecord.COMPLETED))
+                  .map(EndRecord::goal);
+    } catch (Throwable e) {
+      lock.close();
+      throw e;
+    }
+    this.saver =
+        Saver.of(
+            setup.store(), run, committer, attempt(), setup.options(), setup.pool(),
+            Collections.unmodifiableMap(parts), setup.house(), this::committed);
+    this.signal = new StopSignal(setup.stopGrace(), () -> end(EndRecord.STOPPED, Map.of()));
+    signal.install();
+    OpenRuns.opened(identity, this);
   }
 
-  /** Checkpoints in a store, which the manager closes only if it opened it. */
-  public static Builder in(CheckpointStore store) {
-    throw new UnsupportedOperationException();
+  /** Checkpoints in a folder, created if needed. */
+  public static CheckpointManagerBuilder in(Path directory) {
+    return new CheckpointManagerBuilder().directory(directory);
+  }
+
+  /** Checkpoints in a store, which stays open when the manager is closed. */
+  public static CheckpointManagerBuilder in(CheckpointStore store) {
+    return new CheckpointManagerBuilder().store(store);
   }
 
   /** Everything as a config says; the builder's own calls win over it. */
-  public static Builder from(CheckpointConfig config) {
-    throw new UnsupportedOperationException();
+  public static CheckpointManagerBuilder from(CheckpointConfig config) {
+    return new CheckpointManagerBuilder().config(config);
   }
 
   /** Name of the run. */
   public String run() {
-    throw new UnsupportedOperationException();
+    return setup.keys().run();
   }
 
   /** Number of this attempt: 1 for the first process of a run. */
   public int attempt() {
-    throw new UnsupportedOperationException();
+    return admission.attempt().attempt();
   }
 
   /** The seed of this branch: configured, or drawn once by the branch's first attempt. */
   public long seed() {
-    throw new UnsupportedOperationException();
-  }
-
-  /** Adds a part; before {@link #resume} only. */
-  public void register(String part, Checkpointable state) {
-    throw new UnsupportedOperationException();
-  }
-
-  /** Resumes as the builder or the config says. See {@link #resume(Resume)}. */
-  public Optional<Restored> resume() {
-    throw new UnsupportedOperationException();
+    return admission.attempt().seed();
   }
 
   /**
-   * Finds the checkpoint to start from, verifies all of it, has every part check it, then has every
-   * part restore it. Called once, before the first save. Empty: a fresh start.
+   * Adds a part, before {@link #resume}.
+   *
+   * @param part letters, digits, {@code . _ -}
+   * @throws IllegalStateException after {@code resume}
    */
-  public Optional<Restored> resume(Resume how) {
-    throw new UnsupportedOperationException();
+  public void register(String part, Checkpointable state) {
+    if (resumed) {
+      throw new IllegalStateException("register parts before resume()");
+    }
+    parts.put(CheckpointManagerBuilder.checkedPart(part), state);
   }
 
   /**
-   * A cut: saves if the trigger says so, or if a stop or a save was requested. After a SIGTERM it
-   * saves, then holds this thread until the process ends.
+   * Finds the checkpoint to start from, verifies every byte of it, has every part {@link
+   * Checkpointable#check check} it, and then has every part restore it. Called once, before the
+   * first save. Blocks as long as the store does.
+   *
+   * @return what was restored; empty for a fresh start
+   * @throws CheckpointException.Corrupt if there are checkpoints and none is whole
+   * @throws CheckpointException.NotFound if what was asked for is not there
+   * @throws CheckpointException.Incompatible if it does not fit the parts, or is of a newer version;
+   *     nothing was changed
+   * @throws UncheckedIOException if the store fails
+   */
+  public Optional<Restored> resume() {
+    if (closed || resumed) {
+      throw new IllegalStateException(closed ? "the manager is closed" : "resume() was called");
+    }
+    try {
+      Restorer restorer =
+          new Restorer(
+              setup.store(), run, setup.formats()::named, Math.min(4, availableProcessors()));
+      Restorer.Found found = restorer.find(candidates);
+      Optional<Restored> restored = Optional.empty();
+      Optional<CheckpointId> applied = Optional.empty();
+      if (found.checkpoint().isPresent()) {
+        try (OpenCheckpoint open = found.checkpoint().get()) {
+          applied = Optional.of(open.manifest().id());
+          apply(open, new ResumeRecord(attempt(), applied, found.skipped()));
+          restored = Optional.of(new Restored(open.manifest().checkpoint(), found.skipped()));
+        }
+      } else if (setup.how() instanceof Resume.Required || setup.how() instanceof Resume.From) {
+        throw new CheckpointException.NotFound(
+            "resume: '" + setup.how().text() + "' is no committed checkpoint of run '" + run() + "'");
+      } else {
+        run.resumed(new ResumeRecord(attempt(), Optional.empty(), List.of()));
+      }
+      resumed = true;
+      started(restored, applied);
+      return restored;
+    } catch (IOException e) {
+      throw new UncheckedIOException(
+          "cannot resume run '" + run() + "' from " + setup.store().uri() + ": " + e.getMessage(), e);
+    }
+  }
+
+  private void apply(OpenCheckpoint open, ResumeRecord record) throws IOException {
+    parts.forEach((name, part) -> part.check(open.view(name)));
+    run.resumed(record);
+    poisoned = "a restore of " + open.manifest().id() + " failed half-way";
+    parts.forEach((name, part) -> part.restore(open.view(name)));
+    poisoned = null;
+  }
+
+  private void started(Optional<Restored> restored, Optional<CheckpointId> applied)
+      throws IOException {
+    saver.startFrom(applied, restored.map(r -> r.checkpoint().progress().step()).orElse(0L));
+    signal.training(Thread.currentThread());
+    String from =
+        restored
+            .map(
+                r -> {
+                  Progress at = r.checkpoint().progress();
+                  return String.format(
+                      "resumed from %s (step %d, epoch %d, batch %d)",
+                      r.checkpoint().id(), at.step(), at.epoch(), at.batch());
+                })
+            .orElse("fresh start");
+    log.info(
+        "run '{}' attempt {} in {}: {}, {}; seed {}",
+        run(),
+        attempt(),
+        setup.store().uri(),
+        from,
+        candidates.why(),
+        seed());
+    Keeper made =
+        new Keeper(
+            setup.store(), run, committer, setup.formats()::named, setup.retention(),
+            setup.house(), attempt(), SWEEP_GRACE);
+    keeper = made;
+    setup.house().later("looking at the run", () -> made.start(run.lineage(), applied));
+    setup.house().later("cleaning up after earlier attempts", made::sweep);
+  }
+
+  /**
+   * A cut: saves if the trigger says so, or if a save was requested. Once the process was asked to
+   * end it saves as for {@link Moment.Kind#STOP}, waits for the commit, then holds this thread until
+   * the process ends.
    *
    * @param metrics asked only if a save is made
+   * @return the save, if one was started or this very state is saved already
+   * @throws CheckpointException with {@link FailurePolicy#FAIL}, or if this process was fenced
    */
   public Optional<SaveHandle> offer(
       Moment.Kind kind, Progress progress, Supplier<Map<String, Double>> metrics) {
-    throw new UnsupportedOperationException();
+    requireReady();
+    boolean stop = signal.requested();
+    boolean forced = requested.get() != null && requested.getAndSet(null) != null;
+    Optional<SaveHandle> save =
+        saver.offer(stop ? Moment.Kind.STOP : kind, progress, forced, metrics);
+    if (stop) {
+      saver.drain();
+      signal.arrive();
+    }
+    return save;
   }
 
-  /** Saves now. */
+  /** Saves now, whatever the trigger says; waits for the save in flight, up to the deadline. */
   public SaveHandle save(Progress progress, Map<String, Double> metrics) {
-    throw new UnsupportedOperationException();
+    requireReady();
+    return saver.save(progress, metrics);
   }
 
-  /** Asks for a save at the next cut. Any thread; does not wait. */
+  /** Asks for a save at the next cut: an operator, a notebook, a database's commit. */
   public void requestSave(String reason) {
-    throw new UnsupportedOperationException();
+    requested.set(reason);
   }
 
-  /** Whether the process was asked to end. Any thread; cheap. */
+  /** Whether the process was asked to end, so that a long stretch without cuts should look. */
   public boolean stopRequested() {
-    throw new UnsupportedOperationException();
+    return signal.requested();
   }
 
-  /** Joins copies that are still under way; the state may change after it. */
-  public void beforeUpdate() {}
-
-  /** Records that the run reached its goal, such as {@code {"epochs": 20}}. */
-  public void complete(Map<String, Long> goal) {
-    throw new UnsupportedOperationException();
+  /**
+   * The state is about to change: joins copies that are still under way. Called before each update,
+   * from the first day, by whatever sees the update first.
+   */
+  public void beforeUpdate() {
+    // captures are synchronous: nothing is under way between two cuts
   }
 
-  /** The goal with which the branch was completed by an earlier attempt, if it was. */
+  /**
+   * Records that the run reached its goal, once its last state is committed.
+   *
+   * @param goal such as {@code {"epochs": 20}}; a later start with a larger goal trains on
+   * @return whether it was recorded; not if the last save failed
+   */
+  public boolean complete(Map<String, Long> goal) {
+    requireReady();
+    Optional<SaveHandle> last = saver.drain();
+    if (last.isPresent() && saver.failed(last.get())) {
+      return false;
+    }
+    signal.idle();
+    return end(EndRecord.COMPLETED, goal);
+  }
+
+  /** The goal with which this branch had been completed when this manager was opened. */
   public Optional<Map<String, Long>> completed() {
-    throw new UnsupportedOperationException();
+    return completedBefore;
   }
 
-  /** Failures so far, oldest first; bounded. */
-  public java.util.List<CheckpointException> failures() {
-    throw new UnsupportedOperationException();
+  /** What failed so far, oldest first; the first 64. */
+  public List<CheckpointException> failures() {
+    return saver.failures();
   }
 
-  /** Finishes the save in flight within the deadline, then lets go of the run. Idempotent. */
+  /**
+   * Finishes the save in flight, and what follows from it, within the deadline; then lets go of the
+   * run. Idempotent.
+   *
+   * @throws CheckpointException.SaveFailed with {@link FailurePolicy#FAIL}, if a failure was not
+   *     thrown before
+   */
   @Override
-  public void close() {}
-
-  /** Collects how to open a manager. */
-  public static final class Builder {
-    private Builder() {}
-
-    public Builder run(String name) {
-      return this;
+  public void close() {
+    synchronized (this) {
+      if (closed) {
+        return;
+      }
+      closed = true;
     }
-
-    public Builder part(String name, Checkpointable state) {
-      return this;
+    saver.drain();
+    end(EndRecord.CLOSED, Map.of());
+    setup.house().close();
+    try {
+      if (!setup.house().awaitEnd(setup.options().deadline())) {
+        log.warn("the store still hangs; what is left to clean up waits for the next start");
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
-
-    public Builder saveWhen(SaveTrigger trigger) {
-      return this;
+    signal.close();
+    OpenRuns.closed(identity, this);
+    try (Closeable lock = admission.lock();
+        Closeable store = setup.ownsStore() ? setup.store() : () -> {}) {
+      log.debug("closing {} and {}", lock, store);
+    } catch (IOException e) {
+      log.warn("run '{}' was not closed cleanly: {}", run(), e.toString());
     }
-
-    public Builder keep(Retention retention) {
-      return this;
+    List<CheckpointException> failures = failures();
+    if (!failures.isEmpty()) {
+      log.warn(
+          "run '{}': {} save(s) failed; the newest committed checkpoint is {}",
+          run(),
+          failures.size(),
+          saver.lastCommitted().map(CheckpointId::toString).orElse("an earlier attempt's"));
     }
+    saver.reportPending();
+  }
 
-    public Builder resume(Resume how) {
-      return this;
-    }
-
-    public Builder seed(long seed) {
-      return this;
-    }
-
-    public Builder deadline(Duration deadline) {
-      return this;
-    }
-
-    public Builder stagingBudget(long bytes) {
-      return this;
-    }
-
-    public Builder onFailure(FailurePolicy policy) {
-      return this;
-    }
-
-    public Builder nonFinite(NonFinitePolicy policy) {
-      return this;
-    }
-
-    public Builder notify(CheckpointListener listener) {
-      return this;
-    }
-
-    public CheckpointManager open() {
-      throw new UnsupportedOperationException();
+  private void committed(Checkpoint checkpoint) {
+    Keeper keeping = keeper;
+    if (keeping != null) {
+      setup.house().later("retention", () -> keeping.committed(checkpoint));
     }
   }
 
-  @Nullable Object unused() {
-    return null;
+  private synchronized boolean end(String how, Map<String, Long> goal) {
+    if (ended || !resumed) {
+      return ended;
+    }
+    EndRecord record = new EndRecord(attempt(), how, goal, setup.options().clock().instant());
+    try {
+      setup
+          .house()
+          .within(
+              setup.options().deadline(),
+              () -> {
+                run.ended(record);
+                return true;
+              });
+      ended = true;
+    } catch (IOException | TimeoutException | RuntimeException e) {
+      log.warn("run '{}': how it ended could not be recorded: {}", run(), e.toString());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    return ended;
+  }
+
+  private void requireReady() {
+    if (closed) {
+      throw new IllegalStateException("the manager of run '" + run() + "' is closed");
+    }
+    if (poisoned != null) {
+      throw new IllegalStateException(
+          poisoned + ": the state is half old, half new; start the process again");
+    }
+    if (!resumed) {
+      throw new IllegalStateException("call resume() before the first save");
+    }
+  }
+
+  private static int availableProcessors() {
+    return Runtime.getRuntime().availableProcessors();
   }
 }

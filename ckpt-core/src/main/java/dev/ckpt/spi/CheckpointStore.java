@@ -15,8 +15,10 @@ import java.util.stream.Stream;
  * overwrite, no shared memory, no clock of another machine.
  *
  * <p>A key is one or more segments of {@code [A-Za-z0-9._-]} joined by {@code /}; no segment begins
- * with a dot. Objects appear whole or not at all: a key that {@link #list} or {@link #read} shows
- * holds all its bytes, and keeps them until it is deleted.
+ * with a dot or is longer than 240 characters, no key than 900 (see {@link #requireKey}). A key is
+ * never also a folder of another: callers do not use {@code a} beside {@code a/b}. Objects appear
+ * whole or not at all: a key that {@link #list} or {@link #read} shows holds all its bytes, and
+ * keeps them until it is deleted.
  *
  * <p>Errors: a missing key is {@link java.nio.file.NoSuchFileException}; a key of a wrong form is
  * {@link IllegalArgumentException}; everything else is an {@link IOException}. After an {@code
@@ -63,6 +65,7 @@ public interface CheckpointStore extends Closeable {
    * falls back to {@link #read}.
    *
    * @param length at most {@link Integer#MAX_VALUE}
+   * @throws java.io.EOFException if the range goes behind the object's end
    */
   default Optional<ByteBuffer> map(String key, long offset, long length) throws IOException {
     return Optional.empty();
@@ -70,8 +73,9 @@ public interface CheckpointStore extends Closeable {
 
   /**
    * Objects whose keys begin with {@code prefix} and are greater than {@code after}, sorted by the
-   * UTF-8 bytes of the key. Lists every object that was complete before the call. The caller closes
-   * the stream.
+   * UTF-8 bytes of the key. Lists every object that was complete before the call and is not deleted
+   * meanwhile. The caller closes the stream; an error on the way is an {@link
+   * java.io.UncheckedIOException}.
    *
    * @param prefix empty, or ending in {@code /}
    * @param after empty for all
@@ -114,6 +118,58 @@ public interface CheckpointStore extends Closeable {
   @Override
   void close() throws IOException;
 
+  /**
+   * Checks the form of a key; every store calls this first.
+   *
+   * @return the key
+   * @throws IllegalArgumentException if it is no key
+   */
+  static String requireKey(String key) {
+    if (key.isEmpty() || key.length() > 900 || key.charAt(key.length() - 1) == '/') {
+      throw new IllegalArgumentException(
+          "no key: '" + key + "': 1 to 900 characters are needed, the last of them no slash");
+    }
+    int start = 0;
+    for (int i = 0; i < key.length(); i++) {
+      char c = key.charAt(i);
+      boolean plain =
+          (c >= 'a' && c <= 'z')
+              || (c >= 'A' && c <= 'Z')
+              || (c >= '0' && c <= '9')
+              || c == '_'
+              || c == '-'
+              || (c == '.' && i > start);
+      if (c == '/' && i > start) {
+        start = i + 1;
+      } else if (!plain || i - start >= 240) {
+        throw new IllegalArgumentException(
+            "no key: '"
+                + key
+                + "': at index "
+                + i
+                + ", segments of A-Z a-z 0-9 . _ - are allowed,"
+                + " 1 to 240 characters each, not beginning with a dot");
+      }
+    }
+    return key;
+  }
+
+  /**
+   * Checks the form of a prefix to {@link #list} or {@link #sweep}.
+   *
+   * @return the prefix
+   * @throws IllegalArgumentException if it is neither empty nor a key followed by a slash
+   */
+  static String requirePrefix(String prefix) {
+    if (!prefix.isEmpty()) {
+      if (!prefix.endsWith("/")) {
+        throw new IllegalArgumentException("no prefix: '" + prefix + "': it must end in a slash");
+      }
+      requireKey(prefix.substring(0, prefix.length() - 1));
+    }
+    return prefix;
+  }
+
   /** The answer to {@link #putIfAbsent}. */
   enum Decision {
     /** This call created the object. */
@@ -127,7 +183,8 @@ public interface CheckpointStore extends Closeable {
    *
    * @param key its key
    * @param length its size in bytes
-   * @param modified when it became visible, by the store's clock
+   * @param modified a moment between the beginning of the object or of its sink and its becoming
+   *     visible, by the store's clock
    */
   record Entry(String key, long length, Instant modified) {}
 

@@ -1,0 +1,261 @@
+package dev.ckpt;
+
+import dev.ckpt.internal.commit.Keys;
+import dev.ckpt.internal.formats.Formats;
+import dev.ckpt.internal.keep.Housekeeper;
+import dev.ckpt.internal.run.RunName;
+import dev.ckpt.internal.save.SaveOptions;
+import dev.ckpt.internal.save.StagingMemory;
+import dev.ckpt.internal.save.StagingPool;
+import dev.ckpt.spi.CheckpointListener;
+import dev.ckpt.spi.CheckpointStore;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.LongSupplier;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/** Collects how to open a {@link CheckpointManager}; what is not said has a default. */
+public final class CheckpointManagerBuilder {
+  private static final Pattern PART = Pattern.compile("[A-Za-z0-9_-][A-Za-z0-9._-]*");
+
+  private final Map<String, Checkpointable> parts = new LinkedHashMap<>();
+  private final List<CheckpointListener> listeners = new ArrayList<>();
+  private CheckpointConfig config = CheckpointConfig.defaults();
+  private @Nullable Path directory;
+  private @Nullable CheckpointStore store;
+  private @Nullable String run;
+  private @Nullable Resume resume;
+  private @Nullable Long seed;
+  private @Nullable SaveTrigger trigger;
+  private @Nullable Retention retention;
+  private @Nullable String format;
+  private @Nullable Duration deadline;
+  private @Nullable Long budget;
+  private @Nullable Integer retries;
+  private @Nullable FailurePolicy onFailure;
+  private @Nullable NonFinitePolicy nonFinite;
+  private @Nullable Boolean takeOver;
+  private InstantSource clock = InstantSource.system();
+  private LongSupplier ticker = System::nanoTime;
+
+  CheckpointManagerBuilder() {}
+
+  CheckpointManagerBuilder directory(Path path) {
+    directory = path;
+    return this;
+  }
+
+  CheckpointManagerBuilder store(CheckpointStore given) {
+    store = given;
+    return this;
+  }
+
+  CheckpointManagerBuilder config(CheckpointConfig given) {
+    config = given;
+    return this;
+  }
+
+  /** Name of the run; by default derived from the program. */
+  public CheckpointManagerBuilder run(String name) {
+    run = name;
+    return this;
+  }
+
+  /** Adds a part of the state. Names: letters, digits, {@code . _ -}. */
+  public CheckpointManagerBuilder part(String name, Checkpointable state) {
+    parts.put(checkedPart(name), state);
+    return this;
+  }
+
+  /** When to save. */
+  public CheckpointManagerBuilder saveWhen(SaveTrigger when) {
+    trigger = when;
+    return this;
+  }
+
+  /** What to keep. */
+  public CheckpointManagerBuilder keep(Retention policy) {
+    retention = policy;
+    return this;
+  }
+
+  /** Where to start from. */
+  public CheckpointManagerBuilder resume(Resume how) {
+    resume = how;
+    return this;
+  }
+
+  /** The seed of a new branch; by default drawn. */
+  public CheckpointManagerBuilder seed(long value) {
+    seed = value;
+    return this;
+  }
+
+  /** Shard format by name: {@code arrow}. */
+  public CheckpointManagerBuilder format(String name) {
+    format = name;
+    return this;
+  }
+
+  /** The longest wait for a save, and the longest a save may stand still. */
+  public CheckpointManagerBuilder deadline(Duration longest) {
+    deadline = longest;
+    return this;
+  }
+
+  /** Most bytes of staging memory. */
+  public CheckpointManagerBuilder stagingBudget(long bytes) {
+    budget = bytes;
+    return this;
+  }
+
+  /** Further tries of a write that failed. */
+  public CheckpointManagerBuilder retries(int times) {
+    retries = times;
+    return this;
+  }
+
+  /** What a failed save does to the training. */
+  public CheckpointManagerBuilder onFailure(FailurePolicy policy) {
+    onFailure = policy;
+    return this;
+  }
+
+  /** What a NaN does to a save. */
+  public CheckpointManagerBuilder nonFinite(NonFinitePolicy policy) {
+    nonFinite = policy;
+    return this;
+  }
+
+  /** Whether to take the run over from another process that seems to hold it. */
+  public CheckpointManagerBuilder takeOver(boolean take) {
+    takeOver = take;
+    return this;
+  }
+
+  /** Adds a listener. */
+  public CheckpointManagerBuilder notify(CheckpointListener listener) {
+    listeners.add(listener);
+    return this;
+  }
+
+  /** The wall clock that records carry, and the ticks that intervals are measured in. */
+  CheckpointManagerBuilder clock(InstantSource wall, LongSupplier nanos) {
+    clock = wall;
+    ticker = nanos;
+    return this;
+  }
+
+  /**
+   * Takes the run. Blocks as the store does.
+   *
+   * @throws CheckpointException.Fenced if another process has the run
+   * @throws CheckpointException.NotFound if what is to be resumed is not there
+   * @throws CheckpointException.Corrupt if the run's own records are damaged
+   * @throws IllegalArgumentException on a name or value out of range
+   * @throws UncheckedIOException if the store cannot be used
+   */
+  public CheckpointManager open() {
+    Keys keys = new Keys(run != null ? run : config.run().orElseGet(RunName::derived));
+    Formats formats = new Formats();
+    ThreadFactory threads = threads(keys.run());
+    SaveOptions options =
+        new SaveOptions(
+            trigger != null ? trigger : config.saveWhen(),
+            formats.named(format != null ? format : config.format()),
+            Map.of("run", keys.run(), "rank", "0", "world", "1"),
+            positive("deadline", deadline != null ? deadline : config.deadline()),
+            retries != null ? retries : config.retries(),
+            onFailure != null ? onFailure : config.onFailure(),
+            nonFinite != null ? nonFinite : config.nonFinite(),
+            clock,
+            ticker,
+            threads);
+    long bytes =
+        budget != null ? budget : config.stagingBudget().orElseGet(StagingMemory::defaultBudget);
+    OptionalLong seeded = seed != null ? OptionalLong.of(seed) : config.seed();
+    CheckpointStore given = store;
+    CheckpointStore used = given != null ? given : openStore();
+    Housekeeper house = new Housekeeper(threads, listeners);
+    try {
+      return new CheckpointManager(
+          new CheckpointManager.Setup(
+              used,
+              given == null,
+              keys,
+              resume != null ? resume : config.resume(),
+              options,
+              retention != null ? retention : config.keep(),
+              new StagingPool(bytes, new StagingMemory()),
+              formats,
+              house,
+              config.stopGrace(),
+              takeOver != null ? takeOver : config.takeOver(),
+              seeded,
+              parts));
+    } catch (IOException e) {
+      abandon(house, given == null ? used : null, e);
+      throw new UncheckedIOException(
+          "cannot open run '" + keys.run() + "' in " + used.uri() + ": " + e.getMessage(), e);
+    } catch (RuntimeException | Error e) {
+      abandon(house, given == null ? used : null, e);
+      throw e;
+    }
+  }
+
+  private CheckpointStore openStore() {
+    String where = directory != null ? directory.toString() : config.store();
+    try {
+      return directory != null ? Stores.local(directory) : Stores.open(where);
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot use the store " + where + ": " + e.getMessage(), e);
+    }
+  }
+
+  private static void abandon(
+      Housekeeper house, @Nullable CheckpointStore opened, Throwable failure) {
+    house.close();
+    if (opened != null) {
+      try {
+        opened.close();
+      } catch (IOException e) {
+        failure.addSuppressed(e);
+      }
+    }
+  }
+
+  static String checkedPart(String name) {
+    if (!PART.matcher(name).matches()) {
+      throw new IllegalArgumentException(
+          "part name '" + name + "': use letters, digits, '.', '_' or '-', no leading dot");
+    }
+    return name;
+  }
+
+  private static Duration positive(String name, Duration value) {
+    if (value.isNegative() || value.isZero()) {
+      throw new IllegalArgumentException(name + " must be positive, not " + value);
+    }
+    return value;
+  }
+
+  private static ThreadFactory threads(String run) {
+    AtomicInteger made = new AtomicInteger();
+    return task -> {
+      Thread thread = new Thread(task, "ckpt-" + run + "-" + made.incrementAndGet());
+      thread.setDaemon(true);
+      return thread;
+    };
+  }
+}

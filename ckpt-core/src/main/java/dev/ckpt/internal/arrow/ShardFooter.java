@@ -1,0 +1,120 @@
+package dev.ckpt.internal.arrow;
+
+import dev.ckpt.CheckpointException;
+import dev.ckpt.manifest.ChunkTable;
+import dev.ckpt.manifest.ShardDigest;
+import dev.ckpt.spi.ShardFormat;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.SortedMap;
+import java.util.zip.CRC32C;
+import org.apache.arrow.flatbuf.Footer;
+import org.jspecify.annotations.Nullable;
+
+/** Finds the footer, and in it the checksums. */
+final class ShardFooter {
+
+  static final int MAGIC_HEAD = 8;
+
+  /** Length of the footer, and magic. */
+  static final int END = Integer.BYTES + Layout.MAGIC.length;
+
+  private ShardFooter() {}
+
+  static ChunkTable chunks(ShardFormat.Input raw, ShardDigest expected) throws IOException {
+    String file = raw.name();
+    if (raw.length() != expected.length()) {
+      throw new CheckpointException.Corrupt(
+          file
+              + " has "
+              + raw.length()
+              + " bytes, but "
+              + expected.length()
+              + " were committed: it was cut or replaced");
+    }
+    long tailBytes = expected.length() - expected.tailStart();
+    if (expected.tailStart() < MAGIC_HEAD || tailBytes <= END || tailBytes > Integer.MAX_VALUE) {
+      throw new CheckpointException.Corrupt(file + " cannot be an Arrow shard of " + expected);
+    }
+    ByteBuffer tail = ByteBuffer.allocate((int) tailBytes).order(ByteOrder.LITTLE_ENDIAN);
+    raw.read(expected.tailStart(), tail);
+    tail.clear();
+    CRC32C crc = new CRC32C();
+    crc.update(tail.array());
+    if ((int) crc.getValue() != expected.tailCrc()) {
+      throw new CheckpointException.Corrupt(
+          String.format(
+              "%s: the footer (bytes %d to %d) is corrupt: CRC32C is %08x, %08x was written",
+              file,
+              expected.tailStart(),
+              expected.length(),
+              (int) crc.getValue(),
+              expected.tailCrc()));
+    }
+    ByteBuffer footer = footer(file, tail);
+    if (footer.remaining() != tailBytes - END) {
+      throw new CheckpointException.Corrupt(file + ": the footer is not where it was committed");
+    }
+    Metadata metadata = new Metadata(file, footer.remaining());
+    SortedMap<String, String> entries =
+        Metadata.guarded(
+            file,
+            () -> {
+              Footer decoded = Footer.getRootAsFooter(footer);
+              return metadata.keyValues(decoded.customMetadataLength(), decoded::customMetadata);
+            });
+    ChunkTable table = table(metadata, entries, expected);
+    if (!table.digest().equals(expected.tableDigest())) {
+      throw metadata.corrupt("its checksums are not those that were committed");
+    }
+    return table;
+  }
+
+  private static ChunkTable table(
+      Metadata metadata, SortedMap<String, String> entries, ShardDigest expected) {
+    String chunkBytes = metadata.present(entries.get(Keys.CHUNK_BYTES), Keys.CHUNK_BYTES);
+    if (!chunkBytes.equals(Integer.toString(ChunkTable.CHUNK_BYTES))) {
+      throw new CheckpointException.Incompatible(
+          "a shard with chunks of " + chunkBytes + " bytes: a newer version of ckpt wrote it");
+    }
+    String packed = metadata.present(entries.get(Keys.CRC32C), Keys.CRC32C);
+    try {
+      return ChunkTable.fromBase64(expected.tailStart(), packed);
+    } catch (IllegalArgumentException e) {
+      throw metadata.corrupt(String.valueOf(e.getMessage()));
+    }
+  }
+
+  /** The footer of an Arrow file; {@code end} are the file's last bytes. */
+  static ByteBuffer footer(String file, ByteBuffer end) {
+    int length = length(file, end);
+    int start = end.limit() - END - length;
+    if (start < 0) {
+      throw new CheckpointException.Corrupt(
+          file + " is no Arrow file: its footer is said to have " + length + " bytes");
+    }
+    return end.slice(start, length).order(ByteOrder.LITTLE_ENDIAN);
+  }
+
+  /** The footer's length as the file's last bytes say. */
+  static int length(String file, ByteBuffer end) {
+    int magicAt = end.limit() - Layout.MAGIC.length;
+    requireMagic(file, end, magicAt, "end");
+    int length = end.getInt(magicAt - Integer.BYTES);
+    if (length <= 0) {
+      throw new CheckpointException.Corrupt(
+          file + " is no Arrow file: its footer is said to have " + length + " bytes");
+    }
+    return length;
+  }
+
+  static void requireMagic(String file, ByteBuffer bytes, int at, @Nullable String where) {
+    for (int i = 0; i < Layout.MAGIC.length; i++) {
+      if (bytes.get(at + i) != Layout.MAGIC[i]) {
+        throw new CheckpointException.Corrupt(
+            file + " is no Arrow file: its " + where + " is not ARROW1");
+      }
+    }
+  }
+}

@@ -1,0 +1,155 @@
+package dev.ckpt.internal.commit;
+
+import dev.ckpt.manifest.CheckpointId;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.regex.Pattern;
+
+/**
+ * The names of everything a run keeps in a store. FORMAT.md, "Keys".
+ *
+ * @param run name of the run
+ */
+public record Keys(String run) {
+
+  private static final Pattern NAME = Pattern.compile("[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}");
+  private static final String JSON = ".json";
+
+  public Keys {
+    if (!NAME.matcher(run).matches()) {
+      throw new IllegalArgumentException(
+          "run name '" + run + "': use 1 to 128 letters, digits, '.', '_' or '-', no leading dot");
+    }
+  }
+
+  /** Turns any text into a run name. */
+  public static String sanitized(String text) {
+    String name = text.replaceAll("[^A-Za-z0-9._-]+", "-").replaceAll("^[.-]+|-+$", "");
+    return name.isEmpty() ? "run" : name.substring(0, Math.min(name.length(), 128));
+  }
+
+  /** What all keys of the run begin with. */
+  public String root() {
+    return "runs/" + run + "/";
+  }
+
+  /** The advisory lock of a single process. */
+  public String lock() {
+    return root() + "lock";
+  }
+
+  /** Folder of the attempt records. */
+  public String attempts() {
+    return root() + "attempts/";
+  }
+
+  /** Folder of the resume records. */
+  public String resumes() {
+    return root() + "resume/";
+  }
+
+  /** Folder of the manifests. */
+  public String manifests() {
+    return root() + "manifests/";
+  }
+
+  /** Folder of the shards of all checkpoints. */
+  public String data() {
+    return root() + "data/";
+  }
+
+  /** Folder of the marks of deleted checkpoints. */
+  public String deleted() {
+    return root() + "deleted/";
+  }
+
+  /** Folder of the pins. */
+  public String pins() {
+    return root() + "pins/";
+  }
+
+  /** Record of an attempt. */
+  public String attempt(int attempt) {
+    return attempts() + number(attempt) + JSON;
+  }
+
+  /** Record of what an attempt started from. */
+  public String resume(int attempt) {
+    return resumes() + number(attempt) + JSON;
+  }
+
+  /** Record of how an attempt ended. */
+  public String end(int attempt) {
+    return root() + "ends/" + number(attempt) + JSON;
+  }
+
+  /** The decision about a checkpoint. */
+  public String manifest(CheckpointId id) {
+    return manifests() + id + JSON;
+  }
+
+  /** Folder of a checkpoint's shards. */
+  public String data(CheckpointId id) {
+    return data() + id + "/";
+  }
+
+  /**
+   * A shard.
+   *
+   * @param retry 0 for the first try; a name is never used twice
+   */
+  public String shard(CheckpointId id, int rank, int world, int retry, String extension) {
+    String name =
+        String.format(Locale.ROOT, "rank-%05d-of-%05d%s", rank, world, retry == 0 ? "" : "-r" + retry);
+    return data(id) + name + "." + extension;
+  }
+
+  /** Folder of a checkpoint's votes. */
+  public String votes(CheckpointId id) {
+    return root() + "votes/" + id + "/";
+  }
+
+  /** One worker's vote. */
+  public String vote(CheckpointId id, int rank) {
+    return votes(id) + String.format(Locale.ROOT, "rank-%05d.json", rank);
+  }
+
+  /** Mark of a deleted checkpoint. */
+  public String deleted(CheckpointId id) {
+    return deleted() + id;
+  }
+
+  /** Pin of a checkpoint. */
+  public String pin(CheckpointId id) {
+    return pins() + id;
+  }
+
+  /** The number of an attempt, from the key of one of its records. */
+  static Optional<Integer> attemptOf(String key) {
+    String name = lastSegment(key);
+    if (name.matches("\\d{6}\\.json")) {
+      return Optional.of(Integer.valueOf(name.substring(0, 6)));
+    }
+    return Optional.empty();
+  }
+
+  /** The checkpoint that a key is about: its last segment, or the folder it lies in. */
+  public static Optional<CheckpointId> idOf(String key) {
+    String name = lastSegment(key);
+    Optional<CheckpointId> own =
+        CheckpointId.parse(
+            name.endsWith(JSON) ? name.substring(0, name.length() - JSON.length()) : name);
+    if (own.isPresent() || name.length() == key.length()) {
+      return own;
+    }
+    return CheckpointId.parse(lastSegment(key.substring(0, key.length() - name.length() - 1)));
+  }
+
+  private static String lastSegment(String key) {
+    return key.substring(key.lastIndexOf('/') + 1);
+  }
+
+  private static String number(int attempt) {
+    return String.format(Locale.ROOT, "%06d", attempt);
+  }
+}

@@ -1,0 +1,102 @@
+package dev.ckpt.internal.commit;
+
+import dev.ckpt.CheckpointException;
+import dev.ckpt.manifest.AttemptRecord;
+import dev.ckpt.manifest.CheckpointId;
+import dev.ckpt.manifest.ResumeRecord;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.NavigableMap;
+import java.util.NavigableSet;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The tree of a run, computed from attempt and resume records alone: each attempt hangs on the
+ * checkpoint that it applied. A late commit of a process that was given up lies on a branch that no
+ * resume record leads to, so it is never the latest.
+ *
+ * @param attempts all attempts by number
+ * @param resumes what those that started applied
+ */
+public record Lineage(
+    NavigableMap<Integer, AttemptRecord> attempts, NavigableMap<Integer, ResumeRecord> resumes) {
+
+  public Lineage {
+    attempts = new TreeMap<>(attempts);
+    resumes = new TreeMap<>(resumes);
+  }
+
+  /** The attempt that the live branch ends in: the newest that has a resume record. */
+  public OptionalInt head() {
+    return resumes.isEmpty() ? OptionalInt.empty() : OptionalInt.of(resumes.lastKey());
+  }
+
+  /** Those of {@code ids} on the branch that ends in {@code head}, newest first. */
+  public List<CheckpointId> branch(int head, NavigableSet<CheckpointId> ids) {
+    List<CheckpointId> branch = new ArrayList<>();
+    CheckpointId upTo = new CheckpointId(head, 999_999_999_999L, 1);
+    while (true) {
+      CheckpointId first = new CheckpointId(upTo.attempt(), 0, 0);
+      branch.addAll(ids.subSet(first, true, upTo, true).descendingSet());
+      Optional<CheckpointId> applied = applied(upTo.attempt());
+      if (applied.isEmpty()) {
+        return branch;
+      }
+      if (applied.get().attempt() >= upTo.attempt()) {
+        throw new CheckpointException.Corrupt(
+            "attempt " + upTo.attempt() + " claims to have resumed from its future " + applied);
+      }
+      upTo = applied.get();
+    }
+  }
+
+  /** The live branch, newest first; empty if no attempt has started yet. */
+  public List<CheckpointId> live(NavigableSet<CheckpointId> ids) {
+    return head().isPresent() ? branch(head().getAsInt(), ids) : List.of();
+  }
+
+  /**
+   * The first attempt that was asked for {@code reference} and applied a checkpoint for it: asked
+   * again, the reference means the newest commit on the branch that began there.
+   */
+  public @Nullable ResumeRecord firstToApply(String reference) {
+    for (AttemptRecord attempt : attempts.values()) {
+      ResumeRecord resume = resumes.get(attempt.attempt());
+      if (resume != null && resume.applied().isPresent() && attempt.request().equals(reference)) {
+        return resume;
+      }
+    }
+    return null;
+  }
+
+  /** The newest attempt whose branch goes through the start of {@code ancestor}. */
+  public int newestDescendant(int ancestor) {
+    for (int attempt : resumes.descendingKeySet()) {
+      int at = attempt;
+      while (at > ancestor) {
+        Optional<CheckpointId> applied = applied(at);
+        if (applied.isEmpty()) {
+          break;
+        }
+        at = Math.min(at - 1, applied.get().attempt());
+      }
+      if (at == ancestor) {
+        return attempt;
+      }
+    }
+    return ancestor;
+  }
+
+  /** The seed of the branch that {@code attempt} lies on, if that attempt is known. */
+  public Optional<Long> seed(int attempt) {
+    return Optional.ofNullable(attempts.get(attempt)).map(AttemptRecord::seed);
+  }
+
+  private Optional<CheckpointId> applied(int attempt) {
+    ResumeRecord resume = resumes.get(attempt);
+    return resume == null ? Optional.empty() : resume.applied();
+  }
+}

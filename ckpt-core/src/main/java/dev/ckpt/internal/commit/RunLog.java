@@ -1,0 +1,153 @@
+package dev.ckpt.internal.commit;
+
+import dev.ckpt.CheckpointException;
+import dev.ckpt.manifest.AttemptRecord;
+import dev.ckpt.manifest.CheckpointId;
+import dev.ckpt.manifest.EndRecord;
+import dev.ckpt.manifest.Manifest;
+import dev.ckpt.manifest.ResumeRecord;
+import dev.ckpt.spi.CheckpointStore;
+import java.io.IOException;
+import java.util.List;
+import java.util.NavigableMap;
+import java.util.NavigableSet;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.stream.Stream;
+
+/** Reads and writes the records of one run. Blocks as its store does; thread-safe. */
+public final class RunLog {
+  private final CheckpointStore store;
+  private final Keys keys;
+  private final Records records;
+
+  public RunLog(CheckpointStore store, Keys keys) {
+    this.store = store;
+    this.keys = keys;
+    this.records = new Records(store);
+  }
+
+  /** Where its records lie. */
+  public Keys keys() {
+    return keys;
+  }
+
+  /** All attempts and what they applied. */
+  public Lineage lineage() throws IOException {
+    NavigableMap<Integer, AttemptRecord> attempts = new TreeMap<>();
+    for (String key : keysUnder(keys.attempts(), "")) {
+      Optional<Integer> number = Keys.attemptOf(key);
+      Optional<byte[]> bytes = number.isPresent() ? records.read(key) : Optional.empty();
+      if (bytes.isPresent()) {
+        attempts.put(number.get(), AttemptRecord.decode(key, bytes.get()));
+      }
+    }
+    NavigableMap<Integer, ResumeRecord> resumes = new TreeMap<>();
+    for (String key : keysUnder(keys.resumes(), "")) {
+      Optional<Integer> number = Keys.attemptOf(key);
+      Optional<byte[]> bytes = number.isPresent() ? records.read(key) : Optional.empty();
+      if (bytes.isPresent()) {
+        resumes.put(number.get(), ResumeRecord.decode(key, bytes.get()));
+      }
+    }
+    return new Lineage(attempts, resumes);
+  }
+
+  /**
+   * Takes the next attempt.
+   *
+   * @return whether it is now this process's
+   */
+  public boolean take(AttemptRecord attempt) throws IOException {
+    return records.put(keys.attempt(attempt.attempt()), attempt.encode()) == Records.Outcome.OURS;
+  }
+
+  /**
+   * Fails if a newer attempt has taken the run over.
+   *
+   * @throws CheckpointException.Fenced naming it
+   */
+  public void checkNotFenced(int attempt) throws IOException {
+    for (String key : keysUnder(keys.attempts(), keys.attempt(attempt))) {
+      if (Keys.attemptOf(key).isPresent()) {
+        throw new CheckpointException.Fenced(
+            "run '"
+                + keys.run()
+                + "' was taken over by "
+                + key
+                + " while this was attempt "
+                + attempt
+                + "; stop this process, its work since then is not used");
+      }
+    }
+  }
+
+  /** Records what the attempt applies. */
+  public void resumed(ResumeRecord resume) throws IOException {
+    if (records.put(keys.resume(resume.attempt()), resume.encode()) == Records.Outcome.OTHER) {
+      throw new CheckpointException.Fenced(
+          keys.resume(resume.attempt()) + " was written by somebody else; stop this process");
+    }
+  }
+
+  /** Records how the attempt ended; the first word stands. */
+  public void ended(EndRecord end) throws IOException {
+    records.put(keys.end(end.attempt()), end.encode());
+  }
+
+  /** How an attempt ended, if it said so. */
+  public Optional<EndRecord> end(int attempt) throws IOException {
+    String key = keys.end(attempt);
+    return records.read(key).map(bytes -> EndRecord.decode(key, bytes));
+  }
+
+  /** Ids that a manifest decides about and that are not marked deleted. */
+  public NavigableSet<CheckpointId> decided() throws IOException {
+    NavigableSet<CheckpointId> ids = idsUnder(keys.manifests());
+    ids.removeAll(idsUnder(keys.deleted()));
+    return ids;
+  }
+
+  /** Ids that are marked deleted. */
+  public NavigableSet<CheckpointId> deleted() throws IOException {
+    return idsUnder(keys.deleted());
+  }
+
+  /** Ids that somebody pinned. */
+  public NavigableSet<CheckpointId> pinned() throws IOException {
+    return idsUnder(keys.pins());
+  }
+
+  /** The ids that keys under a folder are about. */
+  public NavigableSet<CheckpointId> idsUnder(String folder) throws IOException {
+    NavigableSet<CheckpointId> ids = new TreeSet<>();
+    for (String key : keysUnder(folder, "")) {
+      Keys.idOf(key).ifPresent(ids::add);
+    }
+    return ids;
+  }
+
+  /**
+   * The decision about a checkpoint.
+   *
+   * @return empty if there is none
+   * @throws CheckpointException.Corrupt if a bit of it differs, or it is about another checkpoint
+   * @throws CheckpointException.Incompatible if a newer version wrote it
+   */
+  public Optional<Manifest> manifest(CheckpointId id) throws IOException {
+    String key = keys.manifest(id);
+    Optional<Manifest> manifest = records.read(key).map(bytes -> Manifest.decode(key, bytes));
+    if (manifest.isPresent() && !manifest.get().id().equals(id)) {
+      throw new CheckpointException.Corrupt(key + " is about " + manifest.get().id());
+    }
+    return manifest;
+  }
+
+  /** All keys under a folder, sorted. */
+  public List<String> keysUnder(String folder, String after) throws IOException {
+    try (Stream<CheckpointStore.Entry> entries = store.list(folder, after)) {
+      return entries.map(CheckpointStore.Entry::key).toList();
+    }
+  }
+}

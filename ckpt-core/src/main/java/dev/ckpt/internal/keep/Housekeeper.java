@@ -1,0 +1,118 @@
+package dev.ckpt.internal.keep;
+
+import dev.ckpt.spi.CheckpointListener;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One daemon thread for what nobody waits for: listeners, retention, completions of handles. What
+ * fails here is logged and harms nothing.
+ */
+public final class Housekeeper implements Executor, AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Housekeeper.class);
+
+  private final ThreadPoolExecutor thread;
+  private final List<CheckpointListener> listeners;
+  private final Set<Class<?>> warned = new HashSet<>();
+
+  /**
+   * @param listeners told of events, in this order
+   */
+  public Housekeeper(ThreadFactory threads, List<CheckpointListener> listeners) {
+    this.thread =
+        new ThreadPoolExecutor(1, 1, 0, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), threads);
+    this.listeners = List.copyOf(listeners);
+  }
+
+  /** A piece of work that may fail. */
+  @FunctionalInterface
+  public interface Chore {
+    void run() throws IOException;
+  }
+
+  /** Does it when its turn comes. */
+  public void later(String what, Chore chore) {
+    execute(
+        () -> {
+          try {
+            chore.run();
+          } catch (IOException | RuntimeException e) {
+            log.warn("{} failed, and is tried again after the next checkpoint: {}", what, e.toString());
+            log.debug("{} failed", what, e);
+          }
+        });
+  }
+
+  /** Tells every listener; what one throws does not keep the event from the next. */
+  void tell(java.util.function.Consumer<CheckpointListener> event) {
+    for (CheckpointListener listener : listeners) {
+      try {
+        event.accept(listener);
+      } catch (RuntimeException | LinkageError e) {
+        if (warned.add(listener.getClass())) {
+          log.warn("checkpoint listener {} failed", listener, e);
+        }
+      }
+    }
+  }
+
+  @Override
+  public void execute(Runnable task) {
+    try {
+      thread.execute(task);
+    } catch (RejectedExecutionException e) {
+      // closed: a completion must still reach its handle
+      task.run();
+    }
+  }
+
+  /**
+   * Does something on this thread and waits for it, at most that long: for calls into a store that
+   * may hang.
+   *
+   * @throws TimeoutException if it is not done by then; it may still be done later
+   * @throws IOException what it threw
+   */
+  public <T> T within(Duration deadline, Callable<T> work)
+      throws TimeoutException, IOException, InterruptedException {
+    FutureTask<T> task = new FutureTask<>(work);
+    execute(task);
+    try {
+      return task.get(deadline.toNanos(), TimeUnit.NANOSECONDS);
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof IOException failure) {
+        throw failure;
+      }
+      if (e.getCause() instanceof RuntimeException failure) {
+        throw failure;
+      }
+      throw new IOException(e.getCause());
+    }
+  }
+
+  /** Takes no more work; what is queued is still done, by a daemon. */
+  @Override
+  public void close() {
+    thread.shutdown();
+  }
+
+  /** Waits for the queue to empty after {@link #close()}. */
+  public boolean awaitEnd(Duration deadline) throws InterruptedException {
+    return thread.awaitTermination(deadline.toNanos(), TimeUnit.NANOSECONDS);
+  }
+}

@@ -1,0 +1,166 @@
+package dev.ckpt.internal.restore;
+
+import dev.ckpt.Checkpoint;
+import dev.ckpt.CheckpointException;
+import dev.ckpt.Resume;
+import dev.ckpt.internal.commit.Lineage;
+import dev.ckpt.internal.commit.RunLog;
+import dev.ckpt.manifest.CheckpointId;
+import dev.ckpt.manifest.Manifest;
+import dev.ckpt.manifest.ResumeRecord;
+import dev.ckpt.spi.CheckpointResolver;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.NavigableSet;
+import java.util.Optional;
+import java.util.ServiceLoader;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+
+/**
+ * Which checkpoints a resume may start from, best first.
+ *
+ * @param ids in the order to try them; an empty list is a fresh start
+ * @param branch the attempt whose branch they lie on, 0 for a new root
+ * @param why one clause for the line at start
+ */
+public record Candidates(List<CheckpointId> ids, int branch, String why) {
+
+  private static final Pattern BEST =
+      Pattern.compile("best\\(\\s*([^,()\\s]+)\\s*(?:,\\s*(min|max)\\s*)?\\)");
+
+  public Candidates {
+    ids = List.copyOf(ids);
+  }
+
+  /**
+   * Finds them. Manifests are read only where a reference needs their metrics.
+   *
+   * @throws CheckpointException.NotFound if a reference means nothing, or something is required and
+   *     nothing was ever committed
+   */
+  public static Candidates find(Resume how, Lineage lineage, RunLog run) throws IOException {
+    if (how instanceof Resume.Never) {
+      return new Candidates(List.of(), 0, "asked for");
+    }
+    NavigableSet<CheckpointId> ids = run.decided();
+    int head = lineage.head().orElse(newest(lineage));
+    if (how instanceof Resume.From from) {
+      return from(from.reference(), lineage, run, ids);
+    }
+    List<CheckpointId> live = head == 0 ? List.of() : lineage.branch(head, ids);
+    if (live.isEmpty() && how instanceof Resume.Required) {
+      throw new CheckpointException.NotFound(
+          "resume: required, but run '" + run.keys().run() + "' has committed nothing yet");
+    }
+    return new Candidates(
+        live, head, live.isEmpty() ? "nothing was committed yet" : "the newest that verifies");
+  }
+
+  private static Candidates from(
+      String reference, Lineage lineage, RunLog run, NavigableSet<CheckpointId> ids)
+      throws IOException {
+    ResumeRecord first = lineage.firstToApply(reference);
+    if (first != null) {
+      int head = lineage.newestDescendant(first.attempt());
+      List<CheckpointId> since = new ArrayList<>();
+      for (CheckpointId id : lineage.branch(head, ids)) {
+        since.add(id);
+        if (first.applied().filter(id::equals).isPresent()) {
+          break;
+        }
+      }
+      return new Candidates(
+          since, head, "the newest since '" + reference + "' was first applied");
+    }
+    CheckpointId id = resolve(reference, run, ids);
+    return new Candidates(List.of(id), id.attempt(), "'" + reference + "' was asked for");
+  }
+
+  private static CheckpointId resolve(
+      String reference, RunLog run, NavigableSet<CheckpointId> ids) throws IOException {
+    Optional<CheckpointId> plain = CheckpointId.parse(reference);
+    if (plain.isPresent()) {
+      if (!ids.contains(plain.get())) {
+        throw new CheckpointException.NotFound(
+            "run '"
+                + run.keys().run()
+                + "' has no checkpoint "
+                + reference
+                + (ids.isEmpty() ? "; it has none" : "; the newest is " + ids.last()));
+      }
+      return plain.get();
+    }
+    List<Checkpoint> committed = committed(run, ids);
+    Matcher best = BEST.matcher(reference);
+    if (best.matches()) {
+      return best(best.group(1), "min".equals(best.group(2)), committed);
+    }
+    int colon = reference.indexOf(':');
+    String scheme = colon < 0 ? "" : reference.substring(0, colon).toLowerCase(Locale.ROOT);
+    for (CheckpointResolver resolver : ServiceLoader.load(CheckpointResolver.class)) {
+      if (resolver.scheme().equals(scheme)) {
+        String id = resolver.resolve(reference, committed);
+        return CheckpointId.parse(id)
+            .orElseThrow(
+                () ->
+                    new CheckpointException.NotFound(
+                        "'" + reference + "' was resolved to '" + id + "', which is no id"));
+      }
+    }
+    throw new CheckpointException.NotFound(
+        "resume: '"
+            + reference
+            + "' is none of auto, never, required, an id like 000001-000000000100-0,"
+            + " best(metric), best(metric, min)"
+            + (scheme.equals("mlflow") ? "; mlflow: needs the artifact dev.ckpt:ckpt-mlflow" : ""));
+  }
+
+  private static CheckpointId best(String metric, boolean min, List<Checkpoint> committed) {
+    Stream<Checkpoint> scored =
+        committed.stream()
+            .filter(Checkpoint::finite)
+            .filter(each -> !Double.isNaN(each.metrics().getOrDefault(metric, Double.NaN)));
+    Comparator<Checkpoint> byMetric =
+        Comparator.comparingDouble(each -> each.metrics().getOrDefault(metric, Double.NaN));
+    return scored
+        .max((min ? byMetric.reversed() : byMetric).thenComparing(Checkpoint::id))
+        .flatMap(each -> CheckpointId.parse(each.id()))
+        .orElseThrow(
+            () ->
+                new CheckpointException.NotFound(
+                    "no checkpoint has the metric '"
+                        + metric
+                        + "'; known: "
+                        + committed.stream()
+                            .flatMap(each -> each.metrics().keySet().stream())
+                            .distinct()
+                            .sorted()
+                            .toList()));
+  }
+
+  /** All whole commits among {@code ids}, oldest first; unreadable ones are left out. */
+  public static List<Checkpoint> committed(RunLog run, NavigableSet<CheckpointId> ids)
+      throws IOException {
+    List<Checkpoint> all = new ArrayList<>();
+    for (CheckpointId id : ids) {
+      try {
+        if (run.manifest(id).orElse(null) instanceof Manifest.Commit commit) {
+          all.add(commit.checkpoint());
+        }
+      } catch (CheckpointException.Corrupt e) {
+        // a damaged decision is nobody's checkpoint; `verify` names it
+        continue;
+      }
+    }
+    return all;
+  }
+
+  private static int newest(Lineage lineage) {
+    return lineage.attempts().isEmpty() ? 0 : lineage.attempts().lastKey();
+  }
+}

@@ -1,0 +1,130 @@
+package dev.ckpt.internal.restore;
+
+import dev.ckpt.CheckpointException;
+import dev.ckpt.internal.commit.RunLog;
+import dev.ckpt.manifest.CheckpointId;
+import dev.ckpt.manifest.Manifest;
+import dev.ckpt.spi.CheckpointStore;
+import dev.ckpt.spi.ShardFormat;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Function;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Opens the first candidate that is whole, every byte of it verified. Only what is corrupt or gone
+ * is passed over, and said; a store that fails, a missing right or a newer format version end the
+ * search, because falling back would silently lose work that is there.
+ */
+public final class Restorer {
+  private static final Logger log = LoggerFactory.getLogger(Restorer.class);
+
+  private final CheckpointStore store;
+  private final RunLog run;
+  private final Function<String, ShardFormat> formats;
+  private final int threads;
+
+  /**
+   * @param threads how many verify at once
+   */
+  public Restorer(
+      CheckpointStore store, RunLog run, Function<String, ShardFormat> formats, int threads) {
+    this.store = store;
+    this.run = run;
+    this.formats = formats;
+    this.threads = threads;
+  }
+
+  /**
+   * What was found.
+   *
+   * @param checkpoint open and verified; empty for a fresh start
+   * @param skipped newer ones that were passed over, with the reasons
+   */
+  public record Found(Optional<OpenCheckpoint> checkpoint, List<String> skipped) {}
+
+  /**
+   * Looks through the candidates in order. A finite one is preferred to a newer one that holds NaN.
+   *
+   * @throws CheckpointException.Corrupt if there are commits and none is whole
+   */
+  public Found find(Candidates candidates) throws IOException {
+    List<String> skipped = new ArrayList<>();
+    List<Manifest.Commit> nonFinite = new ArrayList<>();
+    for (CheckpointId id : candidates.ids()) {
+      Optional<Manifest.Commit> commit = commit(id, skipped);
+      if (commit.isEmpty()) {
+        continue;
+      }
+      if (!commit.get().finite() && candidates.ids().size() > 1) {
+        nonFinite.add(commit.get());
+        continue;
+      }
+      Optional<OpenCheckpoint> open = verified(commit.get(), skipped);
+      if (open.isPresent()) {
+        nonFinite.forEach(each -> skip(skipped, each.id() + ": holds NaN or infinite values"));
+        return new Found(open, skipped);
+      }
+    }
+    for (Manifest.Commit commit : nonFinite) {
+      Optional<OpenCheckpoint> open = verified(commit, skipped);
+      if (open.isPresent()) {
+        log.warn("{} holds NaN or infinite values, but no finite checkpoint is left", commit.id());
+        return new Found(open, skipped);
+      }
+    }
+    if (!skipped.isEmpty()) {
+      throw new CheckpointException.Corrupt(
+          "run '"
+              + run.keys().run()
+              + "' has checkpoints, but none can be restored:\n  "
+              + String.join("\n  ", skipped)
+              + "\nNothing was changed. To start over in the same run, resume with 'never'.");
+    }
+    return new Found(Optional.empty(), skipped);
+  }
+
+  private Optional<Manifest.Commit> commit(CheckpointId id, List<String> skipped)
+      throws IOException {
+    try {
+      Optional<Manifest> manifest = run.manifest(id);
+      if (manifest.isEmpty()) {
+        skip(skipped, id + ": its manifest is gone");
+      } else if (manifest.get() instanceof Manifest.Commit commit) {
+        return Optional.of(commit);
+      }
+    } catch (CheckpointException.Corrupt e) {
+      skip(skipped, id + ": " + e.getMessage());
+    }
+    return Optional.empty();
+  }
+
+  private Optional<OpenCheckpoint> verified(Manifest.Commit commit, List<String> skipped)
+      throws IOException {
+    OpenCheckpoint open = null;
+    try {
+      open = OpenCheckpoint.open(store, commit, formats);
+      open.verify(threads);
+      return Optional.of(open);
+    } catch (CheckpointException.Corrupt e) {
+      if (open != null) {
+        open.close();
+      }
+      skip(skipped, commit.id() + ": " + e.getMessage());
+      return Optional.empty();
+    } catch (Throwable e) {
+      if (open != null) {
+        open.close();
+      }
+      throw e;
+    }
+  }
+
+  private static void skip(List<String> skipped, String why) {
+    log.warn("passed over {}", why);
+    skipped.add(why);
+  }
+}

@@ -1,0 +1,5 @@
+/** Finds, verifies and opens checkpoints. */
+@NullMarked
+package dev.ckpt.internal.restore;
+
+import org.jspecify.annotations.NullMarked;

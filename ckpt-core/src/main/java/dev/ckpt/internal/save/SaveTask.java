@@ -1,0 +1,352 @@
+package dev.ckpt.internal.save;
+
+import dev.ckpt.Checkpoint;
+import dev.ckpt.CheckpointException;
+import dev.ckpt.NonFinitePolicy;
+import dev.ckpt.Progress;
+import dev.ckpt.SaveHandle;
+import dev.ckpt.internal.commit.Committer;
+import dev.ckpt.internal.commit.Keys;
+import dev.ckpt.internal.commit.RunLog;
+import dev.ckpt.internal.shard.ChecksumOutput;
+import dev.ckpt.manifest.CheckpointId;
+import dev.ckpt.manifest.Manifest;
+import dev.ckpt.manifest.ShardDigest;
+import dev.ckpt.manifest.ShardEntry;
+import dev.ckpt.manifest.Vote;
+import dev.ckpt.spi.CheckpointStore;
+import java.io.IOException;
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One save from its staged state to its commit, on a writer thread of its own.
+ *
+ * <p>A writer can hang in the store for ever, and nothing can end it. So it can be <em>given up</em>
+ * from outside ({@link #giveUp}): its handle fails, training goes on, and the writer, should it ever
+ * wake, finds that it has lost. What makes that safe is the order of three things: the phase moves
+ * from WRITING to COMMITTING by compare-and-set, so a task is given up either before its manifest is
+ * attempted, or knowingly during; the staged bytes stay charged until {@link #run} has left, so a
+ * late writer never sees another step's bytes; and whoever gives up wins an ABORT before anything is
+ * cleaned ({@link Saver}).
+ */
+final class SaveTask implements Runnable, SaveHandle {
+  private static final Logger log = LoggerFactory.getLogger(SaveTask.class);
+  private static final long BACK_OFF_MILLIS = 100;
+
+  /** How far it is. */
+  enum Phase {
+    WRITING,
+    COMMITTING,
+    GIVEN_UP,
+    ENDED
+  }
+
+  /** What the task needs of the run; the same for all its saves. */
+  record Run(
+      CheckpointStore store,
+      Keys keys,
+      RunLog log,
+      Committer committer,
+      int attempt,
+      SaveOptions options,
+      Executor completions) {}
+
+  private final Run run;
+  private final CheckpointId id;
+  private final Optional<CheckpointId> parent;
+  private final Progress progress;
+  private final Instant savedAt;
+  private final Map<String, Double> metrics;
+  private final StagedState state;
+  private final List<CheckpointId> abortFirst;
+  private final Consumer<SaveTask> ended;
+
+  private final CompletableFuture<Void> staged = new CompletableFuture<>();
+  private final CompletableFuture<Checkpoint> committed = new CompletableFuture<>();
+  private final AtomicReference<Phase> phase = new AtomicReference<>(Phase.WRITING);
+  private volatile boolean commitTried;
+  private volatile @Nullable Checkpoint result;
+
+  SaveTask(
+      Run run,
+      CheckpointId id,
+      Optional<CheckpointId> parent,
+      Progress progress,
+      Map<String, Double> metrics,
+      StagedState state,
+      List<CheckpointId> abortFirst,
+      Consumer<SaveTask> ended) {
+    this.run = run;
+    this.id = id;
+    this.parent = parent;
+    this.progress = progress;
+    this.savedAt = run.options().clock().instant();
+    this.metrics = Map.copyOf(metrics);
+    this.state = state;
+    this.abortFirst = List.copyOf(abortFirst);
+    this.ended = ended;
+  }
+
+  // ---- handle
+
+  @Override
+  public String id() {
+    return id.toString();
+  }
+
+  @Override
+  public CompletionStage<Void> staged() {
+    return staged.minimalCompletionStage();
+  }
+
+  @Override
+  public CompletionStage<Checkpoint> committed() {
+    return committed.minimalCompletionStage();
+  }
+
+  @Override
+  public Checkpoint join() {
+    long nanos = run.options().deadline().toNanos();
+    try {
+      return committed.get(nanos, TimeUnit.NANOSECONDS);
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof CheckpointException known) {
+        throw known;
+      }
+      throw new CheckpointException.SaveFailed(id + " failed", e.getCause());
+    } catch (TimeoutException e) {
+      throw new CheckpointException.SaveFailed(
+          id + " is still being written after " + run.options().deadline(), e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new CheckpointException.SaveFailed("interrupted while waiting for " + id, e);
+    }
+  }
+
+  CheckpointId checkpointId() {
+    return id;
+  }
+
+  StagedState state() {
+    return state;
+  }
+
+  /** Whether the outcome is known. */
+  boolean decided() {
+    return committed.isDone();
+  }
+
+  /** What it committed, even if it had been given up by then. */
+  Optional<Checkpoint> result() {
+    return Optional.ofNullable(result);
+  }
+
+  /** The failure, if it failed. */
+  Optional<CheckpointException> failure() {
+    if (!committed.isCompletedExceptionally()) {
+      return Optional.empty();
+    }
+    try {
+      committed.getNow(null);
+      return Optional.empty();
+    } catch (java.util.concurrent.CompletionException e) {
+      return Optional.of(
+          e.getCause() instanceof CheckpointException known
+              ? known
+              : new CheckpointException.SaveFailed(id + " failed", e.getCause()));
+    }
+  }
+
+  /** Waits for the outcome at most that long. */
+  boolean await(long nanos) throws InterruptedException {
+    try {
+      committed.get(Math.max(0, nanos), TimeUnit.NANOSECONDS);
+    } catch (ExecutionException e) {
+      return true;
+    } catch (TimeoutException e) {
+      return false;
+    }
+    return true;
+  }
+
+  /** Nanoseconds since a byte last moved. */
+  long standstill() {
+    return System.nanoTime() - state.lastMove();
+  }
+
+  // ---- training thread
+
+  /** The state may change again. */
+  void markStaged() {
+    complete(() -> staged.complete(null));
+  }
+
+  /** The capture failed: there is nothing to write. */
+  void failCapture(CheckpointException failure) {
+    phase.set(Phase.ENDED);
+    state.giveUp("the capture failed: " + failure.getMessage());
+    complete(() -> staged.completeExceptionally(failure));
+    committed.completeExceptionally(failure);
+  }
+
+  /**
+   * Gives the save up.
+   *
+   * @return whether somebody must now win an ABORT for it
+   */
+  boolean giveUp(String reason) {
+    boolean early = phase.compareAndSet(Phase.WRITING, Phase.GIVEN_UP);
+    if (!early && !phase.compareAndSet(Phase.COMMITTING, Phase.GIVEN_UP)) {
+      return false;
+    }
+    state.giveUp(reason);
+    CheckpointException failure =
+        early
+            ? new CheckpointException.SaveFailed(reason, null)
+            : new CheckpointException.CommitUnknown(
+                reason + "; it hung in the commit itself, which may still happen", null);
+    complete(() -> staged.completeExceptionally(failure));
+    committed.completeExceptionally(failure);
+    return true;
+  }
+
+  // ---- writer thread
+
+  @Override
+  public void run() {
+    SaveEvents.Write event = new SaveEvents.Write();
+    event.begin();
+    try {
+      Checkpoint checkpoint = save().checkpoint();
+      event.bytes = checkpoint.bytes();
+      event.outcome = "committed";
+      phase.set(Phase.ENDED);
+      result = checkpoint;
+      committed.complete(checkpoint);
+    } catch (CheckpointException e) {
+      fail(e);
+      event.outcome = e.getClass().getSimpleName();
+    } catch (Throwable e) {
+      fail(new CheckpointException.SaveFailed(id + " was not saved: " + describe(e), e));
+      event.outcome = "SaveFailed";
+    } finally {
+      state.release();
+      event.id = id.toString();
+      event.commit();
+      ended.accept(this);
+    }
+  }
+
+  private Manifest.Commit save() throws IOException, InterruptedException {
+    for (CheckpointId lost : abortFirst) {
+      run.committer().abort(lost, "given up by the process that saved it");
+    }
+    run.log().checkNotFenced(run.attempt());
+    ShardEntry shard = writeShard();
+    if (!state.finite() && run.options().nonFinite() == NonFinitePolicy.FAIL) {
+      throw new CheckpointException.SaveFailed(
+          id + " holds NaN or infinite values, and nonFinite is set to fail", null);
+    }
+    Vote vote =
+        new Vote(
+            id, 0, 1, parent, progress, savedAt, metrics, state.finite(), List.of(shard));
+    run.committer().vote(vote);
+    state.moved();
+    if (!phase.compareAndSet(Phase.WRITING, Phase.COMMITTING)) {
+      throw new IOException("given up before the commit");
+    }
+    commitTried = true;
+    return run.committer().commit(List.of(vote));
+  }
+
+  private ShardEntry writeShard() throws IOException, InterruptedException {
+    IOException failure = null;
+    for (int retry = 0; retry <= run.options().retries(); retry++) {
+      if (retry > 0) {
+        if (!state.repeatable() || phase.get() != Phase.WRITING) {
+          break;
+        }
+        log.debug("{}: try {} failed, trying again", id, retry, failure);
+        Thread.sleep(BACK_OFF_MILLIS << Math.min(retry, 6));
+        state.moved();
+      }
+      try {
+        return writeShard(retry);
+      } catch (IOException e) {
+        if (failure != null) {
+          e.addSuppressed(failure);
+        }
+        failure = e;
+      }
+    }
+    throw failure == null ? new IOException("no try was made") : failure;
+  }
+
+  private ShardEntry writeShard(int retry) throws IOException {
+    long needed = state.tensors().stream().mapToLong(spec -> spec.bytes()).sum();
+    Optional<Long> usable = run.store().usableBytes();
+    if (usable.isPresent() && usable.get() < needed) {
+      throw new IOException(
+          "no space left: "
+              + id
+              + " needs "
+              + needed
+              + " bytes, "
+              + run.store().uri()
+              + " has "
+              + usable.get());
+    }
+    String format = run.options().format().name();
+    String key = run.keys().shard(id, 0, 1, retry, format);
+    try (CheckpointStore.Sink sink = run.store().create(key)) {
+      ChecksumOutput output = new ChecksumOutput(sink);
+      run.options().format().write(state, output);
+      ShardDigest digest = output.digest();
+      sink.complete();
+      state.moved();
+      return new ShardEntry(0, key, format, digest);
+    }
+  }
+
+  private void fail(CheckpointException failure) {
+    boolean lost = phase.getAndSet(Phase.ENDED) == Phase.GIVEN_UP;
+    boolean unknown = failure instanceof CheckpointException.CommitUnknown;
+    committed.completeExceptionally(failure);
+    complete(() -> staged.completeExceptionally(failure));
+    try {
+      if (lost || (commitTried && !unknown)) {
+        if (run.committer().abort(id, "given up: " + failure.getMessage())
+            instanceof Manifest.Abort) {
+          run.committer().discard(id);
+        }
+      } else if (!unknown) {
+        // no manifest was tried and no other writer of this id lives: nothing can commit it
+        run.committer().forget(id);
+      }
+    } catch (IOException | RuntimeException e) {
+      log.debug("{}: what it left behind stays until the next start", id, e);
+    }
+  }
+
+  private void complete(Runnable completion) {
+    run.completions().execute(completion);
+  }
+
+  private static String describe(Throwable e) {
+    return e.getMessage() == null ? e.toString() : e.getMessage();
+  }
+}

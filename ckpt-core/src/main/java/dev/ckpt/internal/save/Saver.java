@@ -1,0 +1,390 @@
+package dev.ckpt.internal.save;
+
+import dev.ckpt.Checkpoint;
+import dev.ckpt.CheckpointException;
+import dev.ckpt.Checkpointable;
+import dev.ckpt.FailurePolicy;
+import dev.ckpt.Moment;
+import dev.ckpt.NonFinitePolicy;
+import dev.ckpt.Progress;
+import dev.ckpt.SaveHandle;
+import dev.ckpt.internal.commit.Committer;
+import dev.ckpt.internal.commit.RunLog;
+import dev.ckpt.manifest.CheckpointId;
+import dev.ckpt.spi.CheckpointStore;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.Executor;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Decides at each cut whether to save, copies the state, and hands it to a writer thread. At most
+ * one save is in flight; a periodic one that comes meanwhile is skipped, every other waits for it,
+ * up to the deadline.
+ *
+ * <p>The methods belong to the training thread, apart from {@link #failures} and what the writer
+ * calls back.
+ */
+public final class Saver {
+  private static final Logger log = LoggerFactory.getLogger(Saver.class);
+  private static final int MOST_FAILURES = 64;
+
+  private final SaveTask.Run run;
+  private final SaveOptions options;
+  private final StagingPool pool;
+  private final Map<String, Checkpointable> parts;
+  private final Consumer<Checkpoint> onCommit;
+  private final SpecNames names = new SpecNames();
+  private final List<CheckpointId> givenUp = new ArrayList<>();
+
+  private @Nullable SaveTask current;
+  private Optional<CheckpointId> applied = Optional.empty();
+  private long savedStep;
+  private long savedTicks;
+  private long skipped;
+
+  // shared with writers, guarded by this
+  private final List<CheckpointException> failures = new ArrayList<>();
+  private final Set<String> told = new HashSet<>();
+  private @Nullable CheckpointException unreported;
+  private @Nullable CheckpointId lastCommitted;
+
+  /**
+   * A saver for one attempt.
+   *
+   * @param parts the state by part name; read at each save
+   * @param completions where handles complete
+   * @param onCommit told of each commit, on the writer thread
+   */
+  public static Saver of(
+      CheckpointStore store,
+      RunLog log,
+      Committer committer,
+      int attempt,
+      SaveOptions options,
+      StagingPool pool,
+      Map<String, Checkpointable> parts,
+      Executor completions,
+      Consumer<Checkpoint> onCommit) {
+    SaveTask.Run run =
+        new SaveTask.Run(store, log.keys(), log, committer, attempt, options, completions);
+    return new Saver(run, pool, parts, onCommit);
+  }
+
+  private Saver(
+      SaveTask.Run run,
+      StagingPool pool,
+      Map<String, Checkpointable> parts,
+      Consumer<Checkpoint> onCommit) {
+    this.run = run;
+    this.options = run.options();
+    this.pool = pool;
+    this.parts = parts;
+    this.onCommit = onCommit;
+    this.savedTicks = options.ticker().getAsLong();
+  }
+
+  /** Where the branch stands after a resume. */
+  public void startFrom(Optional<CheckpointId> applied, long step) {
+    this.applied = applied;
+    savedStep = step;
+    savedTicks = options.ticker().getAsLong();
+  }
+
+  /**
+   * A cut.
+   *
+   * @param forced whether to save whatever the trigger says
+   */
+  public Optional<SaveHandle> offer(
+      Moment.Kind kind, Progress progress, boolean forced, Supplier<Map<String, Double>> metrics) {
+    reportPending();
+    Moment moment =
+        new Moment(
+            kind,
+            progress,
+            progress.step() - savedStep,
+            Duration.ofNanos(options.ticker().getAsLong() - savedTicks));
+    if (!forced && !options.trigger().shouldSave(moment)) {
+      return Optional.empty();
+    }
+    boolean periodic = kind == Moment.Kind.STEP && !forced;
+    return Optional.ofNullable(save(progress, periodic, metrics));
+  }
+
+  /** Saves, whatever the trigger says. */
+  public SaveHandle save(Progress progress, Map<String, Double> metrics) {
+    SaveHandle handle = save(progress, false, () -> metrics);
+    if (handle == null) {
+      throw new AssertionError("only a periodic save is skipped");
+    }
+    return handle;
+  }
+
+  /** Whether a save of this saver has failed. */
+  public boolean failed(SaveHandle handle) {
+    return handle instanceof SaveTask task && task.failure().isPresent();
+  }
+
+  /** Saves; null only if it is periodic and another save is in flight. */
+  private @Nullable SaveHandle save(
+      Progress progress, boolean periodic, Supplier<Map<String, Double>> metrics) {
+    reportPending();
+    CheckpointId id = CheckpointId.of(run.attempt(), progress);
+    SaveTask before = current;
+    if (before != null && before.checkpointId().equals(id) && before.failure().isEmpty()) {
+      return before;
+    }
+    if (before != null && !before.decided() && !settle(before, periodic)) {
+      if (periodic) {
+        skipped++;
+        SaveEvents.Skip event = new SaveEvents.Skip();
+        event.step = progress.step();
+        event.commit();
+        return null;
+      }
+      return refused(
+          id,
+          progress,
+          "the save of "
+              + before.id()
+              + " is still being written after "
+              + options.deadline()
+              + ": a faster store, or a longer deadline, is needed");
+    }
+    return start(id, progress, metrics.get());
+  }
+
+  /** Waits for the save in flight, and gives it up if it stands still. */
+  private boolean settle(SaveTask task, boolean periodic) {
+    long deadline = options.deadline().toNanos();
+    if (!periodic) {
+      long start = System.nanoTime();
+      try {
+        while (!task.decided()) {
+          long left = deadline - (System.nanoTime() - start);
+          long untilStuck = deadline - task.standstill();
+          if (left <= 0 || untilStuck <= 0) {
+            break;
+          }
+          if (task.await(Math.min(left, untilStuck))) {
+            return true;
+          }
+        }
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+    }
+    if (task.decided()) {
+      return true;
+    }
+    if (task.standstill() >= deadline) {
+      giveUp(task);
+      return true;
+    }
+    return false;
+  }
+
+  private void giveUp(SaveTask task) {
+    if (task.giveUp(
+        "gave up the save of "
+            + task.id()
+            + ": the store has not moved for "
+            + options.deadline()
+            + "; its memory is set aside until the store answers")) {
+      givenUp.add(task.checkpointId());
+      task.failure().ifPresent(this::failed);
+    }
+  }
+
+  private SaveTask start(CheckpointId id, Progress progress, Map<String, Double> metrics) {
+    SaveEvents.Stage event = new SaveEvents.Stage();
+    event.begin();
+    StagedState state =
+        new StagedState(pool, names, options.header(), options.deadline().toNanos());
+    SaveTask task =
+        new SaveTask(run, id, parent(), progress, metrics, state, givenUp, this::ended);
+    current = task;
+    savedStep = progress.step();
+    savedTicks = options.ticker().getAsLong();
+    Thread writer = options.threads().newThread(task);
+    boolean started = false;
+    try {
+      parts.forEach(state::capture);
+      state.seal();
+      if (!state.fits()) {
+        requireUncharged(state);
+        state.stream();
+        tellStreaming(state);
+        event.streamed = true;
+        started = true;
+        writer.start();
+      }
+      state.copyPending();
+      task.markStaged();
+      if (!started) {
+        started = true;
+        writer.start();
+      }
+    } catch (RuntimeException | Error e) {
+      CheckpointException failure =
+          e instanceof CheckpointException known
+              ? known
+              : new CheckpointException.SaveFailed(id + ": the capture failed: " + e, e);
+      if (started) {
+        task.giveUp(String.valueOf(failure.getMessage()));
+      } else {
+        task.failCapture(failure);
+        state.release();
+      }
+      failed(failure);
+    } finally {
+      event.id = id.toString();
+      event.bytes = state.stagedBytes();
+      event.commit();
+    }
+    return task;
+  }
+
+  private Optional<CheckpointId> parent() {
+    return lastCommitted().or(() -> applied);
+  }
+
+  /** A state that only does not fit because a hanging save holds memory is not streamed. */
+  private void requireUncharged(StagedState state) {
+    long whole = state.stagedBytes() + state.pendingBytes();
+    if (whole <= pool.budget()) {
+      throw new CheckpointException.SaveFailed(
+          "saves are refused: "
+              + ((pool.budget() - pool.available()) >> 20)
+              + " of "
+              + (pool.budget() >> 20)
+              + " MiB staging memory are held by saves that hang in "
+              + run.store().uri(),
+          null);
+    }
+  }
+
+  private SaveHandle refused(CheckpointId id, Progress progress, String why) {
+    StagedState nothing = new StagedState(pool, names, options.header(), 0);
+    SaveTask task =
+        new SaveTask(run, id, parent(), progress, Map.of(), nothing, List.of(), done -> {});
+    CheckpointException failure = new CheckpointException.SaveFailed(why, null);
+    task.failCapture(failure);
+    failed(failure);
+    return task;
+  }
+
+  /**
+   * Waits for the save in flight; gives it up if the deadline passes.
+   *
+   * @return what became of it; empty if there was none
+   */
+  public Optional<SaveHandle> drain() {
+    SaveTask task = current;
+    if (task != null && !task.decided() && !settle(task, false)) {
+      giveUp(task);
+    }
+    return Optional.ofNullable(task);
+  }
+
+  /** How many periodic saves were skipped because one was in flight. */
+  public long skipped() {
+    return skipped;
+  }
+
+  /** What failed so far, oldest first; bounded. */
+  public synchronized List<CheckpointException> failures() {
+    return List.copyOf(failures);
+  }
+
+  /** The newest checkpoint that this process committed. */
+  public synchronized Optional<CheckpointId> lastCommitted() {
+    return Optional.ofNullable(lastCommitted);
+  }
+
+  /** Throws what happened in the background, if the policy or its kind says so. */
+  public void reportPending() {
+    CheckpointException failure;
+    synchronized (this) {
+      failure = unreported;
+      if (!(failure instanceof CheckpointException.Fenced)) {
+        unreported = null;
+      }
+    }
+    if (failure != null) {
+      throw failure;
+    }
+  }
+
+  private void ended(SaveTask task) {
+    Optional<Checkpoint> committed = task.result();
+    if (committed.isPresent()) {
+      synchronized (this) {
+        if (lastCommitted == null || lastCommitted.compareTo(task.checkpointId()) < 0) {
+          lastCommitted = task.checkpointId();
+        }
+      }
+      if (!committed.get().finite() && options.nonFinite() != NonFinitePolicy.KEEP) {
+        tell(
+            "nonFinite",
+            committed.get().id()
+                + " holds NaN or infinite values: it is kept, but never the latest or the best");
+      }
+      onCommit.accept(committed.get());
+    } else {
+      task.failure().ifPresent(this::failed);
+    }
+  }
+
+  private void failed(CheckpointException failure) {
+    synchronized (this) {
+      if (failures.contains(failure)) {
+        return;
+      }
+      if (failures.size() < MOST_FAILURES) {
+        failures.add(failure);
+      }
+      if (options.onFailure() == FailurePolicy.FAIL
+          || failure instanceof CheckpointException.Fenced) {
+        unreported = failure;
+      }
+    }
+    Throwable cause = failure.getCause();
+    tell(
+        failure.getClass().getSimpleName() + (cause == null ? "" : cause.getClass().getName()),
+        "a checkpoint was not saved; training goes on, older checkpoints are untouched: "
+            + failure.getMessage());
+  }
+
+  private void tellStreaming(StagedState state) {
+    tell(
+        "streaming",
+        "the state of "
+            + ((state.stagedBytes() + state.pendingBytes()) >> 20)
+            + " MiB is larger than the staging budget of "
+            + (pool.budget() >> 20)
+            + " MiB: training waits for the store at each save (staging.budget raises it)");
+  }
+
+  private void tell(String kind, String message) {
+    boolean first;
+    synchronized (this) {
+      first = told.add(kind);
+    }
+    if (first) {
+      log.warn("{}", message);
+    } else {
+      log.debug("{}", message);
+    }
+  }
+}

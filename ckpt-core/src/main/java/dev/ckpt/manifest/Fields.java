@@ -1,0 +1,168 @@
+package dev.ckpt.manifest;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.DoubleNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.ckpt.CheckpointException;
+import dev.ckpt.Progress;
+import java.time.DateTimeException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.function.Function;
+
+/** Reads the fields of a record whose digest was checked: what is wrong now was written wrong. */
+final class Fields {
+  private final String name;
+  private final JsonNode node;
+
+  Fields(String name, JsonNode node) {
+    this.name = name;
+    this.node = node;
+  }
+
+  static ObjectNode object() {
+    return JsonNodeFactory.instance.objectNode();
+  }
+
+  String text(String field) {
+    JsonNode value = need(field);
+    if (!value.isTextual()) {
+      throw wrong(field, "a string");
+    }
+    return value.textValue();
+  }
+
+  Optional<String> optionalText(String field) {
+    return node.has(field) ? Optional.of(text(field)) : Optional.empty();
+  }
+
+  long integer(String field) {
+    JsonNode value = need(field);
+    if (!value.isIntegralNumber() || !value.canConvertToLong()) {
+      throw wrong(field, "a whole number");
+    }
+    return value.longValue();
+  }
+
+  int small(String field) {
+    long value = integer(field);
+    if (value != (int) value) {
+      throw wrong(field, "a 32-bit number");
+    }
+    return (int) value;
+  }
+
+  boolean flag(String field) {
+    JsonNode value = need(field);
+    if (!value.isBoolean()) {
+      throw wrong(field, "true or false");
+    }
+    return value.booleanValue();
+  }
+
+  Instant instant(String field) {
+    try {
+      return Instant.parse(text(field));
+    } catch (DateTimeException e) {
+      throw new CheckpointException.Corrupt(name + ": field '" + field + "' is no time", e);
+    }
+  }
+
+  <T> List<T> list(String field, Function<JsonNode, T> element) {
+    JsonNode value = need(field);
+    if (!value.isArray()) {
+      throw wrong(field, "a list");
+    }
+    List<T> all = new ArrayList<>(value.size());
+    value.forEach(each -> all.add(element.apply(each)));
+    return List.copyOf(all);
+  }
+
+  Map<String, Double> doubles(String field) {
+    Map<String, Double> all = new TreeMap<>();
+    for (Map.Entry<String, JsonNode> entry : need(field).properties()) {
+      JsonNode value = entry.getValue();
+      if (value.isNumber()) {
+        all.put(entry.getKey(), value.doubleValue());
+      } else {
+        all.put(entry.getKey(), Double.valueOf(value.asText()));
+      }
+    }
+    return all;
+  }
+
+  Map<String, Long> longs(String field) {
+    Map<String, Long> all = new LinkedHashMap<>();
+    Fields inner = new Fields(name + "." + field, need(field));
+    for (Map.Entry<String, JsonNode> entry : need(field).properties()) {
+      all.put(entry.getKey(), inner.integer(entry.getKey()));
+    }
+    return all;
+  }
+
+  Map<String, String> texts(String field) {
+    Map<String, String> all = new TreeMap<>();
+    Fields inner = new Fields(name + "." + field, need(field));
+    for (Map.Entry<String, JsonNode> entry : need(field).properties()) {
+      all.put(entry.getKey(), inner.text(entry.getKey()));
+    }
+    return all;
+  }
+
+  Progress progress(String field) {
+    Fields inner = new Fields(name + "." + field, need(field));
+    int phase = inner.small("phase");
+    if (phase != 0 && phase != 1) {
+      throw wrong(field, "a progress");
+    }
+    return new Progress(
+        inner.integer("step"),
+        inner.small("epoch"),
+        inner.integer("batch"),
+        inner.integer("samples"),
+        Progress.Phase.values()[phase]);
+  }
+
+  CheckpointId id(String field) {
+    return CheckpointId.parse(text(field)).orElseThrow(() -> wrong(field, "a checkpoint id"));
+  }
+
+  static ObjectNode of(Progress progress) {
+    return object()
+        .put("step", progress.step())
+        .put("epoch", progress.epoch())
+        .put("batch", progress.batch())
+        .put("samples", progress.samples())
+        .put("phase", progress.phase().ordinal());
+  }
+
+  static ObjectNode ofDoubles(Map<String, Double> values) {
+    ObjectNode object = object();
+    values.forEach((key, value) -> object.set(key, DoubleNode.valueOf(value)));
+    return object;
+  }
+
+  static ObjectNode ofTexts(Map<String, String> values) {
+    ObjectNode object = object();
+    values.forEach(object::put);
+    return object;
+  }
+
+  private JsonNode need(String field) {
+    JsonNode value = node.get(field);
+    if (value == null) {
+      throw new CheckpointException.Corrupt(name + ": field '" + field + "' is missing");
+    }
+    return value;
+  }
+
+  private CheckpointException.Corrupt wrong(String field, String wanted) {
+    return new CheckpointException.Corrupt(name + ": field '" + field + "' is not " + wanted);
+  }
+}
