@@ -128,8 +128,15 @@ public final class CheckpointManager implements AutoCloseable {
     }
     this.saver =
         Saver.of(
-            setup.store(), run, committer, attempt(), setup.options(), setup.pool(),
-            Collections.unmodifiableMap(parts), setup.house(), this::committed);
+            setup.store(),
+            run,
+            committer,
+            attempt(),
+            setup.options(),
+            setup.pool(),
+            Collections.unmodifiableMap(parts),
+            setup.house(),
+            this::committed);
     this.signal = new StopSignal(setup.stopGrace(), () -> end(EndRecord.STOPPED, Map.of()));
     signal.install();
     OpenRuns.opened(identity, this);
@@ -186,8 +193,8 @@ public final class CheckpointManager implements AutoCloseable {
    * @return what was restored; empty for a fresh start
    * @throws CheckpointException.Corrupt if there are checkpoints and none is whole
    * @throws CheckpointException.NotFound if what was asked for is not there
-   * @throws CheckpointException.Incompatible if it does not fit the parts, or is of a newer version;
-   *     nothing was changed
+   * @throws CheckpointException.Incompatible if it does not fit the parts, or is of a newer
+   *     version; nothing was changed
    * @throws UncheckedIOException if the store fails
    */
   public Optional<Restored> resume() {
@@ -209,7 +216,11 @@ public final class CheckpointManager implements AutoCloseable {
         }
       } else if (setup.how() instanceof Resume.Required || setup.how() instanceof Resume.From) {
         throw new CheckpointException.NotFound(
-            "resume: '" + setup.how().text() + "' is no committed checkpoint of run '" + run() + "'");
+            "resume: '"
+                + setup.how().text()
+                + "' is no committed checkpoint of run '"
+                + run()
+                + "'");
       } else {
         run.resumed(new ResumeRecord(attempt(), Optional.empty(), List.of()));
       }
@@ -218,7 +229,8 @@ public final class CheckpointManager implements AutoCloseable {
       return restored;
     } catch (IOException e) {
       throw new UncheckedIOException(
-          "cannot resume run '" + run() + "' from " + setup.store().uri() + ": " + e.getMessage(), e);
+          "cannot resume run '" + run() + "' from " + setup.store().uri() + ": " + e.getMessage(),
+          e);
     }
   }
 
@@ -254,8 +266,14 @@ public final class CheckpointManager implements AutoCloseable {
         seed());
     Keeper made =
         new Keeper(
-            setup.store(), run, committer, setup.formats()::named, setup.retention(),
-            setup.house(), attempt(), SWEEP_GRACE);
+            setup.store(),
+            run,
+            committer,
+            setup.formats()::named,
+            setup.retention(),
+            setup.house(),
+            attempt(),
+            SWEEP_GRACE);
     keeper = made;
     setup.house().later("looking at the run", () -> made.start(run.lineage(), applied));
     setup.house().later("cleaning up after earlier attempts", made::sweep);
@@ -263,8 +281,8 @@ public final class CheckpointManager implements AutoCloseable {
 
   /**
    * A cut: saves if the trigger says so, or if a save was requested. Once the process was asked to
-   * end it saves as for {@link Moment.Kind#STOP}, waits for the commit, then holds this thread until
-   * the process ends.
+   * end it saves as for {@link Moment.Kind#STOP}, waits for the commit, then holds this thread
+   * until the process ends.
    *
    * @param metrics asked only if a save is made
    * @return the save, if one was started or this very state is saved already

@@ -33,10 +33,7 @@ public record EndRecord(int attempt, String how, Map<String, Long> goal, Instant
   /** The bytes on disk. */
   public byte[] encode() {
     ObjectNode body =
-        Fields.object()
-            .put("attempt", attempt)
-            .put("how", how)
-            .put("endedAt", endedAt.toString());
+        Fields.object().put("attempt", attempt).put("how", how).put("endedAt", endedAt.toString());
     ObjectNode goals = body.putObject("goal");
     goal.forEach(goals::put);
     return Envelope.seal(KIND, body);

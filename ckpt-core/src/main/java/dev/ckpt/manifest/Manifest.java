@@ -58,9 +58,7 @@ public sealed interface Manifest {
       Vote first = sorted.get(0);
       for (int rank = 0; rank < sorted.size(); rank++) {
         Vote vote = sorted.get(rank);
-        if (vote.rank() != rank
-            || vote.world() != sorted.size()
-            || !vote.id().equals(first.id())) {
+        if (vote.rank() != rank || vote.world() != sorted.size() || !vote.id().equals(first.id())) {
           throw new IllegalArgumentException(
               "vote of rank " + vote.rank() + " of " + vote.world() + " among " + sorted.size());
         }
@@ -112,10 +110,7 @@ public sealed interface Manifest {
     public byte[] encode() {
       return Envelope.seal(
           KIND,
-          Fields.object()
-              .put("decision", ABORT)
-              .put("id", id.toString())
-              .put("reason", reason));
+          Fields.object().put("decision", ABORT).put("id", id.toString()).put("reason", reason));
     }
   }
 

@@ -83,7 +83,8 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
         return new Admission(attempt, lock);
       }
     }
-    throw new IOException("no free attempt number after " + TRIES + " tries: too many starts at once");
+    throw new IOException(
+        "no free attempt number after " + TRIES + " tries: too many starts at once");
   }
 
   /** A branch has one seed: the first attempt's. */

@@ -13,14 +13,14 @@ import java.util.Optional;
  * Decides about checkpoints, each once.
  *
  * <p>The only commit point is the creation of the manifest's key. A checkpoint is committed when
- * that key holds a COMMIT, given up for ever when it holds an ABORT, and undecided while it is free;
- * whoever wants it decided must win the key. Nothing else counts: not the data, not the votes, not
- * what a process believes. So:
+ * that key holds a COMMIT, given up for ever when it holds an ABORT, and undecided while it is
+ * free; whoever wants it decided must win the key. Nothing else counts: not the data, not the
+ * votes, not what a process believes. So:
  *
  * <ul>
  *   <li>Before the manifest, data and vote are durable: both calls return only then.
- *   <li>The manifest is a pure function of the votes. Two that commit at once write equal bytes, and
- *       finding one's own bytes there is success.
+ *   <li>The manifest is a pure function of the votes. Two that commit at once write equal bytes,
+ *       and finding one's own bytes there is success.
  *   <li>Nobody deletes data of an undecided id. Winning ABORT first makes a writer that sleeps and
  *       wakes up later lose, instead of committing files that are gone.
  *   <li>After an error the key is read back before anything is concluded ({@link Records}). If that

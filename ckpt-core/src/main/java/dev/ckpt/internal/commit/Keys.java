@@ -100,7 +100,8 @@ public record Keys(String run) {
    */
   public String shard(CheckpointId id, int rank, int world, int retry, String extension) {
     String name =
-        String.format(Locale.ROOT, "rank-%05d-of-%05d%s", rank, world, retry == 0 ? "" : "-r" + retry);
+        String.format(
+            Locale.ROOT, "rank-%05d-of-%05d%s", rank, world, retry == 0 ? "" : "-r" + retry);
     return data(id) + name + "." + extension;
   }
 

@@ -10,8 +10,8 @@ import java.util.Arrays;
 import java.util.Optional;
 
 /**
- * Small objects, with the one rule about doubt: after an error the write may have happened, so it is
- * read back before anything is decided, and as long as it cannot be read nothing is concluded.
+ * Small objects, with the one rule about doubt: after an error the write may have happened, so it
+ * is read back before anything is decided, and as long as it cannot be read nothing is concluded.
  */
 public final class Records {
 
@@ -79,7 +79,8 @@ public final class Records {
     }
   }
 
-  private Optional<byte[]> readBack(String key, @org.jspecify.annotations.Nullable IOException why) {
+  private Optional<byte[]> readBack(
+      String key, @org.jspecify.annotations.Nullable IOException why) {
     try {
       return read(key);
     } catch (IOException e) {

@@ -52,7 +52,8 @@ public final class Housekeeper implements Executor, AutoCloseable {
           try {
             chore.run();
           } catch (IOException | RuntimeException e) {
-            log.warn("{} failed, and is tried again after the next checkpoint: {}", what, e.toString());
+            log.warn(
+                "{} failed, and is tried again after the next checkpoint: {}", what, e.toString());
             log.debug("{} failed", what, e);
           }
         });

@@ -74,15 +74,14 @@ public record Candidates(List<CheckpointId> ids, int branch, String why) {
           break;
         }
       }
-      return new Candidates(
-          since, head, "the newest since '" + reference + "' was first applied");
+      return new Candidates(since, head, "the newest since '" + reference + "' was first applied");
     }
     CheckpointId id = resolve(reference, run, ids);
     return new Candidates(List.of(id), id.attempt(), "'" + reference + "' was asked for");
   }
 
-  private static CheckpointId resolve(
-      String reference, RunLog run, NavigableSet<CheckpointId> ids) throws IOException {
+  private static CheckpointId resolve(String reference, RunLog run, NavigableSet<CheckpointId> ids)
+      throws IOException {
     Optional<CheckpointId> plain = CheckpointId.parse(reference);
     if (plain.isPresent()) {
       if (!ids.contains(plain.get())) {

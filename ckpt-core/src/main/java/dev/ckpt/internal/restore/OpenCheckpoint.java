@@ -62,8 +62,7 @@ public final class OpenCheckpoint implements Closeable {
     return open;
   }
 
-  private void add(CheckpointStore store, ShardEntry entry, ShardFormat format)
-      throws IOException {
+  private void add(CheckpointStore store, ShardEntry entry, ShardFormat format) throws IOException {
     VerifiedInput input;
     try {
       StoreInput raw = StoreInput.open(store, entry.key(), entry.digest().length());

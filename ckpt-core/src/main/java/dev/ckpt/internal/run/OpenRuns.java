@@ -3,7 +3,9 @@ package dev.ckpt.internal.run;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
-/** The runs that are open in this JVM: a second open takes over, as a notebook cell run again does. */
+/**
+ * The runs that are open in this JVM: a second open takes over, as a notebook cell run again does.
+ */
 public final class OpenRuns {
   private static final Map<String, AutoCloseable> OPEN = new ConcurrentHashMap<>();
 

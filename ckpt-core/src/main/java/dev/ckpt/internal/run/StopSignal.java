@@ -26,7 +26,8 @@ public final class StopSignal implements AutoCloseable {
 
   /**
    * @param grace longest hold
-   * @param atEnd what to do when the training has arrived or the grace is over; on the hook's thread
+   * @param atEnd what to do when the training has arrived or the grace is over; on the hook's
+   *     thread
    */
   public StopSignal(Duration grace, Runnable atEnd) {
     this.grace = grace;

@@ -22,8 +22,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicReference;
@@ -35,13 +35,13 @@ import org.slf4j.LoggerFactory;
 /**
  * One save from its staged state to its commit, on a writer thread of its own.
  *
- * <p>A writer can hang in the store for ever, and nothing can end it. So it can be <em>given up</em>
- * from outside ({@link #giveUp}): its handle fails, training goes on, and the writer, should it ever
- * wake, finds that it has lost. What makes that safe is the order of three things: the phase moves
- * from WRITING to COMMITTING by compare-and-set, so a task is given up either before its manifest is
- * attempted, or knowingly during; the staged bytes stay charged until {@link #run} has left, so a
- * late writer never sees another step's bytes; and whoever gives up wins an ABORT before anything is
- * cleaned ({@link Saver}).
+ * <p>A writer can hang in the store for ever, and nothing can end it. So it can be <em>given
+ * up</em> from outside ({@link #giveUp}): its handle fails, training goes on, and the writer,
+ * should it ever wake, finds that it has lost. What makes that safe is the order of three things:
+ * the phase moves from WRITING to COMMITTING by compare-and-set, so a task is given up either
+ * before its manifest is attempted, or knowingly during; the staged bytes stay charged until {@link
+ * #run} has left, so a late writer never sees another step's bytes; and whoever gives up wins an
+ * ABORT before anything is cleaned ({@link Saver}).
  */
 final class SaveTask implements Runnable, SaveHandle {
   private static final Logger log = LoggerFactory.getLogger(SaveTask.class);
@@ -262,8 +262,7 @@ final class SaveTask implements Runnable, SaveHandle {
           id + " holds NaN or infinite values, and nonFinite is set to fail", null);
     }
     Vote vote =
-        new Vote(
-            id, 0, 1, parent, progress, savedAt, metrics, state.finite(), List.of(shard));
+        new Vote(id, 0, 1, parent, progress, savedAt, metrics, state.finite(), List.of(shard));
     run.committer().vote(vote);
     state.moved();
     if (!phase.compareAndSet(Phase.WRITING, Phase.COMMITTING)) {

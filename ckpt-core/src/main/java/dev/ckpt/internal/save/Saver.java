@@ -211,8 +211,7 @@ public final class Saver {
     event.begin();
     StagedState state =
         new StagedState(pool, names, options.header(), options.deadline().toNanos());
-    SaveTask task =
-        new SaveTask(run, id, parent(), progress, metrics, state, givenUp, this::ended);
+    SaveTask task = new SaveTask(run, id, parent(), progress, metrics, state, givenUp, this::ended);
     current = task;
     savedStep = progress.step();
     savedTicks = options.ticker().getAsLong();

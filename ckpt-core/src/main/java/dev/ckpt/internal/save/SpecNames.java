@@ -17,9 +17,7 @@ final class SpecNames {
     Map<TensorSpec, TensorSpec> known = parts.computeIfAbsent(part, key -> new HashMap<>());
     TensorSpec full = known.get(spec);
     if (full == null) {
-      full =
-          new TensorSpec(
-              part + "/" + spec.name(), spec.type(), spec.shape(), spec.placement());
+      full = new TensorSpec(part + "/" + spec.name(), spec.type(), spec.shape(), spec.placement());
       if (known.size() < MOST) {
         known.put(spec, full);
       }

@@ -39,11 +39,12 @@ import org.jspecify.annotations.Nullable;
  * for them, never longer than the deadline: the save is as slow as the store, but it is a save.
  *
  * <p><b>Order.</b> What must be copied during the capture call is copied then; everything else only
- * when all parts have registered, because only then is the layout known, and because a later version
- * of this class may copy it beside the training. The order in the stream is the order on disk.
+ * when all parts have registered, because only then is the layout known, and because a later
+ * version of this class may copy it beside the training. The order in the stream is the order on
+ * disk.
  *
- * <p><b>Giving up.</b> {@link #giveUp} makes both sides stop at their next byte. Segments go back in
- * {@link #release()}, which belongs to the side that ends last: the writer, once it was started.
+ * <p><b>Giving up.</b> {@link #giveUp} makes both sides stop at their next byte. Segments go back
+ * in {@link #release()}, which belongs to the side that ends last: the writer, once it was started.
  */
 final class StagedState implements ShardFormat.Contents {
 
@@ -256,11 +257,7 @@ final class StagedState implements ShardFormat.Contents {
     lock.lock();
     try {
       long end = Math.max(0, offset) + 1;
-      while (givenUp == null && (column.start < 0 || filled < column.start + end)) {
-        if (!moved.await(waitNanos, TimeUnit.NANOSECONDS)) {
-          throw new IOException("the training thread stopped filling " + column.spec.name());
-        }
-      }
+      awaitFilled(column, end);
       if (givenUp != null) {
         throw new IOException(givenUp);
       }
@@ -272,8 +269,7 @@ final class StagedState implements ShardFormat.Contents {
       }
       int inside = (int) (at % StagingPool.SEGMENT_BYTES);
       long length =
-          Math.min(
-              Math.min(left, max), Math.min(filled - at, StagingPool.SEGMENT_BYTES - inside));
+          Math.min(Math.min(left, max), Math.min(filled - at, StagingPool.SEGMENT_BYTES - inside));
       StagingPool.Segment segment = segments.get(index);
       if (segment == null) {
         throw new IOException("bytes that were drained cannot be read again");
@@ -287,6 +283,19 @@ final class StagedState implements ShardFormat.Contents {
       finite = FiniteScan.allFinite(window, column.spec.type());
     }
     return window;
+  }
+
+  private void awaitFilled(Column column, long end) throws IOException {
+    try {
+      while (givenUp == null && (column.start < 0 || filled < column.start + end)) {
+        if (!moved.await(waitNanos, TimeUnit.NANOSECONDS)) {
+          throw new IOException("the training thread stopped filling " + column.spec.name());
+        }
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new java.io.InterruptedIOException("interrupted while draining");
+    }
   }
 
   /** Whether no floating-point byte that was drained belongs to a NaN or an infinity. */
@@ -389,8 +398,7 @@ final class StagedState implements ShardFormat.Contents {
     public void bytes(String name, ByteBuffer contents) {
       ByteBuffer copy = contents.duplicate();
       TensorSpec spec =
-          names.qualified(
-              part, TensorSpec.of(name, DType.UINT8, Shape.of(copy.remaining())));
+          names.qualified(part, TensorSpec.of(name, DType.UINT8, Shape.of(copy.remaining())));
       take(spec.name());
       int start = copy.position();
       Column column =

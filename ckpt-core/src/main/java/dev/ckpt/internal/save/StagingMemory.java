@@ -108,9 +108,7 @@ public final class StagingMemory implements StagingPool.Source {
     HotSpotDiagnosticMXBean hotspot =
         ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class);
     long flag =
-        hotspot == null
-            ? 0
-            : Long.parseLong(hotspot.getVMOption("MaxDirectMemorySize").getValue());
+        hotspot == null ? 0 : Long.parseLong(hotspot.getVMOption("MaxDirectMemorySize").getValue());
     return flag > 0 ? flag : Runtime.getRuntime().maxMemory();
   }
 

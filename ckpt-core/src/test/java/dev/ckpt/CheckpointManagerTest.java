@@ -1,0 +1,296 @@
+package dev.ckpt;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.ckpt.spi.CheckpointListener;
+import dev.ckpt.spi.CheckpointStore;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class CheckpointManagerTest {
+  private final CheckpointStore store = Stores.inMemory();
+
+  private static CheckpointManagerBuilder toy(CheckpointStore store, ToyState state) {
+    return CheckpointManager.in(store).run("toy").part("toy", state);
+  }
+
+  private static ToyState fresh() {
+    return ToyState.random(7, 5, 3_000);
+  }
+
+  @Test
+  void aRestartedRunEndsWithTheStateOfOneThatNeverStopped(@TempDir Path folder) {
+    ToyState unbroken = fresh();
+    unbroken.advance(40);
+
+    ToyState state = fresh();
+    try (CheckpointManager ckpt =
+        CheckpointManager.in(folder).run("toy").part("toy", state).open()) {
+      assertThat(ckpt.resume()).isEmpty();
+      state.advance(25);
+      Checkpoint saved = ckpt.save(Progress.step(25), Map.of("loss", 0.5)).join();
+      assertThat(saved.metrics()).containsEntry("loss", 0.5);
+      assertThat(saved.finite()).isTrue();
+      state.advance(3); // lost
+    }
+    ToyState again = fresh();
+    try (CheckpointManager ckpt =
+        CheckpointManager.in(folder).run("toy").part("toy", again).open()) {
+      Restored restored = ckpt.resume().orElseThrow();
+      assertThat(restored.checkpoint().id()).isEqualTo("000001-000000000025-0");
+      assertThat(restored.checkpoint().progress()).isEqualTo(Progress.step(25));
+      again.advance(15);
+    }
+    assertThat(again).isEqualTo(unbroken);
+  }
+
+  @Test
+  void whatChangesAfterStagedDoesNotReachTheStore() throws Exception {
+    ToyState state = fresh();
+    ToyState then = fresh();
+    state.advance(3);
+    then.advance(3);
+    try (CheckpointManager ckpt = toy(store, state).open()) {
+      ckpt.resume();
+      SaveHandle handle = ckpt.save(Progress.step(3), Map.of());
+      handle.staged().toCompletableFuture().join();
+      state.advance(5);
+      handle.join();
+    }
+    ToyState read = fresh();
+    try (CheckpointManager ckpt = toy(store, read).open()) {
+      ckpt.resume();
+    }
+    assertThat(read).isEqualTo(then);
+  }
+
+  @Test
+  void theSeedIsDrawnOnceForABranch() {
+    long first;
+    try (CheckpointManager ckpt = toy(store, fresh()).open()) {
+      first = ckpt.seed();
+      ckpt.resume();
+    }
+    try (CheckpointManager ckpt = toy(store, fresh()).open()) {
+      assertThat(ckpt.seed()).isEqualTo(first);
+      assertThat(ckpt.attempt()).isEqualTo(2);
+    }
+    try (CheckpointManager ckpt = toy(store, fresh()).resume(new Resume.Never()).open()) {
+      assertThat(ckpt.seed()).isNotEqualTo(first);
+      first = ckpt.seed();
+    }
+    try (CheckpointManager ckpt = toy(store, fresh()).open()) {
+      assertThat(ckpt.seed()).as("the fresh branch is the live one").isEqualTo(first);
+    }
+  }
+
+  @Test
+  void aRepeatedRequestGoesOnFromWhereItsBranchGot() {
+    ToyState state = fresh();
+    try (CheckpointManager ckpt = toy(store, state).keep(java.util.Set::copyOf).open()) {
+      ckpt.resume();
+      for (int step = 1; step <= 3; step++) {
+        state.advance(1);
+        ckpt.save(Progress.step(step), Map.of()).join();
+      }
+    }
+    Resume back = Resume.parse("000001-000000000001-0");
+    for (int round = 0; round < 3; round++) {
+      ToyState again = fresh();
+      try (CheckpointManager ckpt =
+          toy(store, again).keep(java.util.Set::copyOf).resume(back).open()) {
+        ckpt.resume();
+        assertThat(again.counter).isEqualTo(1 + round);
+        again.advance(1);
+        ckpt.save(Progress.step(again.counter), Map.of()).join();
+      }
+    }
+    ToyState last = fresh();
+    try (CheckpointManager ckpt = toy(store, last).open()) {
+      ckpt.resume();
+    }
+    assertThat(last.counter).isEqualTo(4);
+    assertThat(Checkpoints.read(store, "toy").list())
+        .extracting(Checkpoint::id)
+        .containsExactly(
+            "000001-000000000001-0",
+            "000002-000000000002-0",
+            "000003-000000000003-0",
+            "000004-000000000004-0");
+  }
+
+  @Test
+  void onlyTheLastThreeAndPinnedOnesStay() {
+    ToyState state = fresh();
+    List<String> events = Collections.synchronizedList(new ArrayList<>());
+    CheckpointListener listener =
+        new CheckpointListener() {
+          @Override
+          public void committed(Checkpoint checkpoint) {
+            events.add("+" + checkpoint.progress().step());
+          }
+
+          @Override
+          public void deleted(Checkpoint checkpoint) {
+            events.add("-" + checkpoint.progress().step());
+          }
+        };
+    try (CheckpointManager ckpt =
+        toy(store, state).keep(Retention.latest(3)).notify(listener).open()) {
+      ckpt.resume();
+      for (int step = 1; step <= 6; step++) {
+        state.advance(1);
+        Checkpoint saved = ckpt.save(Progress.step(step), Map.of()).join();
+        if (step == 2) {
+          Checkpoints.read(store, "toy").pin(saved.id());
+        }
+      }
+    }
+    assertThat(Checkpoints.read(store, "toy").list())
+        .extracting(each -> each.progress().step())
+        .containsExactly(2L, 4L, 5L, 6L);
+    assertThat(events).contains("+1", "-1", "+6", "-3").doesNotContain("-2", "-4");
+  }
+
+  @Test
+  void theSameStateIsSavedOnce() {
+    ToyState state = fresh();
+    try (CheckpointManager ckpt = toy(store, state).open()) {
+      ckpt.resume();
+      SaveHandle first = ckpt.save(Progress.step(1), Map.of());
+      assertThat(ckpt.save(Progress.step(1), Map.of())).isSameAs(first);
+      first.join();
+      assertThat(ckpt.save(Progress.step(1), Map.of())).isSameAs(first);
+    }
+  }
+
+  @Test
+  void theNewestFiniteCheckpointIsTheOneToResumeFrom() {
+    ToyState state = fresh();
+    try (CheckpointManager ckpt = toy(store, state).open()) {
+      ckpt.resume();
+      state.advance(1);
+      ckpt.save(Progress.step(1), Map.of()).join();
+      state.advance(1);
+      state.tensors.put("layer2/weight", withNaN(3_000));
+      assertThat(ckpt.save(Progress.step(2), Map.of()).join().finite()).isFalse();
+    }
+    try (CheckpointManager ckpt = toy(store, fresh()).open()) {
+      Restored restored = ckpt.resume().orElseThrow();
+      assertThat(restored.checkpoint().progress().step()).isEqualTo(1);
+      assertThat(restored.skipped()).singleElement().asString().contains("NaN");
+    }
+  }
+
+  private static float[] withNaN(int elements) {
+    float[] values = new float[elements];
+    values[elements - 1] = Float.NaN;
+    return values;
+  }
+
+  @Test
+  void aCompletedRunSaysSo() {
+    try (CheckpointManager ckpt = toy(store, fresh()).open()) {
+      ckpt.resume();
+      ckpt.save(Progress.step(1), Map.of());
+      assertThat(ckpt.complete(Map.of("epochs", 20L))).isTrue();
+    }
+    try (CheckpointManager ckpt = toy(store, fresh()).open()) {
+      assertThat(ckpt.completed()).isEqualTo(Optional.of(Map.of("epochs", 20L)));
+    }
+  }
+
+  @Test
+  void aStateLargerThanTheBudgetIsStreamed() {
+    ToyState state = ToyState.random(3, 12, 1 << 20);
+    try (CheckpointManager ckpt =
+        toy(store, state).stagingBudget(8 << 20).deadline(Duration.ofSeconds(20)).open()) {
+      ckpt.resume();
+      ckpt.save(Progress.step(1), Map.of()).join();
+      assertThat(ckpt.failures()).isEmpty();
+    }
+    ToyState read = ToyState.random(4, 12, 1 << 20);
+    try (CheckpointManager ckpt = toy(store, read).open()) {
+      ckpt.resume();
+    }
+    assertThat(read).isEqualTo(state);
+  }
+
+  @Test
+  void aSecondOpenInTheSameJvmTakesOver() {
+    CheckpointManager first = toy(store, fresh()).open();
+    first.resume();
+    try (CheckpointManager second = toy(store, fresh()).open()) {
+      second.resume();
+      assertThatThrownBy(() -> first.save(Progress.step(1), Map.of()))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("closed");
+      second.save(Progress.step(1), Map.of()).join();
+    }
+  }
+
+  @Test
+  void anotherStructureIsRefusedAndNothingIsChanged() {
+    ToyState state = fresh();
+    try (CheckpointManager ckpt = toy(store, state).open()) {
+      ckpt.resume();
+      ckpt.save(Progress.step(1), Map.of()).join();
+    }
+    ToyState other = ToyState.random(1, 6, 10);
+    try (CheckpointManager ckpt = toy(store, other).open()) {
+      assertThatThrownBy(ckpt::resume).isInstanceOf(CheckpointException.Incompatible.class);
+    }
+    try (CheckpointManager ckpt = toy(store, fresh()).open()) {
+      assertThat(ckpt.resume()).isPresent();
+    }
+  }
+
+  @Test
+  void whatIsAskedForAndNotThereIsAnError() {
+    assertThatThrownBy(() -> toy(store, fresh()).resume(new Resume.Required()).open())
+        .isInstanceOf(CheckpointException.NotFound.class);
+    assertThatThrownBy(
+            () -> toy(store, fresh()).resume(Resume.parse("000001-000000000009-0")).open())
+        .isInstanceOf(CheckpointException.NotFound.class);
+    assertThatThrownBy(() -> toy(store, fresh()).resume(Resume.parse("best(acc)")).open())
+        .isInstanceOf(CheckpointException.NotFound.class);
+  }
+
+  @Test
+  void aFailedCaptureFailsThatSaveAlone() {
+    boolean[] broken = {true};
+    ToyState state = fresh();
+    Checkpointable part =
+        new Checkpointable() {
+          @Override
+          public void capture(StateSink sink) {
+            state.capture(sink);
+            if (broken[0]) {
+              throw new IllegalStateException("closed array");
+            }
+          }
+
+          @Override
+          public void restore(StateView view) {
+            state.restore(view);
+          }
+        };
+    try (CheckpointManager ckpt = CheckpointManager.in(store).run("toy").part("p", part).open()) {
+      ckpt.resume();
+      assertThatThrownBy(() -> ckpt.save(Progress.step(1), Map.of()).join())
+          .isInstanceOf(CheckpointException.SaveFailed.class)
+          .hasMessageContaining("closed array");
+      broken[0] = false;
+      ckpt.save(Progress.step(1), Map.of()).join();
+      assertThat(ckpt.failures()).hasSize(1);
+    }
+  }
+}
