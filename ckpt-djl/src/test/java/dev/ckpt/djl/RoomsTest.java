@@ -22,30 +22,20 @@ class RoomsTest {
               resideInAPackage("dev.ckpt..")
                   .and(
                       DescribedPredicate.not(
-                          resideInAnyPackage("dev.ckpt", "dev.ckpt.spi", "dev.ckpt.djl.."))))
-          .allowEmptyShould(true);
+                          resideInAnyPackage("dev.ckpt", "dev.ckpt.spi", "dev.ckpt.djl.."))));
 
   @ArchTest
   static final ArchRule theAdapterKnowsNoEngine =
-      noClasses()
-          .should()
-          .dependOnClassesThat()
-          .resideInAnyPackage("ai.djl.pytorch..")
-          .allowEmptyShould(true);
+      noClasses().should().dependOnClassesThat().resideInAnyPackage("ai.djl.pytorch..");
 
   @ArchTest
   static final ArchRule nothingIsDeserialised =
       noClasses()
           .should()
           .dependOnClassesThat()
-          .haveFullyQualifiedName("java.io.ObjectInputStream")
-          .allowEmptyShould(true);
+          .haveFullyQualifiedName("java.io.ObjectInputStream");
 
   @ArchTest
   static final ArchRule nothingReachesBehindTheJdk =
-      noClasses()
-          .should()
-          .dependOnClassesThat()
-          .resideInAnyPackage("sun..", "jdk.internal..")
-          .allowEmptyShould(true);
+      noClasses().should().dependOnClassesThat().resideInAnyPackage("sun..", "jdk.internal..");
 }
