@@ -1,82 +1,187 @@
 package dev.ckpt;
 
+import dev.ckpt.internal.config.ConfigReader;
+import dev.ckpt.internal.config.Settings;
+import dev.ckpt.internal.config.Sources;
+import dev.ckpt.spi.ConfigSection;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.ServiceLoader;
+import java.util.stream.Collectors;
 
-/** What a config file says. */
+/**
+ * What is configured: code wins over the environment, the environment over the file, the file over
+ * the defaults. {@code docs/config.md} lists the keys. The variable of a key is {@code CKPT_} and
+ * the key in upper case with underscores: {@code CKPT_SAVE_EVERY_STEPS} of {@code save.everySteps};
+ * an empty variable counts as not set. Immutable.
+ */
 public final class CheckpointConfig {
-  private CheckpointConfig() {}
 
-  /** Reads a YAML file; the environment overrides it. */
+  private final Sources sources;
+  private final Settings settings;
+
+  private CheckpointConfig(Sources sources) {
+    List<ConfigSection<?>> installed = new ArrayList<>();
+    ServiceLoader.load(ConfigSection.class).forEach(installed::add);
+    this.sources = sources;
+    this.settings = ConfigReader.read(sources, installed);
+  }
+
+  /**
+   * Reads a YAML file and the process's environment.
+   *
+   * @throws ConfigException if one of them is wrong, or the file cannot be read
+   */
   public static CheckpointConfig load(Path file) {
-    throw new UnsupportedOperationException();
+    return load(file, System.getenv());
   }
 
-  /** Defaults. */
+  /**
+   * Reads a YAML file and an environment. An empty file is as good as none.
+   *
+   * @throws ConfigException if one of them is wrong, or the file cannot be read
+   */
+  public static CheckpointConfig load(Path file, Map<String, String> environment) {
+    return new CheckpointConfig(Sources.of(file, environment));
+  }
+
+  /**
+   * No file: the process's environment and the defaults.
+   *
+   * @throws ConfigException if a variable is wrong
+   */
   public static CheckpointConfig defaults() {
-    return new CheckpointConfig();
+    return defaults(System.getenv());
   }
 
+  /**
+   * No file: an environment and the defaults.
+   *
+   * @throws ConfigException if a variable is wrong
+   */
+  public static CheckpointConfig defaults(Map<String, String> environment) {
+    return new CheckpointConfig(Sources.withoutFile(environment));
+  }
+
+  /**
+   * The same with one value set by code, which wins over all else.
+   *
+   * @param key with its parents: {@code save.everySteps}
+   * @param value as it would stand in the file; a relative path is relative to the working
+   *     directory
+   * @throws ConfigException if there is no such key, or the value is wrong
+   */
+  public CheckpointConfig with(String key, String value) {
+    return new CheckpointConfig(sources.with(key, value));
+  }
+
+  /** Where checkpoints live: an absolute path, or a URI as it was given. */
   public String store() {
-    return "checkpoints";
+    return settings.store();
   }
 
+  /** The name of the run; empty: derived by the program. */
   public Optional<String> run() {
-    return Optional.empty();
+    return settings.run();
   }
 
+  /** How to start. */
   public Resume resume() {
-    return new Resume.Auto();
+    return settings.resume();
   }
 
+  /** The seed; empty: drawn once for a run. */
   public OptionalLong seed() {
-    return OptionalLong.empty();
+    return settings.seed();
   }
 
-  public SaveTrigger saveWhen() {
-    return SaveTrigger.anyOf(
-        SaveTrigger.every(Duration.ofMinutes(5)),
-        SaveTrigger.everyEpoch(),
-        SaveTrigger.onStop(),
-        SaveTrigger.onException(),
-        SaveTrigger.onCompletion());
-  }
-
-  public Retention keep() {
-    return Retention.latest(3);
-  }
-
+  /** The name of the shard format. Whether it is there turns out at open. */
   public String format() {
-    return "arrow";
+    return settings.format();
   }
 
+  /** When to save. */
+  public SaveTrigger saveWhen() {
+    return settings.saveWhen();
+  }
+
+  /** What to keep. */
+  public Retention keep() {
+    return settings.keep();
+  }
+
+  /** The most bytes of off-heap staging buffers; empty: chosen by the manager. */
   public OptionalLong stagingBudget() {
-    return OptionalLong.empty();
+    return settings.stagingBudget();
   }
 
+  /** The longest that anything waits for a save. */
   public Duration deadline() {
-    return Duration.ofSeconds(60);
+    return settings.deadline();
   }
 
+  /** How long the exit is held after a SIGTERM; zero: not at all. */
   public Duration stopGrace() {
-    return Duration.ofSeconds(25);
+    return settings.stopGrace();
   }
 
+  /** How often a failed write is tried again. */
   public int retries() {
-    return 2;
+    return settings.retries();
   }
 
+  /** What a save that failed for good does. */
   public FailurePolicy onFailure() {
-    return FailurePolicy.WARN;
+    return settings.onFailure();
   }
 
+  /** What happens to a checkpoint with a NaN or an infinity. */
   public NonFinitePolicy nonFinite() {
-    return NonFinitePolicy.WARN;
+    return settings.nonFinite();
   }
 
+  /** Whether to take the run over from another process that holds it. */
   public boolean takeOver() {
-    return false;
+    return settings.takeOver();
+  }
+
+  /** What an optional module read from its section; empty if nothing is given there. */
+  public <T> Optional<T> section(Class<T> type) {
+    return Optional.ofNullable(settings.sections().get(type)).map(type::cast);
+  }
+
+  /**
+   * Where a value comes from: {@code code}, {@code environment CKPT_RUN}, {@code ckpt.yaml:3}, or
+   * {@code default}.
+   *
+   * @param key with its parents: {@code save.everySteps}; {@code keep.best[0].metric} in a list
+   * @throws IllegalArgumentException if there is no such key
+   */
+  public String origin(String key) {
+    Settings.Value value = settings.values().get(key);
+    if (value == null) {
+      throw new IllegalArgumentException(
+          "no key '" + key + "' in this config, only " + settings.values().keySet());
+    }
+    return value.origin();
+  }
+
+  /** One line {@code key = value (origin)} for each key. */
+  public String describe() {
+    return settings.values().entrySet().stream()
+        .map(
+            entry ->
+                entry.getKey()
+                    + " = "
+                    + entry.getValue().text().orElse("(none)")
+                    + "  ("
+                    + entry.getValue().origin()
+                    + ")\n")
+        .collect(Collectors.joining());
   }
 }

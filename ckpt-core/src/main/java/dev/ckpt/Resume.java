@@ -24,8 +24,17 @@ public sealed interface Resume {
   /**
    * Reads the form used in config files: {@code auto}, {@code never}, {@code required}, or a
    * reference.
+   *
+   * @throws IllegalArgumentException if it is blank, or a {@code best(} that is not of a form above
    */
   static Resume parse(String text) {
+    if (text.isBlank()) {
+      throw new IllegalArgumentException("a resume reference is blank");
+    }
+    if (text.startsWith("best(") && !text.matches("best\\([^(),]+(, ?(max|min))?\\)")) {
+      throw new IllegalArgumentException(
+          "must be best(metric), best(metric, max) or best(metric, min), not '" + text + "'");
+    }
     return switch (text) {
       case "auto" -> new Auto();
       case "never" -> new Never();

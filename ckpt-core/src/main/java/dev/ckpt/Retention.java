@@ -23,6 +23,8 @@ import java.util.function.ToDoubleFunction;
 public interface Retention {
 
   /**
+   * Chooses what stays; the rest is deleted.
+   *
    * @param committed those of the live branch, oldest first
    * @return the ones to keep, a subset
    */

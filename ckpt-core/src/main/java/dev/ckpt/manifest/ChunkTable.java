@@ -33,7 +33,7 @@ public final class ChunkTable {
 
   /** How many chunks tile that many bytes. */
   public static long chunks(long length) {
-    return (length + CHUNK_BYTES - 1) / CHUNK_BYTES;
+    return length / CHUNK_BYTES + (length % CHUNK_BYTES == 0 ? 0 : 1);
   }
 
   /** How many bytes are tiled. */
