@@ -1,0 +1,51 @@
+package dev.ckpt.internal.arrow;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.ckpt.TensorSpec;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** pyarrow maps our shards with nothing allocated, aligned and bit-equal; polars reads them. */
+class PythonReadersTest {
+
+  @TempDir Path folder;
+
+  @Test
+  void readEveryKindOfTensor() throws Exception {
+    check("kinds", new ArrowFormat(1000), 1000, Shards.kinds(), 1);
+  }
+
+  @Test
+  void readAModelLikeGpt2() throws Exception {
+    List<TensorSpec> specs = Shards.gpt2(16);
+    assertThat(specs).hasSize(148);
+    check("gpt2", new ArrowFormat(), Long.MAX_VALUE, specs, 1);
+  }
+
+  @Test
+  void readTenThousandTensors() throws Exception {
+    check("10,000 small tensors", new ArrowFormat(), Long.MAX_VALUE, Shards.small(10_000), 1);
+  }
+
+  @Test
+  void readAHundredThousandTensors() throws Exception {
+    check("100,000 small tensors", new ArrowFormat(), Long.MAX_VALUE, Shards.small(100_000), 100);
+  }
+
+  private void check(
+      String what, ArrowFormat format, long maxColumnBytes, List<TensorSpec> specs, int step)
+      throws Exception {
+    TestContents contents = Shards.contents(specs);
+    Path file = folder.resolve("shard.arrow");
+    Shards.write(format, contents, folder, "shard.arrow");
+    int columns = Columns.of(specs, maxColumnBytes).size();
+    Path expected = Shards.expected(contents, columns, step, folder.resolve("expected.json"));
+    String printed = Python.run("check_shard.py", file, expected);
+    System.out.printf("%s, %,d bytes: %s%n", what, Files.size(file), printed);
+    assertThat(printed).contains(" tensors compared and equal", ", 0 bytes allocated");
+  }
+}
