@@ -134,7 +134,7 @@ class RetentionTest {
 
   private static void forRandomHistories(long seed, ObjLongConsumer<List<Checkpoint>> check) {
     Random random = new Random(seed);
-    for (int round = 0; round < 300; round++) {
+    for (int round = 0; round < 150; round++) {
       check.accept(history(random), random.nextLong());
     }
   }

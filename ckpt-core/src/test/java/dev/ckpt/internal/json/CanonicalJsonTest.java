@@ -14,9 +14,11 @@ import dev.ckpt.CheckpointException;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -88,6 +90,20 @@ class CanonicalJsonTest {
           .as("seed %d, round %d, %s", seed, i, value)
           .isEqualTo(Double.doubleToRawLongBits(value));
     }
+  }
+
+  /** Records of one JDK are compared with those of another: the value may never change. */
+  @Test
+  void theDigitsAreTheSameOnEveryJdkForEver() throws Exception {
+    Random random = new Random(7);
+    MessageDigest sha = MessageDigest.getInstance("SHA-256");
+    for (int i = 0; i < 5_000; i++) {
+      sha.update(CanonicalJson.encode(DoubleNode.valueOf(random.nextGaussian())));
+      double any = Double.longBitsToDouble(random.nextLong());
+      sha.update(CanonicalJson.encode(DoubleNode.valueOf(any)));
+    }
+    assertThat(HexFormat.of().formatHex(sha.digest()))
+        .isEqualTo("afdb5732fa8aecb6cbf9f5f9a0cfabe42a9d981e478650a1aae92137eff58f2e");
   }
 
   @Test
