@@ -4,12 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.ckpt.spi.CheckpointStore.LockHeldException;
-import java.io.BufferedReader;
 import java.io.Closeable;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -39,7 +36,7 @@ class FolderLockTest {
       assertThat(held).isNotNull();
       // had this closed a descriptor of the lock's file, the system would have dropped the lock
       assertThatThrownBy(() -> store.lock("runs/r", "again")).isInstanceOf(LockHeldException.class);
-      try (Other other = new Other()) {
+      try (OtherProcess other = new OtherProcess(Locker.class, base)) {
         assertThat(other.answer())
             .contains("refused", "runs/r", "another process", "pid 7 on host h");
       }
@@ -49,50 +46,13 @@ class FolderLockTest {
   @Test
   void aProcessThatDiesLetsGo() throws Exception {
     try (PosixStore store = PosixStore.in(base);
-        Other other = new Other()) {
+        OtherProcess other = new OtherProcess(Locker.class, base)) {
       assertThat(other.answer()).isEqualTo("held");
       assertThatThrownBy(() -> store.lock("runs/r", "me"))
           .isInstanceOf(LockHeldException.class)
           .hasMessageContaining("another process: the other one");
       other.kill();
       store.lock("runs/r", "me").close();
-    }
-  }
-
-  /** A second JVM that takes the lock, says how that went, and waits to be killed. */
-  private final class Other implements Closeable {
-
-    private final Process process;
-    private final BufferedReader out;
-
-    Other() throws IOException {
-      process =
-          new ProcessBuilder(
-                  Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                  "-Xshare:auto",
-                  "-XX:TieredStopAtLevel=1",
-                  "-cp",
-                  System.getProperty("java.class.path"),
-                  Locker.class.getName(),
-                  base.toString())
-              .redirectErrorStream(true)
-              .start();
-      out = process.inputReader(StandardCharsets.UTF_8);
-    }
-
-    String answer() throws IOException {
-      return String.valueOf(out.readLine());
-    }
-
-    void kill() throws InterruptedException {
-      process.destroyForcibly();
-      assertThat(process.waitFor(30, TimeUnit.SECONDS)).isTrue();
-    }
-
-    @Override
-    public void close() throws IOException {
-      process.destroyForcibly();
-      out.close();
     }
   }
 
