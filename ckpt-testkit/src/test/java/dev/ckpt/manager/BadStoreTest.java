@@ -225,6 +225,43 @@ class BadStoreTest {
   }
 
   @Test
+  void aSecondSaveAfterAnUnknownCommitHarmsNothing() {
+    try (CheckpointManager ckpt = toy().open()) {
+      ckpt.resume();
+      store.on(Operation.PUT_IF_ABSENT).key("**/manifests/**").nth(1).failsAfterwards();
+      store.on(Operation.READ).key("**/manifests/**").nth(1).fails();
+      SaveHandle unknown = step(ckpt);
+      assertThatThrownBy(unknown::join).isInstanceOf(CheckpointException.CommitUnknown.class);
+      SaveHandle again = ckpt.save(Progress.step(state.counter), Map.of());
+      assertThatThrownBy(again::join).isInstanceOf(CheckpointException.CommitUnknown.class);
+    }
+    store.heal();
+    assertThat(restored()).isEqualTo(state);
+  }
+
+  @Test
+  void aStreamedSaveThatFailsGivesItsMemoryBack() {
+    ToyState large = ToyState.random(1, 6, 1 << 20);
+    try (CheckpointManager ckpt =
+        CheckpointManager.in(store)
+            .run("large")
+            .part("p", large)
+            .retries(0)
+            .stagingBudget(8 << 20)
+            .deadline(Duration.ofSeconds(20))
+            .open()) {
+      ckpt.resume();
+      store.on(Operation.CREATE).nth(1).isFull();
+      SaveHandle failed = ckpt.save(Progress.step(1), Map.of());
+      assertThatThrownBy(failed::join)
+          .isInstanceOf(CheckpointException.SaveFailed.class)
+          .hasMessageContaining("No space left");
+      ckpt.save(Progress.step(2), Map.of()).join();
+      ckpt.save(Progress.step(3), Map.of()).join();
+    }
+  }
+
+  @Test
   void aNewerAttemptFencesThisOne() {
     try (CheckpointManager old = toy().open()) {
       old.resume();

@@ -79,6 +79,7 @@ final class SaveTask implements Runnable, SaveHandle {
   private final CompletableFuture<Checkpoint> committed = new CompletableFuture<>();
   private final AtomicReference<Phase> phase = new AtomicReference<>(Phase.WRITING);
   private volatile boolean commitTried;
+  private volatile boolean wasGivenUp;
   private volatile @Nullable Checkpoint result;
   private volatile @Nullable CheckpointException failed;
 
@@ -161,6 +162,11 @@ final class SaveTask implements Runnable, SaveHandle {
     return Optional.ofNullable(failed);
   }
 
+  /** Whether it failed before anybody could have decided about its id, and its writer has ended. */
+  boolean retriable() {
+    return failed != null && !commitTried && !wasGivenUp && phase.get() == Phase.ENDED;
+  }
+
   /** Waits for the outcome at most that long. */
   boolean await(long nanos) throws InterruptedException {
     try {
@@ -210,6 +216,7 @@ final class SaveTask implements Runnable, SaveHandle {
             : new CheckpointException.CommitUnknown(
                 reason + "; it hung in the commit itself, which may still happen", null);
     failed = failure;
+    wasGivenUp = true;
     state.giveUp(reason);
     complete(() -> staged.completeExceptionally(failure));
     committed.completeExceptionally(failure);
@@ -234,7 +241,10 @@ final class SaveTask implements Runnable, SaveHandle {
     if (!lost) {
       failed = failure;
     }
-    state.release();
+    if (failure != null) {
+      state.giveUp("the save has failed: " + failure.getMessage());
+    }
+    state.leave();
     // whoever waits for the handle finds everything that follows from it already under way
     ended.accept(this);
     Checkpoint checkpoint = result;
@@ -332,7 +342,6 @@ final class SaveTask implements Runnable, SaveHandle {
           run.committer().discard(id);
         }
       } else if (!unknown) {
-        // no manifest was tried and no other writer of this id lives: nothing can commit it
         run.committer().forget(id);
       }
     } catch (IOException | RuntimeException e) {
