@@ -1,0 +1,349 @@
+package dev.ckpt.djl;
+
+import ai.djl.training.EasyTrain;
+import ai.djl.training.Trainer;
+import ai.djl.training.dataset.Batch;
+import ai.djl.training.dataset.Dataset;
+import ai.djl.training.dataset.Sampler;
+import ai.djl.training.listener.EarlyStoppingListener.EarlyStoppedException;
+import ai.djl.training.listener.TrainingListener;
+import ai.djl.training.listener.TrainingListenerAdapter;
+import ai.djl.translate.TranslateException;
+import dev.ckpt.CheckpointConfig;
+import dev.ckpt.CheckpointManager;
+import dev.ckpt.CheckpointManagerBuilder;
+import dev.ckpt.Progress;
+import dev.ckpt.Restored;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import java.util.function.IntConsumer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Checkpoints of one DJL training: killed anywhere and started again, it ends with the same bytes
+ * and the same log as if it had never stopped.
+ *
+ * <pre>{@code
+ * try (DjlCheckpoints ckpt = DjlCheckpoints.in(Path.of("checkpoints"))) {   // first: it seeds DJL
+ *   var config = new DefaultTrainingConfig(loss)
+ *       .addTrainingListeners(TrainingListener.Defaults.logging())
+ *       .addTrainingListeners(ckpt.listener());
+ *   try (Trainer trainer = model.newTrainer(config)) {
+ *     trainer.initialize(shape);
+ *     ckpt.fit(trainer, 20, train, validation);
+ *   }
+ * }
+ * }</pre>
+ *
+ * <p>A loop of one's own iterates over {@link #dataset}, or calls {@link #resume} and {@link
+ * #step}. With the listener alone, checkpoints are saved at the ends of epochs, and {@link #resume}
+ * restores them.
+ *
+ * <p>Saved are weights, running statistics, frozen flags, the optimizer's slots and counters, the
+ * position in the data, random streams, accumulators of evaluators, the counters of DJL's own
+ * listeners, and a thinned-out history of the trainer's metrics. Learning rate trackers are taken
+ * for functions of the update count, as DJL's are. For other state, {@link
+ * CheckpointManager#register register} a part with {@link #manager()} before the training is
+ * resumed.
+ *
+ * <p>Randomness: at open, when the trainer begins, before each batch and at the start of each
+ * validation the engine and DJL's {@code RandomUtils} are seeded from the run's seed and the number
+ * of batches done. Draw from {@link #random} what must outlast a batch. Random transforms that run
+ * in prefetch threads share one generator without an order: they are not reproducible, with or
+ * without checkpoints.
+ *
+ * <p>One object serves one trainer on one device. All methods belong to the training thread.
+ */
+public final class DjlCheckpoints implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(DjlCheckpoints.class);
+  private static final String EPOCHS = "epochs";
+
+  private final CheckpointManager manager;
+  private final Session session;
+  private final TrainingListener listener = new Listener();
+  private @Nullable Integer goal;
+  private boolean completed;
+  private boolean closed;
+
+  private DjlCheckpoints(CheckpointManager manager, IntConsumer seedEngine) {
+    this.manager = manager;
+    this.session = new Session(manager, seedEngine);
+  }
+
+  /** Checkpoints in a folder, created if needed, with defaults for the rest. */
+  public static DjlCheckpoints in(Path directory) {
+    return open(CheckpointManager.in(directory));
+  }
+
+  /** Checkpoints as a config file says. */
+  public static DjlCheckpoints open(CheckpointConfig config) {
+    return open(CheckpointManager.from(config));
+  }
+
+  /**
+   * Checkpoints as the builder says. Seeds the engine: call it before weights are drawn and before
+   * data is split at random.
+   *
+   * @throws UnsupportedOperationException if this version of DJL is not built as expected
+   * @throws dev.ckpt.CheckpointException as opening a manager does
+   */
+  public static DjlCheckpoints open(CheckpointManagerBuilder builder) {
+    return open(builder, Seeding::seedDefaultEngine);
+  }
+
+  static DjlCheckpoints open(CheckpointManagerBuilder builder, IntConsumer seedEngine) {
+    PrivateField.probe(DjlInternals.class);
+    CheckpointManager manager = builder.open();
+    try {
+      return new DjlCheckpoints(manager, seedEngine);
+    } catch (RuntimeException | Error e) {
+      manager.close();
+      throw e;
+    }
+  }
+
+  /**
+   * The listener to add to the training config, at any place in the list; at the last one if the
+   * dataset is not wrapped.
+   *
+   * <p>When the trainer begins it throws {@link UnsupportedOperationException} if the trainer has
+   * several devices, or an optimizer that holds state of an unknown kind.
+   */
+  public TrainingListener listener() {
+    return listener;
+  }
+
+  /**
+   * Trains up to {@code epochs} epochs in all, as {@link EasyTrain#fit} does, beginning where the
+   * run stands, and completes the run. Early stopping is a normal end. If the run has been
+   * completed with as many epochs, the final state is restored and nothing is trained.
+   *
+   * @param trainer initialized, with {@link #listener()} attached
+   * @param epochs the goal, counted from the start of the run
+   * @param validation evaluated after each epoch, if there is one
+   * @throws dev.ckpt.CheckpointException if the run cannot be resumed, or a save failed and the
+   *     policy is to fail
+   */
+  public void fit(Trainer trainer, int epochs, Dataset train, @Nullable Dataset validation)
+      throws IOException, TranslateException {
+    requireAttached(trainer);
+    int remaining = remainingEpochs(epochs);
+    if (remaining == 0) {
+      log.info("Run {} has reached its goal of {} epochs", manager.run(), epochs);
+    }
+    Dataset wrapped = dataset(train);
+    Dataset evaluated = validation == null ? null : validation(validation);
+    try {
+      for (int i = 0; i < remaining; i++) {
+        for (Batch batch : trainer.iterateDataset(wrapped)) {
+          EasyTrain.trainBatch(trainer, batch);
+          trainer.step();
+          batch.close();
+        }
+        EasyTrain.evaluateDataset(trainer, evaluated);
+        trainer.notifyListeners(each -> each.onEpoch(trainer));
+      }
+    } catch (EarlyStoppedException e) {
+      log.info("Stopped early in epoch {}: {}", e.getStopEpoch(), e.getMessage());
+    } catch (IOException | TranslateException | RuntimeException | Error e) {
+      session.failed(e);
+      throw e;
+    }
+    complete();
+  }
+
+  /**
+   * Resumes the run into an initialized trainer: for loops that do not use {@link #dataset}. Later
+   * calls return the same.
+   *
+   * @return what was restored; empty for a fresh start
+   * @throws dev.ckpt.CheckpointException.Incompatible if the model or the optimizer is another than
+   *     the checkpoint's; nothing was changed
+   * @throws UnsupportedOperationException if a parameter is of a type that cannot be saved
+   */
+  public Optional<Restored> resume(Trainer trainer) {
+    requireAttached(trainer);
+    return session.resume();
+  }
+
+  /**
+   * How many epochs are left of {@code epochs}, for {@code EasyTrain.fit(trainer,
+   * ckpt.remainingEpochs(20), ckpt.dataset(train), ckpt.validation(validation))}. An epoch that has
+   * begun counts. Resumes the run if that has not been done. 0 if the run is complete.
+   */
+  public int remainingEpochs(int epochs) {
+    if (epochs < 0) {
+      throw new IllegalArgumentException("epochs: " + epochs);
+    }
+    goal = epochs;
+    session.resume();
+    if (manager.completed().map(reached -> reached.getOrDefault(EPOCHS, 0L)).orElse(0L) >= epochs) {
+      return 0;
+    }
+    return Math.max(0, epochs - session.position().epoch());
+  }
+
+  /**
+   * The training data, to be iterated in place of {@code train}: each iteration is one epoch, the
+   * first one begins behind the batches that are done. Prefetch, {@code dropLast} and devices work
+   * as before.
+   *
+   * <p>If DJL draws its samples through a sampler, that sampler's first index lists are drawn again
+   * and no sample is fetched; with {@link #sampler} not even that. A sampler of one's own must draw
+   * from {@code RandomUtils}, in {@code Sampler.sample}. Any other dataset is read from its start.
+   */
+  public Dataset dataset(Dataset train) {
+    return new TrainingData(train, session);
+  }
+
+  /** The validation data, to be iterated in place of {@code validation}. */
+  public Dataset validation(Dataset validation) {
+    return new ValidationData(validation, session);
+  }
+
+  /**
+   * A sampler for the builder of a dataset, {@code setSampling(ckpt.sampler(32, true, true))}: its
+   * order is a function of the run's seed and the epoch, and it resumes in constant time.
+   *
+   * @param shuffle whether each epoch has an order of its own; else samples come by index
+   * @param dropLast whether a last batch that is not full is left out
+   */
+  public Sampler sampler(int batchSize, boolean shuffle, boolean dropLast) {
+    return new EpochSampler(
+        batchSize, shuffle, dropLast, session.seeding()::orderKey, session.position()::epoch);
+  }
+
+  /**
+   * A random stream that goes on where it was after a resume. One object for each name; safe for
+   * use by several threads, though their order is not reproducible.
+   */
+  public Random random(String name) {
+    return session.streams().named(name);
+  }
+
+  /**
+   * A boundary of a loop that does not iterate over {@link #dataset}: call it after each batch,
+   * behind {@code trainer.step()} if that is due. Saves if a save is due and an update has fired.
+   *
+   * @param samples how many the batch held
+   */
+  public void step(int samples) {
+    if (samples < 0) {
+      throw new IllegalArgumentException("samples: " + samples);
+    }
+    session.step(samples);
+  }
+
+  /** The end of an epoch of such a loop, behind its validation and listeners. */
+  public void endEpoch() {
+    session.endEpoch();
+  }
+
+  /** Where the training stands: after a resume, where to begin. */
+  public Progress progress() {
+    return session.position().progress();
+  }
+
+  /**
+   * Says that the training has reached its goal: saves the final state and records the goal, which
+   * is the number of epochs given to {@link #remainingEpochs}, else of those done. {@link #fit}
+   * does so by itself. Call it before the trainer is closed.
+   *
+   * @return whether the goal is recorded: not if the final save failed, or if the training ended
+   *     behind a batch that brought no update, whose gradients no checkpoint holds
+   * @throws dev.ckpt.CheckpointException if the save failed and the policy is to fail
+   */
+  public boolean complete() {
+    int epochs = goal == null ? session.position().epoch() : goal;
+    completed = session.complete(Map.of(EPOCHS, (long) epochs));
+    return completed;
+  }
+
+  /** Whether this or an earlier attempt has completed the run. */
+  public boolean isComplete() {
+    return completed || session.completedBefore();
+  }
+
+  /**
+   * SHA-256, in hex, over weights, running statistics, the optimizer's slots and update counts: two
+   * trainings with the same digest hold the same bits.
+   */
+  public String sha256() {
+    return session.digest().hex();
+  }
+
+  /** The manager underneath: to register parts, to ask for a save, to see failures. */
+  public CheckpointManager manager() {
+    return manager;
+  }
+
+  Session session() {
+    return session;
+  }
+
+  private void requireAttached(Trainer trainer) {
+    if (session.trainer() != trainer) {
+      throw new IllegalArgumentException(
+          "These checkpoints are attached to another trainer: one DjlCheckpoints serves one trainer");
+    }
+  }
+
+  /**
+   * Finishes the save in flight and lets go of the run. Idempotent. What the training threw comes
+   * first: an error of closing is then added to it as suppressed.
+   */
+  @Override
+  public void close() {
+    if (closed) {
+      return;
+    }
+    closed = true;
+    Throwable failure = session.failure();
+    try {
+      try {
+        session.detach();
+        session.stayComplete();
+      } finally {
+        manager.close();
+      }
+    } catch (RuntimeException e) {
+      if (failure == null) {
+        throw e;
+      }
+      failure.addSuppressed(e);
+    }
+  }
+
+  /** What the trainer tells. The finalizer of a forgotten trainer calls from another thread. */
+  private final class Listener extends TrainingListenerAdapter {
+    private @Nullable Thread training;
+
+    @Override
+    public void onTrainingBegin(Trainer trainer) {
+      session.attach(trainer);
+      training = Thread.currentThread();
+    }
+
+    @Override
+    public void onTrainingBatch(Trainer trainer, BatchData batchData) {
+      session.heardBatch(batchData);
+    }
+
+    @Override
+    public void onEpoch(Trainer trainer) {
+      session.heardEpoch(this);
+    }
+
+    @Override
+    public void onTrainingEnd(Trainer trainer) {
+      if (Thread.currentThread() == training) {
+        session.detach();
+      }
+    }
+  }
+}

@@ -1,0 +1,128 @@
+package dev.ckpt.djl;
+
+import ai.djl.engine.Engine;
+import ai.djl.training.Trainer;
+import ai.djl.training.optimizer.Optimizer;
+import ai.djl.training.tracker.ParameterTracker;
+import ai.djl.training.tracker.Tracker;
+import dev.ckpt.CheckpointException;
+import java.lang.reflect.Field;
+import java.lang.reflect.Modifier;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What decides the bits without being state: versions, threads, sizes, settings. Recorded with each
+ * checkpoint and compared on resume. A setting that the program changed on purpose is the
+ * program's; it is printed, because the run is then another one than it would have been.
+ */
+final class Environment extends SmallState {
+  private static final Logger log = LoggerFactory.getLogger(Environment.class);
+
+  /** Not the program's wish, yet the same numbers come out with other last bits. */
+  private static final Set<String> CHANGES_BITS =
+      Set.of("arch", "device", "djl", "engine", "engineVersion", "threads");
+
+  static final String TRAINING_SUBSET = "training.subset";
+  static final String VALIDATION_SUBSET = "validation.subset";
+
+  private final Map<String, String> facts = new TreeMap<>();
+  private final Map<String, String> saved = new HashMap<>();
+
+  /** Records what is known of a trainer whose optimizer has not been used yet. */
+  void observe(Trainer trainer, Optimizer optimizer) {
+    Engine engine = trainer.getManager().getEngine();
+    fact("arch", System.getProperty("os.arch", "unknown"));
+    fact("device", trainer.getDevices()[0].toString());
+    fact("djl", Engine.getDjlVersion());
+    fact("engine", engine.getEngineName());
+    fact("engineVersion", engine.getVersion());
+    fact("threads", threads());
+    fact("loss", trainer.getLoss().getClass().getName());
+    fact("optimizer", describe(optimizer));
+  }
+
+  /**
+   * Records one fact.
+   *
+   * @throws CheckpointException.Incompatible if it cannot differ from the checkpoint's
+   */
+  void fact(String name, String value) {
+    facts.put(name, value);
+    compare(name, value);
+  }
+
+  private void compare(String name, String value) {
+    String before = saved.remove(name); // said once
+    if (before == null || before.equals(value)) {
+      return;
+    }
+    if (name.equals(TRAINING_SUBSET) || name.equals(VALIDATION_SUBSET)) {
+      throw new CheckpointException.Incompatible(
+          "The "
+              + name.substring(0, name.indexOf('.'))
+              + " data is another part of the whole than in the checkpoint: validation data would"
+              + " leak into the training. Open the checkpoints, which seeds DJL, before"
+              + " randomSplit, or split by fixed indices.");
+    }
+    if (CHANGES_BITS.contains(name)) {
+      log.warn(
+          "{} was {} in the checkpoint and is {} now: the training goes on, but its bits may differ"
+              + " from those of an uninterrupted run",
+          name,
+          before,
+          value);
+    } else {
+      log.info(
+          "{} was {} in the checkpoint and is {} now: the new one counts", name, before, value);
+    }
+  }
+
+  @Override
+  Map<String, ?> read() {
+    return new TreeMap<>(facts);
+  }
+
+  @Override
+  void write(Map<String, ?> state) {
+    state.forEach((name, value) -> saved.put(name, String.valueOf(value)));
+    facts.forEach(this::compare);
+  }
+
+  /** PyTorch's own count where it can be asked, else what would set it. */
+  private static String threads() {
+    try {
+      return Class.forName("ai.djl.pytorch.jni.JniUtils")
+          .getMethod("getNumThreads")
+          .invoke(null)
+          .toString();
+    } catch (ReflectiveOperationException e) {
+      return System.getProperty(
+          "ai.djl.pytorch.num_threads", "default of " + Runtime.getRuntime().availableProcessors());
+    }
+  }
+
+  /** Class and settings: primitive fields and, inside, those of trackers. */
+  private static String describe(Object object) {
+    Map<String, String> settings = new TreeMap<>();
+    for (Class<?> c = object.getClass(); c != null && c != Object.class; c = c.getSuperclass()) {
+      for (Field field : c.getDeclaredFields()) {
+        if (Modifier.isStatic(field.getModifiers()) || field.getName().equals("numUpdate")) {
+          continue;
+        }
+        boolean tracker =
+            ParameterTracker.class.isAssignableFrom(field.getType())
+                || Tracker.class.isAssignableFrom(field.getType());
+        if (field.getType().isPrimitive() || tracker) {
+          Object value = PrivateField.of(field).get(object);
+          settings.put(field.getName(), tracker ? describe(value) : value.toString());
+        }
+      }
+    }
+    return object.getClass().getSimpleName() + settings;
+  }
+}

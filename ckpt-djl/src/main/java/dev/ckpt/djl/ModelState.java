@@ -1,0 +1,111 @@
+package dev.ckpt.djl;
+
+import ai.djl.nn.Parameter;
+import dev.ckpt.CheckpointException;
+import dev.ckpt.Checkpointable;
+import dev.ckpt.Stability;
+import dev.ckpt.StateSink;
+import dev.ckpt.StateView;
+import dev.ckpt.TensorSpec;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Supplier;
+
+/** Weights, running statistics, and which parameters are frozen. */
+final class ModelState implements Checkpointable {
+  private static final int LISTED = 20;
+
+  private final Supplier<Parameters> model;
+
+  ModelState(Supplier<Parameters> model) {
+    this.model = model;
+  }
+
+  @Override
+  public void capture(StateSink sink) {
+    Parameters parameters = model.get();
+    List<String> frozen = new ArrayList<>();
+    for (Map.Entry<String, Parameter> entry : parameters.byName().entrySet()) {
+      Parameter parameter = entry.getValue();
+      TensorSpec spec = parameters.spec(entry.getKey());
+      sink.tensor(
+          spec,
+          new ArrayBytes(parameters.array(parameter), parameters.trainer().getManager(), spec),
+          Parameters.changesOnlyInUpdates(parameter)
+              ? Stability.STABLE_UNTIL_UPDATE
+              : Stability.COPY_NOW);
+      if (!parameter.requiresGradient()) {
+        frozen.add(entry.getKey());
+      }
+    }
+    sink.value("frozen", frozen);
+    sink.value("gradientsChecked", DjlInternals.gradientsChecked(parameters.trainer()));
+  }
+
+  @Override
+  public void check(StateView view) {
+    Parameters parameters = model.get();
+    List<String> missing = new ArrayList<>();
+    List<String> reshaped = new ArrayList<>();
+    Set<String> saved = view.names();
+    for (String name : parameters.byName().keySet()) {
+      if (!saved.contains(name)) {
+        missing.add(name);
+        continue;
+      }
+      TensorSpec there = view.spec(name);
+      TensorSpec here = parameters.spec(name);
+      if (!there.shape().equals(here.shape()) || there.type() != here.type()) {
+        reshaped.add(name + " (saved " + show(there) + ", now " + show(here) + ")");
+      }
+    }
+    List<String> extra = new ArrayList<>(saved);
+    extra.removeAll(parameters.byName().keySet());
+    if (missing.isEmpty() && extra.isEmpty() && reshaped.isEmpty()) {
+      return;
+    }
+    throw new CheckpointException.Incompatible(
+        "The model has another structure than the one in the checkpoint. "
+            + describe("Missing in the checkpoint", missing)
+            + describe("Extra in the checkpoint", extra)
+            + describe("Reshaped", reshaped)
+            + "Restore the old structure, or start a new run.");
+  }
+
+  private static String show(TensorSpec spec) {
+    return spec.type().id() + " " + spec.shape();
+  }
+
+  private static String describe(String title, List<String> names) {
+    if (names.isEmpty()) {
+      return "";
+    }
+    String more = names.size() > LISTED ? " and " + (names.size() - LISTED) + " more" : "";
+    return title
+        + ": "
+        + String.join(", ", names.subList(0, Math.min(LISTED, names.size())))
+        + more
+        + ". ";
+  }
+
+  @Override
+  public void restore(StateView view) {
+    Parameters parameters = model.get();
+    Set<?> frozen = new HashSet<>(view.value("frozen", List.class));
+    for (Map.Entry<String, Parameter> entry : parameters.byName().entrySet()) {
+      Parameter parameter = entry.getValue();
+      TensorSpec spec = parameters.spec(entry.getKey());
+      new ArrayBytes(parameters.array(parameter), parameters.trainer().getManager(), spec)
+          .fill(view, entry.getKey());
+      boolean freeze = frozen.contains(entry.getKey());
+      if (parameter.requiresGradient() == freeze) {
+        parameter.freeze(freeze);
+      }
+    }
+    DjlInternals.gradientsChecked(
+        parameters.trainer(), view.value("gradientsChecked", Boolean.class));
+  }
+}

@@ -1,0 +1,115 @@
+package dev.ckpt.djl;
+
+import dev.ckpt.Progress;
+import dev.ckpt.Progress.Phase;
+import java.util.Map;
+
+/**
+ * Where the loop stands in the data. Counts what was handed to the loop, never what was sampled.
+ */
+final class Position extends SmallState {
+  private final UpdateWatch watch;
+  private int epoch;
+  private long batch;
+  private long samples;
+  private long epochSamples;
+  private long batches;
+  private int batchSize;
+  private Phase phase = Phase.AFTER_STEP;
+
+  Position(UpdateWatch watch) {
+    this.watch = watch;
+  }
+
+  int epoch() {
+    return epoch;
+  }
+
+  /** Batches of this epoch that are done. */
+  long batch() {
+    return batch;
+  }
+
+  /** Samples of this epoch that are done. */
+  long epochSamples() {
+    return epochSamples;
+  }
+
+  /** Batches done since the start of the run. */
+  long batches() {
+    return batches;
+  }
+
+  Phase phase() {
+    return phase;
+  }
+
+  Progress progress() {
+    return new Progress(watch.updates(), epoch, batch, samples, phase);
+  }
+
+  /**
+   * How many batches of {@code size} to pass over so that no sample of this epoch comes twice.
+   *
+   * @param size today's size; 0 if it is not known
+   */
+  long batchesToSkip(int size) {
+    if (size == 0 || batchSize == 0 || size == batchSize) {
+      return batch;
+    }
+    return (epochSamples + size - 1) / size;
+  }
+
+  /** The size of full batches from now on; 0 if it is not known. */
+  void batchSize(int size) {
+    batchSize = size;
+  }
+
+  void batchDone(long size) {
+    batch++;
+    batches++;
+    samples += size;
+    epochSamples += size;
+    phase = Phase.AFTER_STEP;
+  }
+
+  /** A whole epoch whose batches nobody saw one by one. */
+  void batchesDone(long count, long size) {
+    batch += count;
+    batches += count;
+    samples += size;
+    epochSamples += size;
+  }
+
+  void epochDone() {
+    epoch++;
+    batch = 0;
+    epochSamples = 0;
+    phase = Phase.AFTER_EPOCH;
+  }
+
+  @Override
+  Map<String, ?> read() {
+    return Map.of(
+        "step", watch.updates(),
+        "epoch", epoch,
+        "batch", batch,
+        "samples", samples,
+        "epochSamples", epochSamples,
+        "batches", batches,
+        "batchSize", batchSize,
+        "phase", phase.name());
+  }
+
+  @Override
+  void write(Map<String, ?> state) {
+    watch.updates(number(state, "step"));
+    epoch = (int) number(state, "epoch");
+    batch = number(state, "batch");
+    samples = number(state, "samples");
+    epochSamples = number(state, "epochSamples");
+    batches = number(state, "batches");
+    batchSize = (int) number(state, "batchSize");
+    phase = Phase.valueOf(String.valueOf(state.get("phase")));
+  }
+}

@@ -1,0 +1,415 @@
+package dev.ckpt.djl;
+
+import ai.djl.training.Trainer;
+import ai.djl.training.evaluator.Evaluator;
+import ai.djl.training.listener.EvaluatorTrainingListener;
+import ai.djl.training.listener.TrainingListener;
+import ai.djl.training.listener.TrainingListener.BatchData;
+import dev.ckpt.CheckpointException;
+import dev.ckpt.CheckpointManager;
+import dev.ckpt.Moment.Kind;
+import dev.ckpt.Progress.Phase;
+import dev.ckpt.Restored;
+import dev.ckpt.SaveHandle;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.function.IntConsumer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One training as the checkpoints see it: where it stands, whether that is a cut, and what is due
+ * there. All on the training thread.
+ *
+ * <p>The life of an epoch: {@link #beginEpoch}, then for each batch {@link #delivered} and {@link
+ * #batchDone} (a boundary), then {@link #exhausted}. Validation and the listeners run next, each
+ * listener changing what others hold; a save made meanwhile says "all batches done, not validated",
+ * with the small values frozen as they were then. The state after the epoch is taken when every
+ * listener has run, which is when the next epoch begins or the training ends.
+ *
+ * <p>At every boundary, saved or not, the engine is {@link Seeding seeded}.
+ */
+final class Session {
+  private static final Logger log = LoggerFactory.getLogger(Session.class);
+
+  private final CheckpointManager manager;
+  private final Seeding seeding;
+  private final UpdateWatch watch;
+  private final Position position;
+  private final RandomStreams streams;
+  private final Environment environment = new Environment();
+  private final List<SmallState> frozenWithEpoch;
+  private final OptimizerState optimizerState;
+  private final ModelState modelState;
+
+  private @Nullable Trainer trainer;
+  private @Nullable Parameters parameters;
+  private @Nullable OptimizerFields optimizer;
+  private @Nullable Optional<Restored> restored;
+
+  /** Whether batches are seen one by one; else the listener is all there is. */
+  private boolean loopSeen;
+
+  private boolean iterating;
+  private boolean exhausted;
+  private boolean trained;
+  private boolean epochEndOwed;
+  private long openSamples = -1;
+  private long heardBatches;
+  private long heardSamples;
+  private boolean listenerOnlySaid;
+  private @Nullable Throwable failure;
+
+  Session(CheckpointManager manager, IntConsumer seedEngine) {
+    this.manager = manager;
+    this.seeding = new Seeding(manager::seed, seedEngine);
+    this.watch = new UpdateWatch(manager::beforeUpdate);
+    this.position = new Position(watch);
+    this.streams = new RandomStreams(manager::seed);
+    this.modelState = new ModelState(this::parameters);
+    this.optimizerState = new OptimizerState(this::parameters, this::optimizer);
+    EvaluatorState evaluators = new EvaluatorState(this::trainer);
+    ListenerState listeners = new ListenerState(this::trainer, System::currentTimeMillis);
+    MetricHistory metrics = new MetricHistory(this::trainer);
+    this.frozenWithEpoch = List.of(streams, evaluators, listeners, metrics);
+    manager.register("model", modelState);
+    manager.register("optimizer", optimizerState);
+    manager.register("position", position);
+    manager.register("random", streams);
+    manager.register("evaluators", evaluators);
+    manager.register("listeners", listeners);
+    manager.register("metrics", metrics);
+    manager.register("environment", environment);
+    seeding.opened();
+  }
+
+  CheckpointManager manager() {
+    return manager;
+  }
+
+  Position position() {
+    return position;
+  }
+
+  RandomStreams streams() {
+    return streams;
+  }
+
+  Environment environment() {
+    return environment;
+  }
+
+  Trainer trainer() {
+    if (trainer == null) {
+      throw new IllegalStateException(
+          "No trainer is attached: add ckpt.listener() to the training config before"
+              + " model.newTrainer(config)");
+    }
+    return trainer;
+  }
+
+  private Parameters parameters() {
+    if (parameters == null) {
+      parameters = Parameters.of(trainer());
+    }
+    return parameters;
+  }
+
+  private OptimizerFields optimizer() {
+    if (optimizer == null) {
+      throw new IllegalStateException("no trainer is attached");
+    }
+    return optimizer;
+  }
+
+  /** The trainer exists; its model need not be initialized. */
+  void attach(Trainer begun) {
+    if (trainer != null) {
+      throw new IllegalStateException(
+          "These checkpoints belong to one trainer and have one. Open others for the next, with a"
+              + " run name of their own.");
+    }
+    if (begun.getDevices().length != 1) {
+      throw new UnsupportedOperationException(
+          "ckpt-djl saves trainings on one device, this one has "
+              + begun.getDevices().length
+              + ". Use optDevices(new Device[] {one}).");
+    }
+    if (DjlInternals.optimizer(begun) instanceof WatchedOptimizer) {
+      throw new IllegalStateException(
+          "Another DjlCheckpoints is attached to this trainer: add one listener only");
+    }
+    OptimizerFields users = new OptimizerFields(DjlInternals.optimizer(begun));
+    environment.observe(begun, users.optimizer());
+    DjlInternals.optimizer(begun, new WatchedOptimizer(users.optimizer(), watch));
+    optimizer = users;
+    trainer = begun;
+    seeding.initialize();
+  }
+
+  /** Resumes at the first call; the model is initialized by then. */
+  Optional<Restored> resume() {
+    Optional<Restored> done = restored;
+    if (done == null) {
+      Parameters all = parameters();
+      done = manager.resume();
+      restored = done;
+      watch.start(all.byName().values());
+      seedHere();
+    }
+    return done;
+  }
+
+  void beginEpoch() {
+    resume();
+    loopSeen = true;
+    if (openSamples >= 0) {
+      batchDone();
+    }
+    if (iterating) {
+      epochDone();
+    }
+    iterating = true;
+    exhausted = false;
+  }
+
+  void delivered(long samples) {
+    openSamples = samples;
+    trained = true;
+    watch.batchDelivered();
+  }
+
+  /** Whether the loop holds a batch. */
+  boolean batchOpen() {
+    return openSamples >= 0;
+  }
+
+  /** A boundary: the loop is done with the batch that it held. */
+  void batchDone() {
+    position.batchDone(openSamples);
+    openSamples = -1;
+    if (atCut()) {
+      if (offer(Kind.STEP).isEmpty() && epochEndOwed) {
+        offer(Kind.EPOCH_END);
+      }
+      epochEndOwed = false;
+    }
+    seedHere();
+  }
+
+  /** The boundary of a loop whose batches come from elsewhere. */
+  void step(long samples) {
+    resume();
+    loopSeen = true;
+    trained = true;
+    watch.batchEnds();
+    openSamples = samples;
+    batchDone();
+  }
+
+  /** The epoch has no further batch. */
+  void exhausted() {
+    if (iterating && !exhausted) {
+      exhausted = true;
+      frozenWithEpoch.forEach(SmallState::freeze);
+    }
+  }
+
+  /** Validation and listeners of the epoch are done. */
+  void epochDone() {
+    iterating = false;
+    exhausted = false;
+    frozenWithEpoch.forEach(SmallState::thaw);
+    position.epochDone();
+    if (atCut()) {
+      offer(Kind.EPOCH_END);
+    } else {
+      epochEndOwed = true;
+    }
+  }
+
+  void endEpoch() {
+    resume();
+    loopSeen = true;
+    epochDone();
+    seedHere();
+  }
+
+  void beginValidation() {
+    resume();
+    seeding.validation(position.batches());
+  }
+
+  /** Between two batches of a validation, which may outlast the time that a SIGTERM gives. */
+  void validationBoundary() {
+    if (exhausted && atCut() && manager.stopRequested()) {
+      offer(Kind.STEP);
+    }
+  }
+
+  /** A batch was trained; counted only if nobody else counts. */
+  void heardBatch(BatchData data) {
+    if (!loopSeen) {
+      heardBatches++;
+      heardSamples += data.getBatch().getSize();
+      watch.batchDelivered();
+    }
+  }
+
+  /** All listeners up to {@code ours} have closed the epoch. */
+  void heardEpoch(TrainingListener ours) {
+    if (loopSeen) {
+      return;
+    }
+    resume();
+    List<TrainingListener> all = DjlInternals.listeners(trainer());
+    if (!listenerOnlySaid) {
+      listenerOnlySaid = true;
+      log.warn(
+          "The dataset is not wrapped: checkpoints are saved at the ends of epochs only. Train with"
+              + " ckpt.fit(...) or iterate over ckpt.dataset(...) to save at any step.");
+      if (all.get(all.size() - 1) != ours) {
+        log.warn(
+            "ckpt.listener() is not the last listener: what those behind it hold is saved as it was"
+                + " before the end of the epoch");
+      }
+    }
+    position.batchesDone(heardBatches, heardSamples);
+    heardBatches = 0;
+    heardSamples = 0;
+    trained = true;
+    position.epochDone();
+    if (atCut() && offer(Kind.EPOCH_END).isEmpty()) {
+      offer(Kind.STEP); // there is no other chance for triggers by step or time
+    }
+    seedHere();
+  }
+
+  /** Saves the state at the end of the training, then records that the goal is reached. */
+  boolean complete(Map<String, Long> goal) {
+    resume();
+    if (openSamples >= 0) {
+      batchDone();
+    }
+    if (iterating && exhausted) {
+      epochDone();
+    }
+    if (!atCut()) {
+      log.warn(
+          "The training ended behind a batch that brought no update: the run is not recorded as"
+              + " complete, and a start would repeat what follows the last update");
+      return false;
+    }
+    if (trained && offer(Kind.COMPLETION).isEmpty()) {
+      manager.save(position.progress(), metrics()); // a goal without its state would be lost work
+    }
+    return manager.complete(goal);
+  }
+
+  /** Whether the run was complete when it was opened, and nothing has been trained since. */
+  boolean completedBefore() {
+    return !trained && manager.completed().isPresent();
+  }
+
+  /** An attempt that only looked at a complete run leaves it complete. */
+  void stayComplete() {
+    if (restored != null && restored.isPresent() && failure == null && completedBefore()) {
+      manager.complete(manager.completed().orElseThrow());
+    }
+  }
+
+  /** Thrown by the loop, by the data, by a listener: saves if the state stands at a cut. */
+  void failed(Throwable thrown) {
+    if (failure == thrown) {
+      return;
+    }
+    failure = thrown;
+    if (thrown instanceof CheckpointException || restored == null) {
+      return;
+    }
+    if (!atCut()) {
+      log.warn(
+          "The training threw inside a step, which may have changed a part of the state: nothing"
+              + " new is saved; a save in flight is finished");
+      return;
+    }
+    try {
+      offer(Kind.EXCEPTION);
+    } catch (RuntimeException e) {
+      thrown.addSuppressed(e);
+    }
+  }
+
+  /** Not so while the loop holds a batch, nor behind a batch that brought no update. */
+  private boolean atCut() {
+    return openSamples < 0 && watch.atCut();
+  }
+
+  @Nullable Throwable failure() {
+    return failure;
+  }
+
+  /** The arrays are about to be closed. */
+  void detach() {
+    if (trainer != null
+        && optimizer != null
+        && DjlInternals.optimizer(trainer) instanceof WatchedOptimizer) {
+      manager.beforeUpdate();
+      DjlInternals.optimizer(trainer, optimizer.optimizer());
+    }
+  }
+
+  /** Seeds what follows the present position. */
+  void seedHere() {
+    seeding.after(position.batches(), position.phase());
+  }
+
+  Seeding seeding() {
+    return seeding;
+  }
+
+  private Optional<SaveHandle> offer(Kind kind) {
+    return manager.offer(kind, position.progress(), this::metrics);
+  }
+
+  /** Of the last whole epoch if an epoch has just ended, else of the running one. */
+  private Map<String, Double> metrics() {
+    Map<String, Double> all = new TreeMap<>();
+    if (position.phase() == Phase.AFTER_EPOCH) {
+      for (TrainingListener listener : DjlInternals.listeners(trainer())) {
+        if (listener instanceof EvaluatorTrainingListener evaluators) {
+          evaluators.getLatestEvaluations().forEach((name, value) -> put(all, name, value));
+        }
+      }
+      return all;
+    }
+    for (Evaluator evaluator : trainer().getEvaluators()) {
+      try {
+        float value = evaluator.getAccumulator(EvaluatorTrainingListener.TRAIN_EPOCH);
+        put(
+            all,
+            "train_" + (evaluator == trainer().getLoss() ? "loss" : evaluator.getName()),
+            value);
+      } catch (RuntimeException e) {
+        log.debug("no accumulator in {}", evaluator.getName(), e);
+      }
+    }
+    return all;
+  }
+
+  private static void put(Map<String, Double> all, String name, float value) {
+    if (Float.isFinite(value)) {
+      all.put(name, (double) value);
+    }
+  }
+
+  StateDigest digest() {
+    StateDigest digest = new StateDigest();
+    modelState.capture(digest);
+    optimizerState.capture(digest);
+    return digest;
+  }
+}

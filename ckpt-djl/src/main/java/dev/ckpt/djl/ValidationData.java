@@ -1,0 +1,69 @@
+package dev.ckpt.djl;
+
+import ai.djl.ndarray.NDManager;
+import ai.djl.training.dataset.Batch;
+import ai.djl.training.dataset.Dataset;
+import ai.djl.training.dataset.RandomAccessDataset;
+import ai.djl.translate.TranslateException;
+import ai.djl.util.Progress;
+import java.io.IOException;
+import java.util.Iterator;
+import java.util.concurrent.ExecutorService;
+import org.jspecify.annotations.Nullable;
+
+/** The user's validation data: seeded at its start, and interruptible between its batches. */
+final class ValidationData implements Dataset {
+  private final Dataset source;
+  private final Session session;
+
+  ValidationData(Dataset source, Session session) {
+    this.source = source;
+    this.session = session;
+  }
+
+  @Override
+  public Iterable<Batch> getData(NDManager manager) throws IOException, TranslateException {
+    return getData(manager, null);
+  }
+
+  @Override
+  public Iterable<Batch> getData(NDManager manager, @Nullable ExecutorService executor)
+      throws IOException, TranslateException {
+    session.beginValidation();
+    Iterator<Batch> batches =
+        (executor == null ? source.getData(manager) : source.getData(manager, executor)).iterator();
+    if (source instanceof RandomAccessDataset indexed) {
+      session.environment().fact("validation.size", Long.toString(indexed.size()));
+      DataFacts.subset(indexed)
+          .ifPresent(digest -> session.environment().fact(Environment.VALIDATION_SUBSET, digest));
+    }
+    return () ->
+        new Iterator<>() {
+          @Override
+          public boolean hasNext() {
+            session.validationBoundary();
+            try {
+              return batches.hasNext();
+            } catch (RuntimeException e) {
+              session.failed(e);
+              throw e;
+            }
+          }
+
+          @Override
+          public Batch next() {
+            try {
+              return batches.next();
+            } catch (RuntimeException e) {
+              session.failed(e);
+              throw e;
+            }
+          }
+        };
+  }
+
+  @Override
+  public void prepare(@Nullable Progress progress) throws IOException, TranslateException {
+    source.prepare(progress);
+  }
+}
