@@ -1,0 +1,117 @@
+package dev.ckpt.djl;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.ckpt.djl.SmallTraining.Log;
+import dev.ckpt.djl.SmallTraining.Loop;
+import dev.ckpt.djl.SmallTraining.Order;
+import dev.ckpt.djl.SmallTraining.Place;
+import dev.ckpt.djl.SmallTraining.Setup;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+class ExactResumeTest {
+  static Stream<Arguments> setups() {
+    Setup plain = Setup.plain();
+    return Stream.of(
+        Arguments.of("adam", plain),
+        Arguments.of("adamW, prefetch", plain.with(SmallTraining::adamW).prefetching()),
+        Arguments.of("momentum, dropLast", plain.with(SmallTraining::momentum).droppingLast()),
+        Arguments.of("own sampler", plain.with(Order.OWN)),
+        Arguments.of(
+            "own sampler, prefetch, dropLast", plain.with(Order.OWN).prefetching().droppingLast()),
+        Arguments.of("dataset that is only read", plain.with(Order.READ)),
+        Arguments.of("listener first", plain.with(Place.FIRST)),
+        Arguments.of(
+            "listener in the middle, EasyTrain", plain.with(Place.MIDDLE).with(Loop.EASY_TRAIN)),
+        Arguments.of(
+            "EasyTrain, first, prefetch",
+            plain.with(Loop.EASY_TRAIN).with(Place.FIRST).prefetching()),
+        Arguments.of("accumulation", plain.with(Loop.ACCUMULATE).savingEvery(1)),
+        Arguments.of(
+            "accumulation, odd epochs, prefetch, momentum",
+            plain
+                .with(Loop.ACCUMULATE)
+                .savingEvery(1)
+                .droppingLast()
+                .prefetching()
+                .with(SmallTraining::momentum)),
+        Arguments.of("loop by hand", plain.with(Loop.STEP)),
+        Arguments.of("early stopping", plain.stoppingEarly().with(Place.FIRST)),
+        Arguments.of("early stopping, EasyTrain", plain.stoppingEarly().with(Loop.EASY_TRAIN)));
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("setups")
+  void killedAndResumedGivesTheSameBytesAndTheSameLog(String name, Setup setup) {
+    Log whole = new SmallTraining(setup).run();
+
+    SmallTraining killed = new SmallTraining(setup);
+    // before the first commit, inside an epoch, in validation, inside an epoch, near the end
+    for (int at : new int[] {1, 5, -2, 4, 3}) {
+      assertThat(killed.run(at)).as("killed at " + at).isFalse();
+    }
+    Log resumed = killed.run();
+
+    assertThat(resumed.startedAt).as("steps at which attempts began").isSorted();
+    assertThat(resumed.startedAt.get(0)).isZero();
+    assertThat(resumed.startedAt.get(5)).as("it really resumed").isGreaterThan(4);
+    assertThat(resumed.executed).as("batches trained").isGreaterThan(whole.executed);
+    assertThat(resumed.tensors).isEqualTo(whole.tensors);
+    assertThat(resumed.sha256).isEqualTo(whole.sha256);
+    assertThat(resumed.batches).isEqualTo(whole.batches);
+    assertThat(resumed.epochs).isEqualTo(whole.epochs).isNotEmpty();
+  }
+
+  @Test
+  void everyBatchIsAGoodPlaceToDie() {
+    Setup setup = Setup.plain().savingEvery(1);
+    Log whole = new SmallTraining(setup).run();
+    SmallTraining killed = new SmallTraining(setup);
+
+    int attempts = 0;
+    while (!killed.run(attempts % 8 == 7 ? -1 : 1)) {
+      attempts++;
+    }
+
+    assertThat(attempts).isGreaterThan(15);
+    assertThat(killed.log.sha256).isEqualTo(whole.sha256);
+    assertThat(killed.log.batches).isEqualTo(whole.batches);
+    assertThat(killed.log.epochs).isEqualTo(whole.epochs);
+  }
+
+  @Test
+  void theListenerAloneResumesAtTheEndOfAnEpoch() {
+    Setup setup = Setup.plain().with(Loop.LISTENER_ONLY);
+    Log whole = new SmallTraining(setup).run();
+    SmallTraining killed = new SmallTraining(setup);
+
+    assertThat(killed.run(14)).isFalse();
+    killed.run();
+
+    assertThat(killed.log.startedAt).containsExactly(0L, 10L);
+    assertThat(killed.log.sha256).isEqualTo(whole.sha256);
+    assertThat(killed.log.epochs).isEqualTo(whole.epochs);
+  }
+
+  @Test
+  void aCompletedRunIsRestoredAndNotTrained() {
+    SmallTraining training = new SmallTraining(Setup.plain());
+    String sha256 = training.run().sha256;
+    int executed = training.log.executed;
+
+    training.afterResume =
+        (ckpt, trainer) -> {
+          assertThat(ckpt.isComplete()).isTrue();
+          assertThat(ckpt.remainingEpochs(SmallTraining.EPOCHS)).isZero();
+          assertThat(ckpt.remainingEpochs(SmallTraining.EPOCHS + 2)).isEqualTo(2);
+        };
+    training.run();
+
+    assertThat(training.log.executed).isEqualTo(executed);
+    assertThat(training.log.sha256).isEqualTo(sha256);
+  }
+}

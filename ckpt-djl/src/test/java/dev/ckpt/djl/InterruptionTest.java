@@ -1,0 +1,120 @@
+package dev.ckpt.djl;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.nn.Parameter;
+import ai.djl.training.Trainer;
+import ai.djl.training.listener.TrainingListenerAdapter;
+import dev.ckpt.SaveTrigger;
+import dev.ckpt.djl.SmallTraining.Log;
+import dev.ckpt.djl.SmallTraining.Loop;
+import dev.ckpt.djl.SmallTraining.Place;
+import dev.ckpt.djl.SmallTraining.Setup;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Ends that are not kills: what throws where, and what is saved then. */
+class InterruptionTest {
+  private static Setup onlyOnException(Place place) {
+    return Setup.plain().with(place).with(SaveTrigger.onException());
+  }
+
+  @ParameterizedTest
+  @EnumSource(Place.class)
+  void anExceptionOfAListenerAtTheEndOfAnEpochLosesNothing(Place place) {
+    Log whole = new SmallTraining(onlyOnException(place)).run();
+
+    SmallTraining broken = new SmallTraining(onlyOnException(place));
+    broken.listener = new ThrowsAtTheSecondEpoch();
+    assertThatThrownBy(broken::run).hasMessage("second epoch");
+    broken.listener = new TrainingListenerAdapter() {};
+    broken.run();
+
+    // all batches of two epochs were done; the second validation is repeated
+    assertThat(broken.log.startedAt).containsExactly(0L, 20L);
+    assertThat(broken.log.executed).isEqualTo(whole.executed);
+    assertThat(broken.log.sha256).isEqualTo(whole.sha256);
+    assertThat(broken.log.batches).isEqualTo(whole.batches);
+    assertThat(broken.log.epochs).isEqualTo(whole.epochs);
+  }
+
+  private static final class ThrowsAtTheSecondEpoch extends TrainingListenerAdapter {
+    private int epochs;
+
+    @Override
+    public void onEpoch(Trainer trainer) {
+      if (++epochs == 2) {
+        throw new IllegalStateException("second epoch");
+      }
+    }
+  }
+
+  @Test
+  void anExceptionOfTheDataSavesTheBoundaryBeforeIt() {
+    Setup setup = onlyOnException(Place.LAST).with(SmallTraining.Order.READ);
+    Log whole = new SmallTraining(setup).run();
+
+    SmallTraining broken = new SmallTraining(setup);
+    broken.dataFailsAt = 13;
+    assertThatThrownBy(broken::run).hasMessage("no data");
+    broken.dataFailsAt = Integer.MAX_VALUE;
+    broken.run();
+
+    assertThat(broken.log.startedAt).containsExactly(0L, 13L);
+    assertThat(broken.log.sha256).isEqualTo(whole.sha256);
+    assertThat(broken.log.batches).isEqualTo(whole.batches);
+  }
+
+  @Test
+  void anExceptionInsideAStepSavesNothing() {
+    Setup setup = onlyOnException(Place.LAST);
+    SmallTraining broken = new SmallTraining(setup);
+    assertThat(broken.run(4)).isFalse();
+    broken.run();
+    assertThat(broken.log.startedAt).containsExactly(0L, 0L);
+  }
+
+  @Test
+  void anOptimizerOfOnesOwnIsSavedWithItsCounter() {
+    Setup setup = Setup.plain().with(CountingOptimizer::new);
+    Log whole = new SmallTraining(setup).run();
+    SmallTraining killed = new SmallTraining(setup);
+    assertThat(killed.run(14)).isFalse();
+    killed.run();
+    assertThat(killed.log.startedAt).containsExactly(0L, 12L);
+    assertThat(killed.log.sha256).isEqualTo(whole.sha256);
+  }
+
+  @Test
+  void aFrozenParameterStaysFrozenAndItsUpdateIsNotWaitedFor() {
+    Setup setup = Setup.plain();
+    Map<String, NDArray> kept = new ConcurrentHashMap<>();
+    SmallTraining training = new SmallTraining(setup);
+    training.afterResume =
+        (ckpt, trainer) -> {
+          Parameter first = Parameters.of(trainer).byName().values().iterator().next();
+          if (ckpt.progress().step() == 0) {
+            first.freeze(true);
+          } else {
+            assertThat(first.requiresGradient()).isFalse();
+          }
+          kept.put("first", first.getArray());
+        };
+    assertThat(training.run(14)).isFalse();
+    training.run();
+    assertThat(training.log.startedAt).containsExactly(0L, 12L);
+  }
+
+  @Test
+  void closingTwiceIsOneClose() {
+    DjlCheckpoints ckpt =
+        DjlCheckpoints.open(new SmallTraining(Setup.plain().with(Loop.FIT)).checkpoints());
+    ckpt.close();
+    ckpt.close();
+  }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.ckpt.djl;
+
+import org.jspecify.annotations.NullMarked;
