@@ -119,9 +119,7 @@ public final class CheckpointManager implements AutoCloseable {
       this.completedBefore =
           candidates.branch() == 0
               ? Optional.empty()
-              : run.end(candidates.branch())
-                  .filter(end -> end.how().equals(EndRecord.COMPLETED))
-                  .map(EndRecord::goal);
+              : run.completed(lineage, candidates.branch()).map(EndRecord::goal);
     } catch (Throwable e) {
       lock.close();
       throw e;

@@ -51,9 +51,14 @@ public final class Checkpoints implements AutoCloseable {
     return reading(() -> Candidates.committed(run, live()));
   }
 
-  /** The newest of {@link #list()}. */
+  /** The newest of {@link #list()} without NaN or infinities; if there is none, the newest. */
   public Optional<Checkpoint> latest() {
     List<Checkpoint> all = list();
+    for (int i = all.size() - 1; i >= 0; i--) {
+      if (all.get(i).finite()) {
+        return Optional.of(all.get(i));
+      }
+    }
     return all.isEmpty() ? Optional.empty() : Optional.of(all.get(all.size() - 1));
   }
 

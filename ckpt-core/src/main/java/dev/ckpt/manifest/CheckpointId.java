@@ -17,8 +17,10 @@ public record CheckpointId(int attempt, long step, int phase) implements Compara
 
   private static final Pattern FORM = Pattern.compile("(\\d{6})-(\\d{12})-([01])");
 
+  private static final long MOST_STEPS = 999_999_999_999L;
+
   public CheckpointId {
-    if (attempt < 1 || attempt > 999_999 || step < 0 || step > 999_999_999_999L) {
+    if (attempt < 1 || attempt > 999_999 || step < 0 || step > MOST_STEPS) {
       throw new IllegalArgumentException("no checkpoint id: attempt " + attempt + " step " + step);
     }
   }
@@ -26,6 +28,11 @@ public record CheckpointId(int attempt, long step, int phase) implements Compara
   /** The id that a save of this attempt at this progress gets. */
   public static CheckpointId of(int attempt, Progress progress) {
     return new CheckpointId(attempt, progress.step(), progress.phase().ordinal());
+  }
+
+  /** The greatest id that an attempt can have. */
+  public static CheckpointId last(int attempt) {
+    return new CheckpointId(attempt, MOST_STEPS, 1);
   }
 
   /** Reads the text form; empty if it is none. */

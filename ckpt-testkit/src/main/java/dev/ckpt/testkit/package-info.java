@@ -1,6 +1,6 @@
 /**
- * Contracts as JUnit suites: whoever writes a store or a shard format extends the suite and gives
- * it an instance.
+ * For people who write a store or a format: the contracts as JUnit suites to extend, and a store
+ * that misbehaves on demand.
  */
 @NullMarked
 package dev.ckpt.testkit;

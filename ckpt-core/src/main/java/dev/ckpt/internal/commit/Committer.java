@@ -97,10 +97,19 @@ public final class Committer {
   }
 
   /**
-   * Deletes data and votes of an id that was never put to a decision. Only for the attempt that
-   * owns the id, when its writer has ended: nobody else can commit it.
+   * Deletes data and votes of an id that was never put to a decision, so that it can be tried
+   * again. Only for the attempt that owns the id, when its only writer has ended: nobody else can
+   * commit it. Does nothing if it is decided all the same.
    */
   public void forget(CheckpointId id) throws IOException {
+    if (records.read(keys.manifest(id)).isPresent()) {
+      return;
+    }
+    erase(id);
+  }
+
+  /** Deletes data and votes of an id that is marked deleted and has no manifest any more. */
+  public void erase(CheckpointId id) throws IOException {
     delete(keys.votes(id));
     delete(keys.data(id));
   }

@@ -37,7 +37,7 @@ public record Lineage(
   /** Those of {@code ids} on the branch that ends in {@code head}, newest first. */
   public List<CheckpointId> branch(int head, NavigableSet<CheckpointId> ids) {
     List<CheckpointId> branch = new ArrayList<>();
-    CheckpointId upTo = new CheckpointId(head, 999_999_999_999L, 1);
+    CheckpointId upTo = CheckpointId.last(head);
     while (true) {
       CheckpointId first = new CheckpointId(upTo.attempt(), 0, 0);
       branch.addAll(ids.subSet(first, true, upTo, true).descendingSet());
@@ -95,7 +95,8 @@ public record Lineage(
     return Optional.ofNullable(attempts.get(attempt)).map(AttemptRecord::seed);
   }
 
-  private Optional<CheckpointId> applied(int attempt) {
+  /** What an attempt resumed from; empty if it started fresh, or has not started. */
+  public Optional<CheckpointId> applied(int attempt) {
     ResumeRecord resume = resumes.get(attempt);
     return resume == null ? Optional.empty() : resume.applied();
   }

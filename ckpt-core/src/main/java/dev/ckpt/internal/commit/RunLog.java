@@ -102,6 +102,32 @@ public final class RunLog {
     return records.read(key).map(bytes -> EndRecord.decode(key, bytes));
   }
 
+  /**
+   * The end of the branch, if it is one that reached its goal: attempts that only looked at the
+   * final state of a completed run, and committed nothing, leave it completed.
+   */
+  public Optional<EndRecord> completed(Lineage lineage, int head) throws IOException {
+    NavigableSet<CheckpointId> ids = decided();
+    int attempt = head;
+    while (true) {
+      Optional<EndRecord> end = end(attempt);
+      if (end.filter(each -> each.how().equals(EndRecord.COMPLETED)).isPresent()) {
+        return end;
+      }
+      Optional<CheckpointId> applied = lineage.applied(attempt);
+      CheckpointId last = ids.floor(CheckpointId.last(attempt));
+      boolean committed = last != null && last.attempt() == attempt;
+      if (committed || applied.isEmpty() || applied.get().attempt() >= attempt) {
+        return Optional.empty();
+      }
+      CheckpointId lastOfThat = ids.floor(CheckpointId.last(applied.get().attempt()));
+      if (!applied.get().equals(lastOfThat)) {
+        return Optional.empty();
+      }
+      attempt = applied.get().attempt();
+    }
+  }
+
   /** Ids that a manifest decides about and that are not marked deleted. */
   public NavigableSet<CheckpointId> decided() throws IOException {
     NavigableSet<CheckpointId> ids = idsUnder(keys.manifests());

@@ -260,7 +260,7 @@ public final class Keeper {
     if (decided.contains(id)) {
       store.delete(List.of(run.keys().manifest(id)));
     }
-    committer.forget(id);
+    committer.erase(id);
   }
 
   private boolean isAbort(CheckpointId id) throws IOException {

@@ -166,6 +166,13 @@ final class Folders {
           Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS));
     } catch (NoSuchFileException e) {
       return Optional.empty();
+    } catch (FileSystemException e) {
+      for (Path p = path.getParent(); p != null; p = p.getParent()) {
+        if (Files.isRegularFile(p)) {
+          return Optional.empty();
+        }
+      }
+      throw e;
     }
   }
 

@@ -79,7 +79,9 @@ final class SaveTask implements Runnable, SaveHandle {
   private final CompletableFuture<Checkpoint> committed = new CompletableFuture<>();
   private final AtomicReference<Phase> phase = new AtomicReference<>(Phase.WRITING);
   private volatile boolean commitTried;
+  private volatile boolean wasGivenUp;
   private volatile @Nullable Checkpoint result;
+  private volatile @Nullable CheckpointException failed;
 
   SaveTask(
       Run run,
@@ -157,18 +159,12 @@ final class SaveTask implements Runnable, SaveHandle {
 
   /** The failure, if it failed. */
   Optional<CheckpointException> failure() {
-    if (!committed.isCompletedExceptionally()) {
-      return Optional.empty();
-    }
-    try {
-      committed.getNow(null);
-      return Optional.empty();
-    } catch (java.util.concurrent.CompletionException e) {
-      return Optional.of(
-          e.getCause() instanceof CheckpointException known
-              ? known
-              : new CheckpointException.SaveFailed(id + " failed", e.getCause()));
-    }
+    return Optional.ofNullable(failed);
+  }
+
+  /** Whether it failed before anybody could have decided about its id, and its writer has ended. */
+  boolean retriable() {
+    return failed != null && !commitTried && !wasGivenUp && phase.get() == Phase.ENDED;
   }
 
   /** Waits for the outcome at most that long. */
@@ -198,6 +194,7 @@ final class SaveTask implements Runnable, SaveHandle {
   /** The capture failed: there is nothing to write. */
   void failCapture(CheckpointException failure) {
     phase.set(Phase.ENDED);
+    failed = failure;
     state.giveUp("the capture failed: " + failure.getMessage());
     complete(() -> staged.completeExceptionally(failure));
     committed.completeExceptionally(failure);
@@ -213,12 +210,14 @@ final class SaveTask implements Runnable, SaveHandle {
     if (!early && !phase.compareAndSet(Phase.COMMITTING, Phase.GIVEN_UP)) {
       return false;
     }
-    state.giveUp(reason);
     CheckpointException failure =
         early
             ? new CheckpointException.SaveFailed(reason, null)
             : new CheckpointException.CommitUnknown(
                 reason + "; it hung in the commit itself, which may still happen", null);
+    failed = failure;
+    wasGivenUp = true;
+    state.giveUp(reason);
     complete(() -> staged.completeExceptionally(failure));
     committed.completeExceptionally(failure);
     return true;
@@ -230,25 +229,38 @@ final class SaveTask implements Runnable, SaveHandle {
   public void run() {
     SaveEvents.Write event = new SaveEvents.Write();
     event.begin();
+    CheckpointException failure = null;
     try {
-      Checkpoint checkpoint = save().checkpoint();
+      result = save().checkpoint();
+    } catch (CheckpointException e) {
+      failure = e;
+    } catch (Throwable e) {
+      failure = new CheckpointException.SaveFailed(id + " was not saved: " + describe(e), e);
+    }
+    boolean lost = phase.getAndSet(Phase.ENDED) == Phase.GIVEN_UP;
+    if (!lost) {
+      failed = failure;
+    }
+    if (failure != null) {
+      state.giveUp("the save has failed: " + failure.getMessage());
+    }
+    state.leave();
+    // whoever waits for the handle finds everything that follows from it already under way
+    ended.accept(this);
+    Checkpoint checkpoint = result;
+    if (checkpoint != null) {
+      committed.complete(checkpoint);
       event.bytes = checkpoint.bytes();
       event.outcome = "committed";
-      phase.set(Phase.ENDED);
-      result = checkpoint;
-      committed.complete(checkpoint);
-    } catch (CheckpointException e) {
-      fail(e);
-      event.outcome = e.getClass().getSimpleName();
-    } catch (Throwable e) {
-      fail(new CheckpointException.SaveFailed(id + " was not saved: " + describe(e), e));
-      event.outcome = "SaveFailed";
-    } finally {
-      state.release();
-      event.id = id.toString();
-      event.commit();
-      ended.accept(this);
+    } else if (failure != null) {
+      CheckpointException reason = failure;
+      committed.completeExceptionally(reason);
+      complete(() -> staged.completeExceptionally(reason));
+      event.outcome = failure.getClass().getSimpleName();
+      cleanUp(failure, lost);
     }
+    event.id = id.toString();
+    event.commit();
   }
 
   private Manifest.Commit save() throws IOException, InterruptedException {
@@ -321,11 +333,8 @@ final class SaveTask implements Runnable, SaveHandle {
     }
   }
 
-  private void fail(CheckpointException failure) {
-    boolean lost = phase.getAndSet(Phase.ENDED) == Phase.GIVEN_UP;
+  private void cleanUp(CheckpointException failure, boolean lost) {
     boolean unknown = failure instanceof CheckpointException.CommitUnknown;
-    committed.completeExceptionally(failure);
-    complete(() -> staged.completeExceptionally(failure));
     try {
       if (lost || (commitTried && !unknown)) {
         if (run.committer().abort(id, "given up: " + failure.getMessage())
@@ -333,7 +342,6 @@ final class SaveTask implements Runnable, SaveHandle {
           run.committer().discard(id);
         }
       } else if (!unknown) {
-        // no manifest was tried and no other writer of this id lives: nothing can commit it
         run.committer().forget(id);
       }
     } catch (IOException | RuntimeException e) {

@@ -17,8 +17,10 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.Executor;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -37,6 +39,7 @@ import org.slf4j.LoggerFactory;
 public final class Saver {
   private static final Logger log = LoggerFactory.getLogger(Saver.class);
   private static final int MOST_FAILURES = 64;
+  private static final int MOST_KNOWN = 64;
 
   private final SaveTask.Run run;
   private final SaveOptions options;
@@ -47,6 +50,7 @@ public final class Saver {
   private final List<CheckpointId> givenUp = new ArrayList<>();
 
   private @Nullable SaveTask current;
+  private final NavigableMap<CheckpointId, SaveTask> started = new TreeMap<>();
   private Optional<CheckpointId> applied = Optional.empty();
   private long savedStep;
   private long savedTicks;
@@ -140,10 +144,11 @@ public final class Saver {
       Progress progress, boolean periodic, Supplier<Map<String, Double>> metrics) {
     reportPending();
     CheckpointId id = CheckpointId.of(run.attempt(), progress);
-    SaveTask before = current;
-    if (before != null && before.checkpointId().equals(id) && before.failure().isEmpty()) {
-      return before;
+    SaveTask known = known(id);
+    if (known != null) {
+      return known;
     }
+    SaveTask before = current;
     if (before != null && !before.decided() && !settle(before, periodic)) {
       if (periodic) {
         skipped++;
@@ -154,7 +159,6 @@ public final class Saver {
       }
       return refused(
           id,
-          progress,
           "the save of "
               + before.id()
               + " is still being written after "
@@ -162,6 +166,27 @@ public final class Saver {
               + ": a faster store, or a longer deadline, is needed");
     }
     return start(id, progress, metrics.get());
+  }
+
+  /**
+   * The save that an id already had. An id is tried again only if its save failed before anything
+   * could be decided; and ids only go forward, because their order is the order in time.
+   */
+  private @Nullable SaveTask known(CheckpointId id) {
+    SaveTask same = started.get(id);
+    if (same != null && !(same.decided() && same.retriable())) {
+      return same;
+    }
+    if (!started.isEmpty() && id.compareTo(started.lastKey()) < 0) {
+      return refused(
+          id,
+          "progress went back from "
+              + started.lastKey()
+              + " to "
+              + id
+              + ": to go back, open a manager that resumes from an earlier checkpoint");
+    }
+    return null;
   }
 
   /** Waits for the save in flight, and gives it up if it stands still. */
@@ -213,10 +238,14 @@ public final class Saver {
         new StagedState(pool, names, options.header(), options.deadline().toNanos());
     SaveTask task = new SaveTask(run, id, parent(), progress, metrics, state, givenUp, this::ended);
     current = task;
+    started.put(id, task);
+    if (started.size() > MOST_KNOWN) {
+      started.pollFirstEntry();
+    }
     savedStep = progress.step();
     savedTicks = options.ticker().getAsLong();
     Thread writer = options.threads().newThread(task);
-    boolean started = false;
+    boolean running = false;
     try {
       parts.forEach(state::capture);
       state.seal();
@@ -225,33 +254,43 @@ public final class Saver {
         state.stream();
         tellStreaming(state);
         event.streamed = true;
-        started = true;
-        writer.start();
+        startWriter(writer, state);
+        running = true;
       }
       state.copyPending();
       task.markStaged();
-      if (!started) {
-        started = true;
-        writer.start();
+      if (!running) {
+        startWriter(writer, state);
+        running = true;
       }
     } catch (RuntimeException | Error e) {
       CheckpointException failure =
           e instanceof CheckpointException known
               ? known
               : new CheckpointException.SaveFailed(id + ": the capture failed: " + e, e);
-      if (started) {
+      if (running) {
         task.giveUp(String.valueOf(failure.getMessage()));
       } else {
         task.failCapture(failure);
-        state.release();
       }
       failed(failure);
     } finally {
+      state.leave();
       event.id = id.toString();
       event.bytes = state.stagedBytes();
       event.commit();
     }
     return task;
+  }
+
+  private static void startWriter(Thread writer, StagedState state) {
+    state.writerComes();
+    try {
+      writer.start();
+    } catch (Throwable e) {
+      state.leave();
+      throw e;
+    }
   }
 
   private Optional<CheckpointId> parent() {
@@ -273,10 +312,10 @@ public final class Saver {
     }
   }
 
-  private SaveHandle refused(CheckpointId id, Progress progress, String why) {
+  private SaveTask refused(CheckpointId id, String why) {
     StagedState nothing = new StagedState(pool, names, options.header(), 0);
     SaveTask task =
-        new SaveTask(run, id, parent(), progress, Map.of(), nothing, List.of(), done -> {});
+        new SaveTask(run, id, parent(), Progress.START, Map.of(), nothing, List.of(), done -> {});
     CheckpointException failure = new CheckpointException.SaveFailed(why, null);
     task.failCapture(failure);
     failed(failure);

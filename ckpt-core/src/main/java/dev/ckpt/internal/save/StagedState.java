@@ -50,6 +50,7 @@ final class StagedState implements ShardFormat.Contents {
 
   private static final int ALIGNMENT = 64;
   private static final int MAX_VALUES = 1 << 20;
+  private static final long SLICE_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
 
   /** Key in a shard's values that lists the columns holding opaque bytes. FORMAT.md, "Values". */
   static final String BYTES = "#bytes";
@@ -83,6 +84,7 @@ final class StagedState implements ShardFormat.Contents {
   private final List<StagingPool.@Nullable Segment> segments = new ArrayList<>();
   private long filled;
   private boolean streaming;
+  private int sides = 1;
   private @Nullable String givenUp;
 
   private volatile long lastMove;
@@ -204,9 +206,27 @@ final class StagedState implements ShardFormat.Contents {
     } finally {
       lock.unlock();
     }
-    StagingPool.Segment segment;
+    StagingPool.Segment segment = nextSegment();
+    lock.lock();
     try {
-      segment = streaming ? pool.acquire(waitNanos) : pool.tryAcquire();
+      segments.add(segment);
+      return segment;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private StagingPool.Segment nextSegment() {
+    StagingPool.Segment segment = pool.tryAcquire();
+    long start = System.nanoTime();
+    try {
+      while (segment == null && streaming && System.nanoTime() - start < waitNanos) {
+        // in slices: the writer that would free a segment may have failed
+        segment = pool.acquire(Math.min(waitNanos, SLICE_NANOS));
+        if (segment == null) {
+          requireGoing();
+        }
+      }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new CheckpointException.SaveFailed("interrupted while staging", e);
@@ -218,13 +238,18 @@ final class StagedState implements ShardFormat.Contents {
               + " MiB is held by a save that hangs; the store does not answer",
           null);
     }
+    return segment;
+  }
+
+  private void requireGoing() {
     lock.lock();
     try {
-      segments.add(segment);
+      if (givenUp != null) {
+        throw new CheckpointException.SaveFailed(givenUp, null);
+      }
     } finally {
       lock.unlock();
     }
-    return segment;
   }
 
   /** Whether everything can be staged now, without waiting for a segment to be drained. */
@@ -338,12 +363,24 @@ final class StagedState implements ShardFormat.Contents {
     }
   }
 
-  /** Gives the segments back. Only when neither side touches them any more. */
-  void release() {
+  /** The writer will come: from now on there are two sides. */
+  void writerComes() {
     lock.lock();
     try {
-      releaseBefore(segments.size());
-      segments.clear();
+      sides++;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** One side has touched its last byte. The segments go back with the last side. */
+  void leave() {
+    lock.lock();
+    try {
+      if (--sides == 0) {
+        releaseBefore(segments.size());
+        segments.clear();
+      }
     } finally {
       lock.unlock();
     }

@@ -93,6 +93,12 @@ class ForgedShardTest {
         .hasMessageContaining("needs the features [1]");
   }
 
+  @Test
+  void aNewerMinorVersionIsRead() throws IOException {
+    forge("\14\0\0\0ckpt-arrow/1\0\0\0", "\16\0\0\0ckpt-arrow/1.7\0");
+    assertThat(open().tensors()).isEqualTo(TENSORS);
+  }
+
   @ParameterizedTest
   @CsvSource({
     // m/first lies at 0 and m/other at 256, 200 bytes each

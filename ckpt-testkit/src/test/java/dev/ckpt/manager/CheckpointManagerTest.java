@@ -1,8 +1,22 @@
-package dev.ckpt;
+package dev.ckpt.manager;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.ckpt.Checkpoint;
+import dev.ckpt.CheckpointException;
+import dev.ckpt.CheckpointManager;
+import dev.ckpt.CheckpointManagerBuilder;
+import dev.ckpt.Checkpointable;
+import dev.ckpt.Checkpoints;
+import dev.ckpt.Progress;
+import dev.ckpt.Restored;
+import dev.ckpt.Resume;
+import dev.ckpt.Retention;
+import dev.ckpt.SaveHandle;
+import dev.ckpt.StateSink;
+import dev.ckpt.StateView;
+import dev.ckpt.Stores;
 import dev.ckpt.spi.CheckpointListener;
 import dev.ckpt.spi.CheckpointStore;
 import java.nio.file.Path;
@@ -170,6 +184,64 @@ class CheckpointManagerTest {
       first.join();
       assertThat(ckpt.save(Progress.step(1), Map.of())).isSameAs(first);
     }
+  }
+
+  @Test
+  void progressThatGoesBackHarmsNothingThatIsCommitted() {
+    ToyState state = fresh();
+    try (CheckpointManager ckpt = toy(store, state).open()) {
+      ckpt.resume();
+      for (int step = 1; step <= 2; step++) {
+        state.advance(1);
+        ckpt.save(Progress.step(step * 10), Map.of()).join();
+      }
+      assertThat(ckpt.save(Progress.step(10), Map.of()).join().id())
+          .as("the checkpoint that this id already has")
+          .isEqualTo("000001-000000000010-0");
+      assertThatThrownBy(() -> ckpt.save(Progress.step(15), Map.of()).join())
+          .isInstanceOf(CheckpointException.SaveFailed.class)
+          .hasMessageContaining("went back");
+    }
+    Checkpoints checkpoints = Checkpoints.read(store, "toy");
+    assertThat(checkpoints.list())
+        .extracting(each -> each.progress().step())
+        .containsExactly(10L, 20L);
+    assertThat(checkpoints.list()).allMatch(each -> checkpoints.verify(each.id()).ok());
+  }
+
+  @Test
+  void whoOnlyLooksAtACompletedRunLeavesItCompleted() {
+    try (CheckpointManager ckpt = toy(store, fresh()).open()) {
+      ckpt.resume();
+      ckpt.save(Progress.step(5), Map.of());
+      ckpt.complete(Map.of("steps", 5L));
+    }
+    for (int look = 0; look < 3; look++) {
+      try (CheckpointManager ckpt = toy(store, fresh()).open()) {
+        assertThat(ckpt.completed()).isPresent();
+        ckpt.resume();
+      }
+    }
+    try (CheckpointManager ckpt = toy(store, fresh()).open()) {
+      ckpt.resume();
+      ckpt.save(Progress.step(6), Map.of()).join();
+    }
+    try (CheckpointManager ckpt = toy(store, fresh()).open()) {
+      assertThat(ckpt.completed()).as("it was trained on since").isEmpty();
+    }
+  }
+
+  @Test
+  void theLatestHoldsNoNaNIfAnyDoesNot() {
+    ToyState state = fresh();
+    try (CheckpointManager ckpt = toy(store, state).open()) {
+      ckpt.resume();
+      ckpt.save(Progress.step(1), Map.of()).join();
+      state.tensors.put("layer2/weight", withNaN(3_000));
+      ckpt.save(Progress.step(2), Map.of()).join();
+    }
+    assertThat(Checkpoints.read(store, "toy").latest().orElseThrow().progress().step())
+        .isEqualTo(1);
   }
 
   @Test
