@@ -9,8 +9,8 @@ import dev.ckpt.internal.formats.Formats;
 import dev.ckpt.internal.keep.Housekeeper;
 import dev.ckpt.internal.keep.Keeper;
 import dev.ckpt.internal.restore.Candidates;
-import dev.ckpt.internal.restore.OpenCheckpoint;
 import dev.ckpt.internal.restore.Restorer;
+import dev.ckpt.internal.restore.Resumption;
 import dev.ckpt.internal.run.OpenRuns;
 import dev.ckpt.internal.run.StopSignal;
 import dev.ckpt.internal.save.SaveOptions;
@@ -18,7 +18,6 @@ import dev.ckpt.internal.save.Saver;
 import dev.ckpt.internal.save.StagingPool;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.EndRecord;
-import dev.ckpt.manifest.ResumeRecord;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.Closeable;
 import java.io.IOException;
@@ -196,48 +195,29 @@ public final class CheckpointManager implements AutoCloseable {
    * @throws UncheckedIOException if the store fails
    */
   public Optional<Restored> resume() {
-    if (closed || resumed) {
-      throw new IllegalStateException(closed ? "the manager is closed" : "resume() was called");
+    if (closed || resumed || poisoned != null) {
+      throw new IllegalStateException(
+          closed ? "the manager is closed" : "resume() is called once, before the first save");
     }
+    Resumption resumption =
+        new Resumption(
+            new Restorer(setup.store(), run, setup.formats()::named, verifiers()),
+            run,
+            candidates,
+            setup.how(),
+            attempt());
     try {
-      Restorer restorer =
-          new Restorer(
-              setup.store(), run, setup.formats()::named, Math.min(4, availableProcessors()));
-      Restorer.Found found = restorer.find(candidates);
-      Optional<Restored> restored = Optional.empty();
-      Optional<CheckpointId> applied = Optional.empty();
-      if (found.checkpoint().isPresent()) {
-        try (OpenCheckpoint open = found.checkpoint().get()) {
-          applied = Optional.of(open.manifest().id());
-          apply(open, new ResumeRecord(attempt(), applied, found.skipped()));
-          restored = Optional.of(new Restored(open.manifest().checkpoint(), found.skipped()));
-        }
-      } else if (setup.how() instanceof Resume.Required || setup.how() instanceof Resume.From) {
-        throw new CheckpointException.NotFound(
-            "resume: '"
-                + setup.how().text()
-                + "' is no committed checkpoint of run '"
-                + run()
-                + "'");
-      } else {
-        run.resumed(new ResumeRecord(attempt(), Optional.empty(), List.of()));
-      }
+      Optional<Restored> restored = resumption.into(parts);
       resumed = true;
-      started(restored, applied);
+      started(restored, resumption.applied());
       return restored;
     } catch (IOException e) {
       throw new UncheckedIOException(
           "cannot resume run '" + run() + "' from " + setup.store().uri() + ": " + e.getMessage(),
           e);
+    } finally {
+      poisoned = resumption.halfDone();
     }
-  }
-
-  private void apply(OpenCheckpoint open, ResumeRecord record) throws IOException {
-    parts.forEach((name, part) -> part.check(open.view(name)));
-    run.resumed(record);
-    poisoned = "a restore of " + open.manifest().id() + " failed half-way";
-    parts.forEach((name, part) -> part.restore(open.view(name)));
-    poisoned = null;
   }
 
   private void started(Optional<Restored> restored, Optional<CheckpointId> applied)
@@ -437,7 +417,8 @@ public final class CheckpointManager implements AutoCloseable {
     }
   }
 
-  private static int availableProcessors() {
-    return Runtime.getRuntime().availableProcessors();
+  /** How many threads verify: a resume has the machine to itself, but a store has its limits. */
+  private static int verifiers() {
+    return Math.min(4, Runtime.getRuntime().availableProcessors());
   }
 }

@@ -3,7 +3,6 @@ package dev.ckpt.internal.save;
 import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.Checkpointable;
-import dev.ckpt.FailurePolicy;
 import dev.ckpt.Moment;
 import dev.ckpt.NonFinitePolicy;
 import dev.ckpt.Progress;
@@ -14,19 +13,15 @@ import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.spi.CheckpointStore;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Optional;
-import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.Executor;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Decides at each cut whether to save, copies the state, and hands it to a writer thread. At most
@@ -37,8 +32,6 @@ import org.slf4j.LoggerFactory;
  * calls back.
  */
 public final class Saver {
-  private static final Logger log = LoggerFactory.getLogger(Saver.class);
-  private static final int MOST_FAILURES = 64;
   private static final int MOST_KNOWN = 64;
 
   private final SaveTask.Run run;
@@ -46,6 +39,7 @@ public final class Saver {
   private final StagingPool pool;
   private final Map<String, Checkpointable> parts;
   private final Consumer<Checkpoint> onCommit;
+  private final FailureLog failures;
   private final SpecNames names = new SpecNames();
   private final List<CheckpointId> givenUp = new ArrayList<>();
 
@@ -57,9 +51,6 @@ public final class Saver {
   private long skipped;
 
   // shared with writers, guarded by this
-  private final List<CheckpointException> failures = new ArrayList<>();
-  private final Set<String> told = new HashSet<>();
-  private @Nullable CheckpointException unreported;
   private @Nullable CheckpointId lastCommitted;
 
   /**
@@ -94,6 +85,7 @@ public final class Saver {
     this.pool = pool;
     this.parts = parts;
     this.onCommit = onCommit;
+    this.failures = new FailureLog(options.onFailure());
     this.savedTicks = options.ticker().getAsLong();
   }
 
@@ -227,7 +219,7 @@ public final class Saver {
             + options.deadline()
             + "; its memory is set aside until the store answers")) {
       givenUp.add(task.checkpointId());
-      task.failure().ifPresent(this::failed);
+      task.failure().ifPresent(failures::failed);
     }
   }
 
@@ -273,7 +265,7 @@ public final class Saver {
       } else {
         task.failCapture(failure);
       }
-      failed(failure);
+      failures.failed(failure);
     } finally {
       state.leave();
       event.id = id.toString();
@@ -318,7 +310,7 @@ public final class Saver {
         new SaveTask(run, id, parent(), Progress.START, Map.of(), nothing, List.of(), done -> {});
     CheckpointException failure = new CheckpointException.SaveFailed(why, null);
     task.failCapture(failure);
-    failed(failure);
+    failures.failed(failure);
     return task;
   }
 
@@ -341,8 +333,8 @@ public final class Saver {
   }
 
   /** What failed so far, oldest first; bounded. */
-  public synchronized List<CheckpointException> failures() {
-    return List.copyOf(failures);
+  public List<CheckpointException> failures() {
+    return failures.all();
   }
 
   /** The newest checkpoint that this process committed. */
@@ -352,16 +344,7 @@ public final class Saver {
 
   /** Throws what happened in the background, if the policy or its kind says so. */
   public void reportPending() {
-    CheckpointException failure;
-    synchronized (this) {
-      failure = unreported;
-      if (!(failure instanceof CheckpointException.Fenced)) {
-        unreported = null;
-      }
-    }
-    if (failure != null) {
-      throw failure;
-    }
+    failures.report();
   }
 
   private void ended(SaveTask task) {
@@ -373,56 +356,24 @@ public final class Saver {
         }
       }
       if (!committed.get().finite() && options.nonFinite() != NonFinitePolicy.KEEP) {
-        tell(
+        failures.warnOnce(
             "nonFinite",
             committed.get().id()
                 + " holds NaN or infinite values: it is kept, but never the latest or the best");
       }
       onCommit.accept(committed.get());
     } else {
-      task.failure().ifPresent(this::failed);
+      task.failure().ifPresent(failures::failed);
     }
-  }
-
-  private void failed(CheckpointException failure) {
-    synchronized (this) {
-      if (failures.contains(failure)) {
-        return;
-      }
-      if (failures.size() < MOST_FAILURES) {
-        failures.add(failure);
-      }
-      if (options.onFailure() == FailurePolicy.FAIL
-          || failure instanceof CheckpointException.Fenced) {
-        unreported = failure;
-      }
-    }
-    Throwable cause = failure.getCause();
-    tell(
-        failure.getClass().getSimpleName() + (cause == null ? "" : cause.getClass().getName()),
-        "a checkpoint was not saved; training goes on, older checkpoints are untouched: "
-            + failure.getMessage());
   }
 
   private void tellStreaming(StagedState state) {
-    tell(
+    failures.warnOnce(
         "streaming",
         "the state of "
             + ((state.stagedBytes() + state.pendingBytes()) >> 20)
             + " MiB is larger than the staging budget of "
             + (pool.budget() >> 20)
             + " MiB: training waits for the store at each save (staging.budget raises it)");
-  }
-
-  private void tell(String kind, String message) {
-    boolean first;
-    synchronized (this) {
-      first = told.add(kind);
-    }
-    if (first) {
-      log.warn("{}", message);
-    } else {
-      log.debug("{}", message);
-    }
   }
 }

@@ -1,0 +1,81 @@
+package dev.ckpt.internal.save;
+
+import dev.ckpt.CheckpointException;
+import dev.ckpt.FailurePolicy;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Where every failure ends up: counted, warned about once for each kind, and, as the policy says,
+ * thrown at the training. Thread-safe.
+ */
+final class FailureLog {
+  private static final Logger log = LoggerFactory.getLogger(FailureLog.class);
+  private static final int MOST = 64;
+
+  private final FailurePolicy policy;
+  private final List<CheckpointException> failures = new ArrayList<>();
+  private final Set<String> told = new HashSet<>();
+  private @Nullable CheckpointException unreported;
+
+  FailureLog(FailurePolicy policy) {
+    this.policy = policy;
+  }
+
+  /** The first 64, oldest first. */
+  synchronized List<CheckpointException> all() {
+    return List.copyOf(failures);
+  }
+
+  /** A save has failed; the same failure counts once. */
+  void failed(CheckpointException failure) {
+    synchronized (this) {
+      if (failures.contains(failure)) {
+        return;
+      }
+      if (failures.size() < MOST) {
+        failures.add(failure);
+      }
+      if (policy == FailurePolicy.FAIL || failure instanceof CheckpointException.Fenced) {
+        unreported = failure;
+      }
+    }
+    Throwable cause = failure.getCause();
+    warnOnce(
+        failure.getClass().getSimpleName() + (cause == null ? "" : cause.getClass().getName()),
+        "a checkpoint was not saved; training goes on, older checkpoints are untouched: "
+            + failure.getMessage());
+  }
+
+  /** Warns at the first message of a kind. */
+  void warnOnce(String kind, String message) {
+    boolean first;
+    synchronized (this) {
+      first = told.add(kind);
+    }
+    if (first) {
+      log.warn("{}", message);
+    } else {
+      log.debug("{}", message);
+    }
+  }
+
+  /** Throws what the policy wants thrown and was not; a fenced process hears it each time. */
+  void report() {
+    CheckpointException failure;
+    synchronized (this) {
+      failure = unreported;
+      if (!(failure instanceof CheckpointException.Fenced)) {
+        unreported = null;
+      }
+    }
+    if (failure != null) {
+      throw failure;
+    }
+  }
+}
