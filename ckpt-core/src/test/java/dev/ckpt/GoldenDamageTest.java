@@ -84,13 +84,13 @@ class GoldenDamageTest {
   }
 
   @Test
-  void everyFlippedBitOfAShardIsFound() throws IOException {
+  void aFlippedBitInAnyByteOfAShardIsFound() throws IOException {
     try (CheckpointStore store = GoldenRuns.storeOf(objects)) {
       Checkpoints golden = Checkpoints.read(store, GoldenRuns.RUN);
       byte[] bytes = object(SHARD);
-      for (int bit = 0; bit < bytes.length * 8; bit++) {
-        replace(store, SHARD, flipped(bytes, bit));
-        assertThat(golden.verify(NEWEST).ok()).as("bit %d", bit).isFalse();
+      for (int at = 0; at < bytes.length; at++) {
+        replace(store, SHARD, flipped(bytes, at * 8 + at % 8));
+        assertThat(golden.verify(NEWEST).ok()).as("byte %d", at).isFalse();
       }
       replace(store, SHARD, bytes);
       assertThat(golden.verify(NEWEST).ok()).isTrue();
