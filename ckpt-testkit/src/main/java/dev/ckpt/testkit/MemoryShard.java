@@ -16,7 +16,15 @@ import java.util.Map;
 import java.util.function.IntUnaryOperator;
 
 /** A shard in memory, written and read through the core's own checksums. */
-record MemoryShard(byte[] bytes, ShardDigest digest) {
+final class MemoryShard {
+
+  private final byte[] bytes;
+  private final ShardDigest digest;
+
+  private MemoryShard(byte[] bytes, ShardDigest digest) {
+    this.bytes = bytes;
+    this.digest = digest;
+  }
 
   /** What a test writes. */
   record State(
@@ -28,6 +36,15 @@ record MemoryShard(byte[] bytes, ShardDigest digest) {
     ChecksumOutput out = new ChecksumOutput(memory);
     format.write(new Windows(state, window), out);
     return new MemoryShard(memory.bytes.toByteArray(), out.digest());
+  }
+
+  /** The file itself. */
+  byte[] bytes() {
+    return bytes;
+  }
+
+  ShardDigest digest() {
+    return digest;
   }
 
   /** Opens these bytes as a shard that was committed with this one's digest. */

@@ -28,7 +28,7 @@ import org.junit.jupiter.api.Test;
 /** What every {@link ShardFormat} promises. Extend it in a test and return the format. */
 public abstract class ShardFormatContract {
 
-  private static final IntUnaryOperator ALL = max -> max;
+  private static final IntUnaryOperator ALL = IntUnaryOperator.identity();
   private static final Map<String, String> HEADER = Map.of("run", "digits", "step", "42");
 
   /** A new instance, as users get it. */

@@ -38,12 +38,12 @@ final class ColumnName {
       } else if (c < 0x80) {
         hex(escaped, c);
       } else if (c < 0x800) {
-        hex(escaped, 0xC0 | c >> 6);
-        hex(escaped, 0x80 | c & 0x3F);
+        hex(escaped, 0xC0 | (c >> 6));
+        hex(escaped, 0x80 | (c & 0x3F));
       } else {
-        hex(escaped, 0xE0 | c >> 12);
-        hex(escaped, 0x80 | c >> 6 & 0x3F);
-        hex(escaped, 0x80 | c & 0x3F);
+        hex(escaped, 0xE0 | (c >> 12));
+        hex(escaped, 0x80 | ((c >> 6) & 0x3F));
+        hex(escaped, 0x80 | (c & 0x3F));
       }
     }
     return escaped == null ? name : escaped.toString();
@@ -71,7 +71,7 @@ final class ColumnName {
       int length = first < 0x80 ? 1 : first < 0xE0 ? 2 : 3;
       int value = length == 1 ? first : first & (length == 2 ? 0x1F : 0x0F);
       for (int k = 1; k < length; k++) {
-        value = value << 6 | unhex(column, i + 3 * k) & 0x3F;
+        value = (value << 6) | (unhex(column, i + 3 * k) & 0x3F);
       }
       name.append((char) value);
       i += 3 * length;
@@ -89,7 +89,7 @@ final class ColumnName {
     if (low < 0 || column.charAt(at) != '%') {
       throw new IllegalArgumentException("no escaped name: '" + column + "'");
     }
-    return high << 4 | low;
+    return (high << 4) | low;
   }
 
   /** Size on disk in bytes. */

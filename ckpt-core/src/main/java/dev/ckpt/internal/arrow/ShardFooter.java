@@ -7,10 +7,10 @@ import dev.ckpt.spi.ShardFormat;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Locale;
 import java.util.SortedMap;
 import java.util.zip.CRC32C;
 import org.apache.arrow.flatbuf.Footer;
-import org.jspecify.annotations.Nullable;
 
 /** Finds the footer, and in it the checksums. */
 final class ShardFooter {
@@ -45,6 +45,7 @@ final class ShardFooter {
     if ((int) crc.getValue() != expected.tailCrc()) {
       throw new CheckpointException.Corrupt(
           String.format(
+              Locale.ROOT,
               "%s: the footer (bytes %d to %d) is corrupt: CRC32C is %08x, %08x was written",
               file,
               expected.tailStart(),
@@ -64,7 +65,7 @@ final class ShardFooter {
               Footer decoded = Footer.getRootAsFooter(footer);
               return metadata.keyValues(decoded.customMetadataLength(), decoded::customMetadata);
             });
-    ChunkTable table = table(metadata, entries, expected);
+    ChunkTable table = table(file, metadata, entries, expected);
     if (!table.digest().equals(expected.tableDigest())) {
       throw metadata.corrupt("its checksums are not those that were committed");
     }
@@ -72,11 +73,14 @@ final class ShardFooter {
   }
 
   private static ChunkTable table(
-      Metadata metadata, SortedMap<String, String> entries, ShardDigest expected) {
+      String file, Metadata metadata, SortedMap<String, String> entries, ShardDigest expected) {
     String chunkBytes = metadata.present(entries.get(Keys.CHUNK_BYTES), Keys.CHUNK_BYTES);
     if (!chunkBytes.equals(Integer.toString(ChunkTable.CHUNK_BYTES))) {
       throw new CheckpointException.Incompatible(
-          "a shard with chunks of " + chunkBytes + " bytes: a newer version of ckpt wrote it");
+          file
+              + " has checksums of "
+              + chunkBytes
+              + " bytes each: use the version of ckpt that wrote it, or a newer one");
     }
     String packed = metadata.present(entries.get(Keys.CRC32C), Keys.CRC32C);
     try {
@@ -109,7 +113,7 @@ final class ShardFooter {
     return length;
   }
 
-  static void requireMagic(String file, ByteBuffer bytes, int at, @Nullable String where) {
+  static void requireMagic(String file, ByteBuffer bytes, int at, String where) {
     for (int i = 0; i < Layout.MAGIC.length; i++) {
       if (bytes.get(at + i) != Layout.MAGIC[i]) {
         throw new CheckpointException.Corrupt(

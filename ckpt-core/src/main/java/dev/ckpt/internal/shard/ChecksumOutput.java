@@ -16,8 +16,8 @@ import java.util.zip.CRC32C;
  */
 public final class ChecksumOutput implements ShardFormat.Output {
 
-  /** Fits a second-level cache with room to spare, and one call of the sink per step is cheap. */
-  private static final int STEP = 512 << 10;
+  /** Fits any second-level cache with room to spare; a call of the sink per step is cheap. */
+  private static final int STEP = 256 << 10;
 
   private final CheckpointStore.Sink sink;
   private final CRC32C crc = new CRC32C();

@@ -61,7 +61,7 @@ public final class FiniteScan {
     }
     long rest = 0;
     for (int i = at; i < end; i++) {
-      rest |= (words.get(i) & 0xFFL) << 8 * (i - at);
+      rest |= (words.get(i) & 0xFFL) << (8 * (i - at));
     }
     seen |= (rest & exponent) + one;
     return (seen & sign) == 0;

@@ -39,9 +39,13 @@ public final class StoreInput implements ShardFormat.Input {
    *
    * @param length what the manifest says
    * @throws CheckpointException.Corrupt if the object is shorter or longer
+   * @throws IllegalArgumentException if the length is negative
    * @throws java.nio.file.NoSuchFileException if there is no such key
    */
   public static StoreInput open(CheckpointStore store, String key, long length) throws IOException {
+    if (length < 0) {
+      throw new IllegalArgumentException(key + ": a length of " + length);
+    }
     // one request asks both: is the last byte there, and is it the last
     int wanted = length == 0 ? 0 : 1;
     int there = store.read(key, length - wanted, ByteBuffer.allocate(2));

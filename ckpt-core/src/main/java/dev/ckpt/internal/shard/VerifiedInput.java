@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.Collections;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLongArray;
@@ -292,6 +293,7 @@ public final class VerifiedInput implements ShardFormat.Input {
     if ((int) crc.getValue() != expected) {
       throw new CheckpointException.Corrupt(
           String.format(
+              Locale.ROOT,
               "%s: chunk %d (bytes %d to %d) is corrupt: CRC32C is %08x, %08x was written",
               name(),
               chunk,

@@ -1,6 +1,7 @@
 package dev.ckpt.internal.arrow;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.ckpt.TensorSpec;
 import java.nio.file.Files;
@@ -34,6 +35,20 @@ class PythonReadersTest {
   @Test
   void readAHundredThousandTensors() throws Exception {
     check("100,000 small tensors", new ArrowFormat(), Long.MAX_VALUE, Shards.small(100_000), 100);
+  }
+
+  @Test
+  void noticeAFlippedBitInATensor() throws Exception {
+    TestContents contents = Shards.contents(Shards.gpt2(64));
+    Path file = folder.resolve("shard.arrow");
+    Shards.write(new ArrowFormat(), contents, folder, "shard.arrow");
+    Path expected = Shards.expected(contents, 148, 1, folder.resolve("expected.json"));
+    byte[] bytes = Files.readAllBytes(file);
+    // the middle of the file lies in the body
+    bytes[bytes.length / 2] ^= 1;
+    Files.write(file, bytes);
+    assertThatThrownBy(() -> Python.run("check_shard.py", file, expected))
+        .hasMessageContaining(" differs");
   }
 
   private void check(

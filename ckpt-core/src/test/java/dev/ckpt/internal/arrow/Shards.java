@@ -43,7 +43,7 @@ final class Shards {
 
   /** The 148 tensors of GPT-2 small, each dimension divided by {@code scale}. */
   static List<TensorSpec> gpt2(int scale) {
-    int d = 768 / scale;
+    long d = 768 / scale;
     List<TensorSpec> specs = new ArrayList<>();
     add(specs, "wte.weight", 50257 / scale, d);
     add(specs, "wpe.weight", 1024 / scale, d);

@@ -34,8 +34,10 @@ public final class FileStore implements CheckpointStore {
     return new Sink() {
       @Override
       public void write(ByteBuffer... sources) throws IOException {
-        for (ByteBuffer last = sources[sources.length - 1]; last.hasRemaining(); ) {
-          channel.write(sources);
+        for (ByteBuffer source : sources) {
+          while (source.hasRemaining()) {
+            channel.write(sources);
+          }
         }
       }
 

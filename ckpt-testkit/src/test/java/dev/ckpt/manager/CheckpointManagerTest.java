@@ -1,8 +1,22 @@
-package dev.ckpt;
+package dev.ckpt.manager;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.ckpt.Checkpoint;
+import dev.ckpt.CheckpointException;
+import dev.ckpt.CheckpointManager;
+import dev.ckpt.CheckpointManagerBuilder;
+import dev.ckpt.Checkpointable;
+import dev.ckpt.Checkpoints;
+import dev.ckpt.Progress;
+import dev.ckpt.Restored;
+import dev.ckpt.Resume;
+import dev.ckpt.Retention;
+import dev.ckpt.SaveHandle;
+import dev.ckpt.StateSink;
+import dev.ckpt.StateView;
+import dev.ckpt.Stores;
 import dev.ckpt.spi.CheckpointListener;
 import dev.ckpt.spi.CheckpointStore;
 import java.nio.file.Path;

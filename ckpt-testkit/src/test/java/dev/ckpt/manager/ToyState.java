@@ -1,5 +1,13 @@
-package dev.ckpt;
+package dev.ckpt.manager;
 
+import dev.ckpt.CheckpointException;
+import dev.ckpt.Checkpointable;
+import dev.ckpt.DType;
+import dev.ckpt.Shape;
+import dev.ckpt.Stability;
+import dev.ckpt.StateSink;
+import dev.ckpt.StateView;
+import dev.ckpt.TensorSpec;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.LinkedHashMap;

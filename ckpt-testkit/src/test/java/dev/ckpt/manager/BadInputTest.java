@@ -1,0 +1,214 @@
+package dev.ckpt.manager;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.ckpt.Checkpoint;
+import dev.ckpt.CheckpointException;
+import dev.ckpt.CheckpointManager;
+import dev.ckpt.CheckpointManagerBuilder;
+import dev.ckpt.Checkpoints;
+import dev.ckpt.Progress;
+import dev.ckpt.Restored;
+import dev.ckpt.Retention;
+import dev.ckpt.Stores;
+import dev.ckpt.spi.CheckpointStore;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.FileVisitResult;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Damage on disk: each kind has the reaction that the design names, and nothing is lost by it. */
+class BadInputTest {
+  @TempDir Path folder;
+
+  @BeforeEach
+  void saveTwice() {
+    ToyState state = fresh();
+    try (CheckpointManager ckpt = toy(state).open()) {
+      ckpt.resume();
+      for (int step = 1; step <= 2; step++) {
+        state.advance(1);
+        ckpt.save(Progress.step(step), Map.of()).join();
+      }
+    }
+  }
+
+  private static ToyState fresh() {
+    return ToyState.random(21, 3, 400);
+  }
+
+  private CheckpointManagerBuilder toy(ToyState state) {
+    return CheckpointManager.in(folder).run("toy").part("toy", state).keep(Retention.latest(5));
+  }
+
+  private Path newest(String kind) throws IOException {
+    try (var files = Files.walk(folder.resolve("runs/toy").resolve(kind))) {
+      return files.filter(Files::isRegularFile).sorted().reduce((a, b) -> b).orElseThrow();
+    }
+  }
+
+  private long resumedStep() {
+    try (CheckpointManager ckpt = toy(fresh()).open()) {
+      return ckpt.resume().map(r -> r.checkpoint().progress().step()).orElse(0L);
+    }
+  }
+
+  private Restored resumed() {
+    try (CheckpointManager ckpt = toy(fresh()).open()) {
+      return ckpt.resume().orElseThrow();
+    }
+  }
+
+  private Map<Path, byte[]> everything() throws IOException {
+    Map<Path, byte[]> all = new TreeMap<>();
+    Files.walkFileTree(
+        folder,
+        new SimpleFileVisitor<>() {
+          @Override
+          public FileVisitResult visitFile(Path file, BasicFileAttributes attributes)
+              throws IOException {
+            if (!file.getFileName().toString().contains("lock")) {
+              all.put(file, Files.readAllBytes(file));
+            }
+            return FileVisitResult.CONTINUE;
+          }
+        });
+    return all;
+  }
+
+  @Test
+  void aCutManifestFallsBackToTheOlderCheckpointAndSaysSo() throws IOException {
+    Path manifest = newest("manifests");
+    byte[] bytes = Files.readAllBytes(manifest);
+    try (CheckpointStore store = Stores.local(folder)) {
+      Checkpoints checkpoints = Checkpoints.read(store, "toy");
+      String id = checkpoints.latest().orElseThrow().id();
+      for (int length = 0; length < bytes.length; length++) {
+        Files.write(manifest, java.util.Arrays.copyOf(bytes, length));
+        assertThat(checkpoints.verify(id).ok()).as("cut to %s", length).isFalse();
+      }
+    }
+    Restored restored = resumed();
+    assertThat(restored.checkpoint().progress().step()).isEqualTo(1);
+    assertThat(restored.skipped()).singleElement().asString().contains("manifests/");
+  }
+
+  @Test
+  void aFlippedBitInAnyRegionOfAShardIsFoundByVerifyAndByResume() throws IOException {
+    Path shard = newest("data");
+    byte[] bytes = Files.readAllBytes(shard);
+    long seed = System.nanoTime();
+    System.out.println("seed " + seed);
+    Random random = new Random(seed);
+    List<Integer> places = new ArrayList<>();
+    for (int i = 0; i < 40; i++) {
+      places.add(i * (bytes.length / 40) + random.nextInt(bytes.length / 40));
+    }
+    places.add(0);
+    places.add(bytes.length - 1);
+    String id = Checkpoints.read(Stores.local(folder), "toy").latest().orElseThrow().id();
+    for (int place : places) {
+      byte[] damaged = bytes.clone();
+      damaged[place] ^= (byte) (1 << random.nextInt(8));
+      Files.write(shard, damaged);
+      try (CheckpointStore store = Stores.local(folder)) {
+        assertThat(Checkpoints.read(store, "toy").verify(id).ok()).as("byte %s", place).isFalse();
+      }
+    }
+    assertThat(resumedStep()).isEqualTo(1);
+    Files.write(shard, bytes);
+  }
+
+  @Test
+  void aMissingShardFallsBack() throws IOException {
+    Files.delete(newest("data"));
+    assertThat(resumed().skipped()).singleElement().asString().contains("missing");
+  }
+
+  @Test
+  void aRunWithNothingWholeIsAnErrorAndNoFreshStart() throws IOException {
+    try (var files = Files.walk(folder.resolve("runs/toy/manifests"))) {
+      for (Path file : files.filter(Files::isRegularFile).toList()) {
+        byte[] bytes = Files.readAllBytes(file);
+        bytes[100] ^= 4;
+        Files.write(file, bytes);
+      }
+    }
+    Map<Path, byte[]> before = everything();
+    try (CheckpointManager ckpt = toy(fresh()).open()) {
+      assertThatThrownBy(ckpt::resume)
+          .isInstanceOf(CheckpointException.Corrupt.class)
+          .hasMessageContaining("none can be restored")
+          .hasMessageContaining("never");
+    }
+    Map<Path, byte[]> after = everything();
+    before.forEach((file, bytes) -> assertThat(after.get(file)).as("%s", file).isEqualTo(bytes));
+  }
+
+  @Test
+  void foreignFilesAreLeftAlone() throws IOException {
+    Path foreign = Files.writeString(folder.resolve("runs/toy/data/notes.txt"), "mine");
+    Path beside = Files.writeString(folder.resolve("README"), "mine too");
+    Path inside =
+        Files.writeString(newest("manifests").resolveSibling("backup of manifests"), "mine");
+    ToyState state = fresh();
+    try (CheckpointManager ckpt = toy(state).keep(Retention.latest(1)).open()) {
+      ckpt.resume();
+      for (int i = 0; i < 3; i++) {
+        state.advance(1);
+        ckpt.save(Progress.step(state.counter), Map.of()).join();
+      }
+    }
+    assertThat(foreign).hasContent("mine");
+    assertThat(beside).hasContent("mine too");
+    assertThat(inside).hasContent("mine");
+    try (CheckpointStore store = Stores.local(folder)) {
+      assertThat(Checkpoints.read(store, "toy").list())
+          .extracting(each -> each.progress().step())
+          .containsExactly(5L);
+    }
+  }
+
+  @Test
+  void aPlainFileWhereTheStoreShouldBeIsAnErrorThatSaysSo() throws IOException {
+    Path file = Files.writeString(folder.resolve("plain"), "x");
+    assertThatThrownBy(() -> CheckpointManager.in(file).run("toy").part("p", fresh()).open())
+        .isInstanceOf(UncheckedIOException.class)
+        .hasMessageContaining("plain");
+    assertThat(file).hasContent("x");
+  }
+
+  @Test
+  void whatADeadProcessLeftIsCleanedUpAndWhatItCommittedStays() throws IOException {
+    Path data = folder.resolve("runs/toy/data/000001-000000000777-0");
+    Files.createDirectories(data);
+    Path orphan = Files.write(data.resolve("rank-00000-of-00001.arrow"), new byte[100]);
+    java.nio.file.attribute.FileTime old =
+        java.nio.file.attribute.FileTime.from(
+            java.time.Instant.now().minus(java.time.Duration.ofHours(2)));
+    Files.setLastModifiedTime(orphan, old);
+    assertThat(resumedStep()).isEqualTo(2);
+    assertThat(orphan).doesNotExist();
+    assertThat(folder.resolve("runs/toy/manifests/000001-000000000777-0.json"))
+        .as("given up before its data went")
+        .content()
+        .contains("\"decision\":\"abort\"");
+    try (CheckpointStore store = Stores.local(folder)) {
+      assertThat(Checkpoints.read(store, "toy").list())
+          .extracting(Checkpoint::id)
+          .containsExactly("000001-000000000001-0", "000001-000000000002-0");
+    }
+  }
+}

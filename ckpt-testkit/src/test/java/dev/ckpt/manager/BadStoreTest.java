@@ -1,0 +1,307 @@
+package dev.ckpt.manager;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.ckpt.Checkpoint;
+import dev.ckpt.CheckpointException;
+import dev.ckpt.CheckpointManager;
+import dev.ckpt.CheckpointManagerBuilder;
+import dev.ckpt.Checkpoints;
+import dev.ckpt.FailurePolicy;
+import dev.ckpt.Moment;
+import dev.ckpt.Progress;
+import dev.ckpt.Resume;
+import dev.ckpt.SaveHandle;
+import dev.ckpt.SaveTrigger;
+import dev.ckpt.Stores;
+import dev.ckpt.spi.CheckpointStore;
+import dev.ckpt.testkit.FaultyStore;
+import dev.ckpt.testkit.FaultyStore.Operation;
+import dev.ckpt.testkit.Gate;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** What a store does to a training when it hangs, fails, is full, or does not tell. */
+class BadStoreTest {
+  private static final Duration DEADLINE = Duration.ofMillis(400);
+
+  private final CheckpointStore whole = Stores.inMemory();
+  private final FaultyStore store = FaultyStore.around(whole);
+  private final ToyState state = ToyState.random(11, 4, 2_000);
+
+  @AfterEach
+  void letGo() {
+    store.heal();
+  }
+
+  private CheckpointManagerBuilder toy() {
+    return CheckpointManager.in(store)
+        .run("toy")
+        .part("toy", state)
+        .deadline(DEADLINE)
+        .retries(0)
+        .saveWhen(SaveTrigger.everySteps(1));
+  }
+
+  private List<Long> committedSteps() {
+    return Checkpoints.read(whole, "toy").list().stream()
+        .map(each -> each.progress().step())
+        .toList();
+  }
+
+  private SaveHandle step(CheckpointManager ckpt) {
+    state.advance(1);
+    return ckpt.save(Progress.step(state.counter), Map.of());
+  }
+
+  /** What a manager opened afterwards on the healed store restores. */
+  private ToyState restored() {
+    ToyState read = ToyState.random(12, 4, 2_000);
+    try (CheckpointManager ckpt = CheckpointManager.in(whole).run("toy").part("toy", read).open()) {
+      ckpt.resume();
+    }
+    return read;
+  }
+
+  @Test
+  void mutationsBehindAHeldWriterDoNotReachTheDisk() throws Exception {
+    ToyState expected = ToyState.random(11, 4, 2_000);
+    expected.advance(1);
+    try (CheckpointManager ckpt = toy().deadline(Duration.ofSeconds(30)).open()) {
+      ckpt.resume();
+      Gate gate = store.on(Operation.WRITE).key("**.arrow").hangs();
+      SaveHandle handle = step(ckpt);
+      handle.staged().toCompletableFuture().get();
+      gate.awaitArrivals(1, Duration.ofSeconds(10));
+      state.advance(7);
+      gate.release();
+      handle.join();
+    }
+    assertThat(restored()).isEqualTo(expected);
+  }
+
+  @Test
+  void aWriterThatWakesUpAfterTwoLaterSavesCommitsNothing() throws Exception {
+    for (String key : List.of("**.arrow", "**/votes/**", "**/manifests/**")) {
+      store.heal();
+      state.counter += 100;
+      long first;
+      Gate gate;
+      try (CheckpointManager ckpt = toy().resume(new Resume.Never()).open()) {
+        ckpt.resume();
+        gate = store.on(Operation.WRITE, Operation.PUT_IF_ABSENT).key(key).nth(1).hangs();
+        SaveHandle stuck = step(ckpt);
+        first = state.counter;
+        gate.awaitArrivals(1, Duration.ofSeconds(10));
+        step(ckpt).join();
+        step(ckpt).join();
+        assertThatThrownBy(stuck::join)
+            .as(key)
+            .isInstanceOf(CheckpointException.class)
+            .hasMessageContaining("gave up");
+        gate.release();
+        assertThat(ckpt.failures()).hasSize(1);
+      }
+      assertThat(committedSteps()).as(key).containsExactly(first + 1, first + 2);
+      assertThat(restored()).isEqualTo(state);
+      assertThat(Checkpoints.read(whole, "toy").list())
+          .allSatisfy(
+              each ->
+                  assertThat(Checkpoints.read(whole, "toy").verify(each.id()).problems())
+                      .isEmpty());
+    }
+  }
+
+  @Test
+  void aHungStoreCostsNoStepMoreThanTheDeadline() throws Exception {
+    CheckpointManager ckpt = toy().stagingBudget(64 << 20).open();
+    ckpt.resume();
+    store.on().hangs();
+    long longest = 0;
+    for (int i = 0; i < 5; i++) {
+      state.advance(1);
+      long start = System.nanoTime();
+      ckpt.offer(Moment.Kind.STEP, Progress.step(state.counter), Map::of);
+      longest = Math.max(longest, System.nanoTime() - start);
+    }
+    assertThat(Duration.ofNanos(longest))
+        .as("periodic saves wait for nothing")
+        .isLessThan(DEADLINE);
+    long start = System.nanoTime();
+    state.advance(1);
+    ckpt.save(Progress.step(state.counter), Map.of());
+    ckpt.close();
+    Duration closing = Duration.ofNanos(System.nanoTime() - start);
+    // the save, its drain, the end record and the queue: four waits, each with the deadline
+    assertThat(closing).isLessThan(DEADLINE.multipliedBy(5));
+    assertThat(ckpt.failures()).isNotEmpty();
+    store.heal();
+  }
+
+  @Test
+  void aFullStoreFailsTheSaveAndTheNextOneWorks() {
+    try (CheckpointManager ckpt = toy().open()) {
+      ckpt.resume();
+      step(ckpt).join();
+      store.on(Operation.WRITE).key("**.arrow").nth(1).isFull();
+      assertThatThrownBy(() -> step(ckpt).join())
+          .isInstanceOf(CheckpointException.SaveFailed.class)
+          .hasMessageContaining("No space left on device");
+      step(ckpt).join();
+      assertThat(ckpt.failures()).hasSize(1);
+    }
+    assertThat(committedSteps()).containsExactly(1L, 3L);
+    assertThat(restored()).isEqualTo(state);
+  }
+
+  @Test
+  void aFailedSaveMayBeTriedAgainAtTheSameStep() {
+    try (CheckpointManager ckpt = toy().open()) {
+      ckpt.resume();
+      store.on(Operation.COMPLETE).key("**.arrow").nth(1).fails();
+      assertThatThrownBy(() -> step(ckpt).join()).isInstanceOf(CheckpointException.class);
+      ckpt.save(Progress.step(1), Map.of()).join();
+    }
+    assertThat(committedSteps()).containsExactly(1L);
+  }
+
+  @Test
+  void aWriteThatFailsOnceIsTriedAgainFromStaging() {
+    try (CheckpointManager ckpt = toy().retries(2).deadline(Duration.ofSeconds(10)).open()) {
+      ckpt.resume();
+      store.on(Operation.COMPLETE).key("**.arrow").nth(1).fails();
+      step(ckpt).join();
+      assertThat(ckpt.failures()).isEmpty();
+    }
+    assertThat(restored()).isEqualTo(state);
+  }
+
+  @Test
+  void aFailureReachesThePolicy() {
+    CheckpointManager ckpt = toy().onFailure(FailurePolicy.FAIL).open();
+    ckpt.resume();
+    store.on(Operation.CREATE).nth(1).fails();
+    SaveHandle failed = step(ckpt);
+    assertThatThrownBy(failed::join).isInstanceOf(CheckpointException.SaveFailed.class);
+    assertThatThrownBy(() -> ckpt.offer(Moment.Kind.STEP, Progress.step(2), Map::of))
+        .isInstanceOf(CheckpointException.SaveFailed.class);
+    store.on(Operation.CREATE).nth(1).fails();
+    SaveHandle again = ckpt.save(Progress.step(3), Map.of());
+    assertThatThrownBy(again::join).isInstanceOf(CheckpointException.SaveFailed.class);
+    assertThatThrownBy(ckpt::close).isInstanceOf(CheckpointException.SaveFailed.class);
+    ckpt.close();
+    assertThat(ckpt.failures()).hasSize(2);
+  }
+
+  @Test
+  void anAnswerThatWasLostIsLookedUp() {
+    for (String key : List.of("**/votes/**", "**/manifests/**")) {
+      state.counter += 100;
+      try (CheckpointManager ckpt = toy().resume(new Resume.Never()).open()) {
+        ckpt.resume();
+        store.on(Operation.PUT_IF_ABSENT).key(key).nth(1).failsAfterwards();
+        step(ckpt).join();
+        assertThat(ckpt.failures()).isEmpty();
+      }
+      assertThat(restored()).isEqualTo(state);
+    }
+  }
+
+  @Test
+  void aCommitNobodyCanLookUpIsLeftAlone() {
+    try (CheckpointManager ckpt = toy().open()) {
+      ckpt.resume();
+      store.on(Operation.PUT_IF_ABSENT).key("**/manifests/**").nth(1).failsAfterwards();
+      store.on(Operation.READ).key("**/manifests/**").nth(1).fails();
+      SaveHandle unknown = step(ckpt);
+      assertThatThrownBy(unknown::join).isInstanceOf(CheckpointException.CommitUnknown.class);
+    }
+    store.heal();
+    assertThat(restored()).as("it was committed after all").isEqualTo(state);
+  }
+
+  @Test
+  void aNewerAttemptFencesThisOne() {
+    try (CheckpointManager old = toy().open()) {
+      old.resume();
+      step(old).join();
+      // another process takes the run over: same medium, another store object
+      FaultyStore elsewhere = FaultyStore.around(new OtherUri(whole));
+      ToyState other = ToyState.random(1, 4, 2_000);
+      try (CheckpointManager newer =
+          CheckpointManager.in(elsewhere).run("toy").part("toy", other).open()) {
+        newer.resume();
+        other.advance(1);
+        newer.save(Progress.step(other.counter), Map.of()).join();
+        state.advance(5);
+        SaveHandle zombie = old.save(Progress.step(state.counter), Map.of());
+        assertThatThrownBy(zombie::join).isInstanceOf(CheckpointException.Fenced.class);
+        assertThatThrownBy(() -> old.offer(Moment.Kind.STEP, Progress.step(99), Map::of))
+            .isInstanceOf(CheckpointException.Fenced.class);
+      }
+      assertThat(committedSteps()).containsExactly(1L, 2L);
+      assertThatThrownBy(old::close).isInstanceOf(CheckpointException.Fenced.class);
+    }
+  }
+
+  @Test
+  void aCrashAtAnyCallLeavesTheOldOrTheNewCheckpointWhole() {
+    boolean stopped = true;
+    int at = 0;
+    while (stopped) {
+      at++;
+      CheckpointStore medium = Stores.inMemory();
+      ToyState one = ToyState.random(5, 3, 500);
+      try (CheckpointManager ckpt =
+          CheckpointManager.in(medium).run("toy").part("toy", one).open()) {
+        ckpt.resume();
+        one.advance(1);
+        ckpt.save(Progress.step(1), Map.of()).join();
+      }
+      FaultyStore dying = FaultyStore.around(new OtherUri(medium));
+      dying.on().nth(at).stops();
+      ToyState two = ToyState.random(5, 3, 500);
+      try (CheckpointManager ckpt =
+          CheckpointManager.in(dying).run("toy").part("toy", two).retries(0).open()) {
+        ckpt.resume();
+        two.advance(1);
+        ckpt.save(Progress.step(two.counter), Map.of()).join();
+      } catch (RuntimeException e) {
+        assertThat(dying.isStopped())
+            .as("call %s died of the injected stop, not of %s", at, e)
+            .isTrue();
+      }
+      stopped = dying.isStopped();
+      ToyState read = ToyState.random(6, 3, 500);
+      try (CheckpointManager ckpt =
+          CheckpointManager.in(new OtherUri(medium)).run("toy").part("toy", read).open()) {
+        ckpt.resume();
+      }
+      assertThat(read.counter).as("crash at call %s", at).isIn(1L, 2L);
+      ToyState expected = ToyState.random(5, 3, 500);
+      expected.advance((int) read.counter);
+      assertThat(read).as("crash at call %s", at).isEqualTo(expected);
+    }
+    System.out.println("crashed at each of " + (at - 1) + " store calls: 0 violations");
+    assertThat(at).isGreaterThan(20);
+  }
+
+  @Test
+  void aStoreThatCannotBeReadIsAnErrorAndNoFreshStart() {
+    try (CheckpointManager ckpt = toy().open()) {
+      ckpt.resume();
+      step(ckpt).join();
+    }
+    store.on(Operation.READ, Operation.MAP).key("**.arrow").fails();
+    try (CheckpointManager ckpt = toy().open()) {
+      assertThatThrownBy(ckpt::resume).isInstanceOf(java.io.UncheckedIOException.class);
+    }
+    store.heal();
+    Checkpoint latest = Checkpoints.read(whole, "toy").latest().orElseThrow();
+    assertThat(latest.progress().step()).isEqualTo(1);
+  }
+}
