@@ -14,7 +14,13 @@ import java.util.List;
  */
 final class ShardWriter {
 
-  private static final int WINDOW = 1 << 20;
+  /**
+   * Windows end where the file's next multiple of this begins: the kernel takes large pages only
+   * for writes that are aligned in the file. Small enough for the second-level cache, which scan,
+   * checksum and write then share.
+   */
+  private static final int WINDOW = 256 << 10;
+
   private static final int SMALL = 32 << 10;
 
   private final Layout layout;
@@ -61,7 +67,8 @@ final class ShardWriter {
   private void column(ShardFormat.Contents contents, Column column) throws IOException {
     long end = column.first() + column.bytes();
     for (long at = column.first(); at < end; ) {
-      int max = (int) Math.min(WINDOW, end - at);
+      long position = out.position() + batch.position();
+      int max = (int) Math.min(WINDOW - position % WINDOW, end - at);
       ByteBuffer window = contents.window(column.tensor(), at, max);
       int bytes = window.remaining();
       if (bytes < 1 || bytes > max) {

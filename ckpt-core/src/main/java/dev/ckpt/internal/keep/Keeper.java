@@ -167,8 +167,8 @@ public final class Keeper {
     if (commit == null) {
       return false;
     }
-    try (OpenCheckpoint open = OpenCheckpoint.open(store, commit, formats)) {
-      open.verify(1);
+    try {
+      OpenCheckpoint.readBack(store, commit, formats);
       verified = newest;
       return true;
     } catch (CheckpointException.Corrupt e) {

@@ -62,16 +62,41 @@ public final class OpenCheckpoint implements Closeable {
     return open;
   }
 
-  private void add(CheckpointStore store, ShardEntry entry, ShardFormat format) throws IOException {
-    VerifiedInput input;
+  /**
+   * Reads a checkpoint back and compares every byte with its checksum, on this thread, without a
+   * map and without looking at what it means.
+   *
+   * @throws CheckpointException.Corrupt if a shard is missing, or a byte differs
+   * @throws IOException if the store fails
+   */
+  public static void readBack(
+      CheckpointStore store, Manifest.Commit manifest, Function<String, ShardFormat> formats)
+      throws IOException {
+    for (ShardEntry entry : manifest.shards()) {
+      verified(store, manifest, entry, formats.apply(entry.format()), false).verifyAll(1);
+    }
+  }
+
+  private static VerifiedInput verified(
+      CheckpointStore store,
+      Manifest.Commit manifest,
+      ShardEntry entry,
+      ShardFormat format,
+      boolean mapped)
+      throws IOException {
     try {
-      StoreInput raw = StoreInput.open(store, entry.key(), entry.digest().length());
+      StoreInput opened = StoreInput.open(store, entry.key(), entry.digest().length());
+      StoreInput raw = mapped ? opened : opened.unmapped();
       ChunkTable table = format.chunks(raw, entry.digest());
-      input = new VerifiedInput(raw, table, entry.digest());
+      return new VerifiedInput(raw, table, entry.digest());
     } catch (NoSuchFileException e) {
       throw new CheckpointException.Corrupt(
           manifest.id() + ": its shard " + entry.key() + " is missing", e);
     }
+  }
+
+  private void add(CheckpointStore store, ShardEntry entry, ShardFormat format) throws IOException {
+    VerifiedInput input = verified(store, manifest, entry, format, true);
     ShardFormat.Reader reader = format.reader(input);
     shards.add(new Shard(entry, input, reader));
     JsonNode values = CanonicalJson.decode(bytes(reader.values()), entry.key() + " values");

@@ -87,6 +87,7 @@ final class StagedState implements ShardFormat.Contents {
   private int sides = 1;
   private @Nullable String givenUp;
 
+  private final FiniteScan scan = new FiniteScan();
   private volatile long lastMove;
   private boolean finite = true;
 
@@ -305,7 +306,7 @@ final class StagedState implements ShardFormat.Contents {
       lock.unlock();
     }
     if (finite && column.spec.type().isFloating()) {
-      finite = FiniteScan.allFinite(window, column.spec.type());
+      finite = scan.allFinite(window, column.spec.type());
     }
     return window;
   }

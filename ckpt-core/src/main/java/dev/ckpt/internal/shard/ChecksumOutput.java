@@ -12,7 +12,8 @@ import java.util.zip.CRC32C;
 /**
  * Checksums every byte just before it goes to the sink. Pieces are at most {@link #STEP} long, so
  * that the sink's copy still finds them in the cache: checksum and write together then cost little
- * more than the write. Used by one thread; makes next to no garbage.
+ * more than the write. What is longer is cut at multiples of it, where the kernel writes best. Used
+ * by one thread; makes next to no garbage.
  */
 public final class ChecksumOutput implements ShardFormat.Output {
 
@@ -56,7 +57,8 @@ public final class ChecksumOutput implements ShardFormat.Output {
     for (ByteBuffer source : sources) {
       int limit = source.limit();
       while (source.position() < limit) {
-        source.limit(source.position() + Math.min(STEP, limit - source.position()));
+        int room = (int) (STEP - position % STEP);
+        source.limit(source.position() + Math.min(room, limit - source.position()));
         checksum(source);
         single[0] = source;
         sink.write(single);

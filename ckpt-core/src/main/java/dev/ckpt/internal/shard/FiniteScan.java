@@ -3,6 +3,8 @@ package dev.ckpt.internal.shard;
 import dev.ckpt.DType;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.LongBuffer;
+import java.util.Arrays;
 
 /**
  * Looks for NaN and infinity at the speed of memory, eight bytes at a time.
@@ -12,12 +14,19 @@ import java.nio.ByteOrder;
  * bit added, exactly the lanes whose exponent was all ones carry into the place of their sign,
  * which the mask had cleared: the carry cannot leave the lane. The words are OR-ed and the signs
  * tested once at the end, without a branch per word.
+ *
+ * <p>The words are first copied to a small array, and OR-ed place by place into another: compilers
+ * turn that into vector instructions on every JDK, which they do neither for a buffer outside the
+ * heap nor, on 17, for one running sum. Both arrays stay in the first-level cache.
+ *
+ * <p>Used by one thread.
  */
 public final class FiniteScan {
 
-  private static final int BLOCK = 64;
+  private static final int WORDS = 1024;
 
-  private FiniteScan() {}
+  private final long[] words = new long[WORDS];
+  private final long[] seen = new long[WORDS];
 
   /**
    * Whether all elements are finite; true for every type that is not floating-point.
@@ -26,7 +35,7 @@ public final class FiniteScan {
    *     changed
    * @throws IllegalArgumentException if they are no whole number of elements
    */
-  public static boolean allFinite(ByteBuffer data, DType type) {
+  public boolean allFinite(ByteBuffer data, DType type) {
     if (data.remaining() % type.bytes() != 0) {
       throw new IllegalArgumentException(
           data.remaining() + " bytes are no whole number of " + type.id());
@@ -40,30 +49,31 @@ public final class FiniteScan {
     };
   }
 
-  private static boolean scan(ByteBuffer data, long exponent, long one, long sign) {
-    ByteBuffer words = data.slice().order(ByteOrder.LITTLE_ENDIAN);
-    int end = words.limit();
-    int at = 0;
-    long seen = 0;
-    for (; at <= end - BLOCK; at += BLOCK) {
-      seen |=
-          ((words.getLong(at) & exponent) + one)
-              | ((words.getLong(at + 8) & exponent) + one)
-              | ((words.getLong(at + 16) & exponent) + one)
-              | ((words.getLong(at + 24) & exponent) + one)
-              | ((words.getLong(at + 32) & exponent) + one)
-              | ((words.getLong(at + 40) & exponent) + one)
-              | ((words.getLong(at + 48) & exponent) + one)
-              | ((words.getLong(at + 56) & exponent) + one);
-    }
-    for (; at <= end - 8; at += 8) {
-      seen |= (words.getLong(at) & exponent) + one;
+  private boolean scan(ByteBuffer data, long exponent, long one, long sign) {
+    LongBuffer all = data.slice().order(ByteOrder.LITTLE_ENDIAN).asLongBuffer();
+    int used = Math.min(WORDS, all.remaining());
+    Arrays.fill(seen, 0, used, 0);
+    while (all.hasRemaining()) {
+      int count = Math.min(WORDS, all.remaining());
+      all.get(words, 0, count);
+      take(words, seen, count, exponent, one);
     }
     long rest = 0;
+    int end = data.limit();
+    int at = end - data.remaining() % Long.BYTES;
     for (int i = at; i < end; i++) {
-      rest |= (words.get(i) & 0xFFL) << (8 * (i - at));
+      rest |= (data.get(i) & 0xFFL) << 8 * (i - at);
     }
-    seen |= (rest & exponent) + one;
-    return (seen & sign) == 0;
+    long any = (rest & exponent) + one;
+    for (int i = 0; i < used; i++) {
+      any |= seen[i];
+    }
+    return (any & sign) == 0;
+  }
+
+  private static void take(long[] words, long[] seen, int count, long exponent, long one) {
+    for (int i = 0; i < count; i++) {
+      seen[i] |= (words[i] & exponent) + one;
+    }
   }
 }

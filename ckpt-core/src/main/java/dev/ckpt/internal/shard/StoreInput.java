@@ -35,6 +35,16 @@ public final class StoreInput implements ShardFormat.Input {
   }
 
   /**
+   * The same without maps. A map ends only when the collector runs, and until then the file's space
+   * stays taken although it was deleted: not for what reads files that may go soon.
+   */
+  public StoreInput unmapped() {
+    StoreInput plain = new StoreInput(store, key, length, window);
+    plain.mapped = false;
+    return plain;
+  }
+
+  /**
    * Opens an object and proves its length.
    *
    * @param length what the manifest says

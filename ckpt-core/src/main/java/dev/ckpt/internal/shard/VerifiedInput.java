@@ -14,6 +14,7 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLongArray;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
@@ -33,6 +34,15 @@ import org.jspecify.annotations.Nullable;
 public final class VerifiedInput implements ShardFormat.Input {
 
   private static final int KEPT = 8;
+
+  /** How many chunks a scan takes at once: each read of a store costs a request, or an open. */
+  private static final int RUN = 4;
+
+  /**
+   * One buffer for a run of chunks that outlives its scan: what is allocated outside the heap comes
+   * back only when the collector runs, and after each save one is needed.
+   */
+  private static final AtomicReference<@Nullable ByteBuffer> SPARE = new AtomicReference<>();
 
   private final ShardFormat.Input raw;
   private final ChunkTable table;
@@ -230,28 +240,66 @@ public final class VerifiedInput implements ShardFormat.Input {
     private void work() {
       ByteBuffer scratch = null;
       try {
-        for (int i = next.getAndIncrement(); i < wanted.length; i = next.getAndIncrement()) {
-          int chunk = wanted[i];
-          Optional<ByteBuffer> mapped = raw.map(start(chunk), bytes(chunk));
-          try {
-            if (mapped.isPresent()) {
-              proveOnce(chunk, mapped.get());
-              continue;
+        for (int i = next.getAndAdd(RUN); i < wanted.length; i = next.getAndAdd(RUN)) {
+          int end = Math.min(i + RUN, wanted.length);
+          while (i < end && mapped(wanted[i])) {
+            i++;
+          }
+          while (i < end) {
+            int count = 1;
+            while (i + count < end && wanted[i + count] == wanted[i] + count) {
+              count++;
             }
-            if (scratch == null || scratch.capacity() < bytes(chunk)) {
-              scratch = ByteBuffer.allocateDirect(Math.max(bytes(chunk), chunkCapacity()));
-            }
-            scratch.clear().limit(bytes(chunk));
-            raw.read(start(chunk), scratch);
-            prove(chunk, scratch.flip());
-          } catch (CheckpointException.Corrupt e) {
-            found.add(new Found(chunk, String.valueOf(e.getMessage())));
+            scratch = fetched(wanted[i], count, scratch);
+            i += count;
           }
         }
       } catch (Throwable e) {
         failure = e;
         next.set(wanted.length);
+      } finally {
+        if (scratch != null) {
+          SPARE.set(scratch);
+        }
       }
+    }
+
+    /** Proves a chunk where it is mapped; false if it is not. */
+    private boolean mapped(int chunk) throws IOException {
+      Optional<ByteBuffer> mapped = raw.map(start(chunk), bytes(chunk));
+      mapped.ifPresent(
+          bytes -> {
+            try {
+              proveOnce(chunk, bytes);
+            } catch (CheckpointException.Corrupt e) {
+              found.add(new Found(chunk, String.valueOf(e.getMessage())));
+            }
+          });
+      return mapped.isPresent();
+    }
+
+    /** Reads chunks that lie one behind the other at once, and proves each. */
+    private ByteBuffer fetched(int first, int count, @Nullable ByteBuffer old) throws IOException {
+      int last = first + count - 1;
+      int bytes = Math.toIntExact(start(last) + bytes(last) - start(first));
+      ByteBuffer scratch = old != null ? old : SPARE.getAndSet(null);
+      if (scratch == null || scratch.capacity() < bytes) {
+        scratch = ByteBuffer.allocateDirect(bytes);
+      }
+      try {
+        raw.read(start(first), scratch.clear().limit(bytes));
+      } catch (CheckpointException.Corrupt e) {
+        found.add(new Found(first, String.valueOf(e.getMessage())));
+        return scratch;
+      }
+      for (int chunk = first; chunk <= last; chunk++) {
+        try {
+          prove(chunk, scratch.slice((int) (start(chunk) - start(first)), bytes(chunk)));
+        } catch (CheckpointException.Corrupt e) {
+          found.add(new Found(chunk, String.valueOf(e.getMessage())));
+        }
+      }
+      return scratch;
     }
   }
 

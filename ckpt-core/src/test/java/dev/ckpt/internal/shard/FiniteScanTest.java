@@ -12,7 +12,9 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 class FiniteScanTest {
 
-  /** Long enough for two unrolled blocks, single words and a rest. */
+  private static final FiniteScan SCAN = new FiniteScan();
+
+  /** Long enough for several words and a rest. */
   private static final int LONGEST = 2 * 64 + 3 * 8 + 7;
 
   @ParameterizedTest
@@ -30,7 +32,7 @@ class FiniteScanTest {
           for (int i = 0; i < 4; i++) {
             four.putShort(2 * i, (short) (i == lane ? bits : other));
           }
-          if (FiniteScan.allFinite(four, type) != finite) {
+          if (SCAN.allFinite(four, type) != finite) {
             throw new AssertionError(Integer.toHexString(bits) + " in lane " + lane);
           }
         }
@@ -50,11 +52,11 @@ class FiniteScanTest {
         for (int i = 0; i < count; i++) {
           data.putFloat(4 * i, value);
         }
-        assertThat(FiniteScan.allFinite(data, DType.FLOAT32)).isTrue();
+        assertThat(SCAN.allFinite(data, DType.FLOAT32)).isTrue();
         for (int bits : not) {
           for (int i = 0; i < count; i++) {
             data.putInt(4 * i, bits);
-            assertThat(FiniteScan.allFinite(data, DType.FLOAT32)).isFalse();
+            assertThat(SCAN.allFinite(data, DType.FLOAT32)).isFalse();
             data.putFloat(4 * i, value);
           }
         }
@@ -74,11 +76,11 @@ class FiniteScanTest {
         for (int i = 0; i < count; i++) {
           data.putDouble(8 * i, value);
         }
-        assertThat(FiniteScan.allFinite(data, DType.FLOAT64)).isTrue();
+        assertThat(SCAN.allFinite(data, DType.FLOAT64)).isTrue();
         for (long bits : not) {
           for (int i = 0; i < count; i++) {
             data.putLong(8 * i, bits);
-            assertThat(FiniteScan.allFinite(data, DType.FLOAT64)).isFalse();
+            assertThat(SCAN.allFinite(data, DType.FLOAT64)).isFalse();
             data.putDouble(8 * i, value);
           }
         }
@@ -92,11 +94,11 @@ class FiniteScanTest {
       ByteBuffer data = direct(count * 2);
       for (int i = 0; i < count; i++) {
         data.putShort(2 * i, (short) 0x7C00);
-        assertThat(FiniteScan.allFinite(data, DType.FLOAT16)).isFalse();
+        assertThat(SCAN.allFinite(data, DType.FLOAT16)).isFalse();
         // the same bits are 2.7e36 as a bfloat16
-        assertThat(FiniteScan.allFinite(data, DType.BFLOAT16)).isTrue();
+        assertThat(SCAN.allFinite(data, DType.BFLOAT16)).isTrue();
         data.putShort(2 * i, (short) 0x7F80);
-        assertThat(FiniteScan.allFinite(data, DType.BFLOAT16)).isFalse();
+        assertThat(SCAN.allFinite(data, DType.BFLOAT16)).isFalse();
         data.putShort(2 * i, (short) 0);
       }
     }
@@ -107,11 +109,11 @@ class FiniteScanTest {
     ByteBuffer data = direct(40).order(ByteOrder.BIG_ENDIAN);
     data.order(ByteOrder.LITTLE_ENDIAN).putFloat(0, Float.NaN).putFloat(36, Float.NaN);
     data.order(ByteOrder.BIG_ENDIAN).position(4).limit(36);
-    assertThat(FiniteScan.allFinite(data, DType.FLOAT32)).isTrue();
-    assertThat(FiniteScan.allFinite(data.asReadOnlyBuffer(), DType.FLOAT32)).isTrue();
+    assertThat(SCAN.allFinite(data, DType.FLOAT32)).isTrue();
+    assertThat(SCAN.allFinite(data.asReadOnlyBuffer(), DType.FLOAT32)).isTrue();
     assertThat(data.position()).isEqualTo(4);
     assertThat(data.limit()).isEqualTo(36);
-    assertThat(FiniteScan.allFinite(data.limit(40), DType.FLOAT32)).isFalse();
+    assertThat(SCAN.allFinite(data.limit(40), DType.FLOAT32)).isFalse();
   }
 
   @ParameterizedTest
@@ -119,14 +121,27 @@ class FiniteScanTest {
   void integersAreAlwaysFinite(DType type) {
     ByteBuffer ones = direct(16);
     ones.putLong(0, -1).putLong(8, -1);
-    assertThat(FiniteScan.allFinite(ones, type)).isEqualTo(!type.isFloating());
+    assertThat(SCAN.allFinite(ones, type)).isEqualTo(!type.isFloating());
   }
 
   @Test
   void aTornElementIsRefused() {
-    assertThatThrownBy(() -> FiniteScan.allFinite(direct(6), DType.FLOAT32))
+    assertThatThrownBy(() -> SCAN.allFinite(direct(6), DType.FLOAT32))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("6 bytes");
+  }
+
+  @Test
+  void everyElementOfALongTensorIsLookedAt() {
+    ByteBuffer data = direct(3 * 8192 + 20);
+    for (int at = 0; at < data.capacity(); at += Float.BYTES) {
+      data.putFloat(at, Float.NEGATIVE_INFINITY);
+      if (SCAN.allFinite(data, DType.FLOAT32)) {
+        throw new AssertionError("the infinity at byte " + at + " was not seen");
+      }
+      data.putFloat(at, Float.MAX_VALUE);
+    }
+    assertThat(SCAN.allFinite(data, DType.FLOAT32)).isTrue();
   }
 
   private static ByteBuffer direct(int bytes) {
