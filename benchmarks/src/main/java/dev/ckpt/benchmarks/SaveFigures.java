@@ -22,8 +22,8 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * Saves, each beside a memory copy and the plain writes of the same round. The plain writes rotate,
- * and come before the save in every other round. Before each measurement the library's
- * housekeeping (reading the save back, deleting the one before) is over.
+ * and come before the save in every other round. Before each measurement the library's housekeeping
+ * (reading the save back, deleting the one before) is over.
  */
 final class SaveFigures {
 
