@@ -1,0 +1,36 @@
+package dev.ckpt.samples;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+
+class CombinationTest {
+
+  @Test
+  void thePairwiseSubsetHoldsEveryPairThatCanBe() {
+    assertThat(pairs(Combination.PAIRWISE)).isEqualTo(pairs(Combination.product()));
+    assertThat(Combination.PAIRWISE).hasSize(10).doesNotHaveDuplicates();
+  }
+
+  @Test
+  void theProductHoldsEveryCombinationThatCanBe() {
+    // 3 optimizers x 3 places x prefetch or not x (3 loops + the manual one accumulating)
+    assertThat(Combination.product()).hasSize(3 * 3 * 2 * 4).doesNotHaveDuplicates();
+  }
+
+  private static Set<Set<String>> pairs(List<Combination> combinations) {
+    Set<Set<String>> pairs = new HashSet<>();
+    for (Combination combination : combinations) {
+      List<String> choices = combination.choices();
+      for (int i = 0; i < choices.size(); i++) {
+        for (int j = i + 1; j < choices.size(); j++) {
+          pairs.add(Set.of(choices.get(i), choices.get(j)));
+        }
+      }
+    }
+    return pairs;
+  }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.ckpt.samples;
+
+import org.jspecify.annotations.NullMarked;
