@@ -137,6 +137,12 @@ public final class CheckpointManager implements AutoCloseable {
     this.signal = new StopSignal(setup.stopGrace(), () -> end(EndRecord.STOPPED, Map.of()));
     signal.install();
     OpenRuns.opened(identity, this);
+    if (completedBefore.isPresent() && OpenRuns.completedHere(identity)) {
+      log.warn(
+          "run '{}' was completed by this very process and is opened again: what is trained now"
+              + " goes on from its end. To train another model, give it a run name of its own.",
+          run());
+    }
   }
 
   /** Checkpoints in a folder, created if needed. */
@@ -319,6 +325,7 @@ public final class CheckpointManager implements AutoCloseable {
       return false;
     }
     signal.idle();
+    OpenRuns.completed(identity);
     return end(EndRecord.COMPLETED, goal);
   }
 

@@ -55,6 +55,9 @@ final class Session {
 
   private boolean iterating;
   private boolean exhausted;
+  private boolean epochHeard;
+  private boolean allHeardEpoch;
+  private boolean detached;
   private boolean trained;
   private boolean epochEndOwed;
   private long openSamples = -1;
@@ -174,6 +177,8 @@ final class Session {
     }
     iterating = true;
     exhausted = false;
+    epochHeard = false;
+    allHeardEpoch = false;
   }
 
   void delivered(long samples) {
@@ -222,6 +227,8 @@ final class Session {
   void epochDone() {
     iterating = false;
     exhausted = false;
+    epochHeard = false;
+    allHeardEpoch = false;
     frozenWithEpoch.forEach(SmallState::thaw);
     position.epochDone();
     if (atCut()) {
@@ -261,11 +268,14 @@ final class Session {
 
   /** All listeners up to {@code ours} have closed the epoch. */
   void heardEpoch(TrainingListener ours) {
+    List<TrainingListener> all = DjlInternals.listeners(trainer());
     if (loopSeen) {
+      // also of a loop that was left by break, which never sees the end of its data
+      epochHeard = iterating;
+      allHeardEpoch = iterating && all.get(all.size() - 1) == ours;
       return;
     }
     resume();
-    List<TrainingListener> all = DjlInternals.listeners(trainer());
     if (!listenerOnlySaid) {
       listenerOnlySaid = true;
       log.warn(
@@ -294,7 +304,7 @@ final class Session {
     if (openSamples >= 0) {
       batchDone();
     }
-    if (iterating && exhausted) {
+    if (iterating && (exhausted || epochHeard)) {
       epochDone();
     }
     if (!atCut()) {
@@ -306,7 +316,13 @@ final class Session {
     if (trained && offer(Kind.COMPLETION).isEmpty()) {
       manager.save(position.progress(), metrics()); // a goal without its state would be lost work
     }
-    return manager.complete(goal);
+    boolean recorded = manager.complete(goal);
+    if (!recorded && detached) {
+      log.warn(
+          "complete() was called after the trainer had been closed, when its state could no longer"
+              + " be saved: call it before");
+    }
+    return recorded;
   }
 
   /** Whether the run was complete when it was opened, and nothing has been trained since. */
@@ -352,8 +368,20 @@ final class Session {
     return failure;
   }
 
+  /**
+   * The trainer is being closed, its arrays are still open: the last chance for the end of an epoch
+   * behind which no further one began. Only if every listener is known to have closed the epoch.
+   */
+  void trainingEnds() {
+    if (!detached && failure == null && allHeardEpoch && openSamples < 0) {
+      epochDone();
+    }
+    detach();
+  }
+
   /** The arrays are about to be closed. */
   void detach() {
+    detached = true;
     if (trainer != null
         && optimizer != null
         && DjlInternals.optimizer(trainer) instanceof WatchedOptimizer) {

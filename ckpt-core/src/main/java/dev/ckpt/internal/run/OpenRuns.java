@@ -1,6 +1,7 @@
 package dev.ckpt.internal.run;
 
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
@@ -8,6 +9,8 @@ import java.util.concurrent.ConcurrentHashMap;
  */
 public final class OpenRuns {
   private static final Map<String, AutoCloseable> OPEN = new ConcurrentHashMap<>();
+
+  private static final Set<String> COMPLETED = ConcurrentHashMap.newKeySet();
 
   private OpenRuns() {}
 
@@ -21,6 +24,16 @@ public final class OpenRuns {
         throw new IllegalStateException("cannot close the manager that had '" + run + "' open", e);
       }
     }
+  }
+
+  /** Remembers that this process has completed it. */
+  public static void completed(String run) {
+    COMPLETED.add(run);
+  }
+
+  /** Whether this process has completed it. */
+  public static boolean completedHere(String run) {
+    return COMPLETED.contains(run);
   }
 
   /** Remembers who has it open. */
