@@ -55,6 +55,7 @@ final class Session {
 
   private boolean iterating;
   private boolean exhausted;
+  private boolean frozen;
   private boolean epochHeard;
   private boolean allHeardEpoch;
   private boolean detached;
@@ -158,8 +159,11 @@ final class Session {
     Optional<Restored> done = restored;
     if (done == null) {
       Parameters all = parameters();
+      modelState.begin();
       done = manager.resume();
       restored = done;
+      // only a loop whose batches are seen one by one leaves a checkpoint inside an epoch
+      loopSeen |= position.batch() > 0;
       watch.start(all.byName().values());
       seedHere();
     }
@@ -182,6 +186,7 @@ final class Session {
   }
 
   void delivered(long samples) {
+    validationEnds();
     openSamples = samples;
     trained = true;
     watch.batchDelivered();
@@ -208,6 +213,7 @@ final class Session {
   /** The boundary of a loop whose batches come from elsewhere. */
   void step(long samples) {
     resume();
+    validationEnds();
     loopSeen = true;
     trained = true;
     watch.batchEnds();
@@ -219,7 +225,27 @@ final class Session {
   void exhausted() {
     if (iterating && !exhausted) {
       exhausted = true;
+      freeze();
+    }
+  }
+
+  /** A save made from now on holds the small values as they are now. */
+  private void freeze() {
+    if (!frozen) {
+      frozen = true;
       frozenWithEpoch.forEach(SmallState::freeze);
+    }
+  }
+
+  private void thaw() {
+    frozen = false;
+    frozenWithEpoch.forEach(SmallState::thaw);
+  }
+
+  /** A validation that was none of an epoch's end: the epoch goes on. */
+  private void validationEnds() {
+    if (frozen) {
+      thaw();
     }
   }
 
@@ -229,7 +255,7 @@ final class Session {
     exhausted = false;
     epochHeard = false;
     allHeardEpoch = false;
-    frozenWithEpoch.forEach(SmallState::thaw);
+    thaw();
     position.epochDone();
     if (atCut()) {
       offer(Kind.EPOCH_END);
@@ -252,7 +278,7 @@ final class Session {
 
   /** Between two batches of a validation, which may outlast the time that a SIGTERM gives. */
   void validationBoundary() {
-    if (exhausted && atCut() && manager.stopRequested()) {
+    if (frozen && atCut() && manager.stopRequested()) {
       offer(Kind.STEP);
     }
   }

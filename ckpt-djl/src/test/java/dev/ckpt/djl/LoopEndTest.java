@@ -1,6 +1,7 @@
 package dev.ckpt.djl;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.Device;
 import ai.djl.Model;
@@ -18,8 +19,10 @@ import ai.djl.training.listener.TrainingListener;
 import ai.djl.training.loss.Loss;
 import ai.djl.training.optimizer.Optimizer;
 import dev.ckpt.CheckpointManager;
+import dev.ckpt.Progress;
 import dev.ckpt.Stores;
 import dev.ckpt.spi.CheckpointStore;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -98,6 +101,66 @@ class LoopEndTest {
     assertThat(first.complete()).isTrue();
     End then = train(store, broken(3), false);
     assertThat(then).isEqualTo(unbroken);
+  }
+
+  /** A loop of the user's own, by batch number, as the Javadoc of step and endEpoch says. */
+  private static Loop stepped(int epochs, int dieInValidationOf) {
+    return (ckpt, trainer, data) -> {
+      ckpt.resume(trainer);
+      for (int epoch = ckpt.progress().epoch(); epoch < epochs; epoch++) {
+        int at = 0;
+        for (Batch batch : data.getData(trainer.getManager())) {
+          if (at++ >= ckpt.progress().batch()) {
+            EasyTrain.trainBatch(trainer, batch);
+            trainer.step();
+            if (at == BATCHES) {
+              ckpt.manager().requestSave("the last batch of the epoch");
+            }
+            ckpt.step(8);
+          }
+          batch.close();
+        }
+        if (epoch == dieInValidationOf) {
+          throw new IllegalStateException("killed by the test");
+        }
+        EasyTrain.evaluateDataset(trainer, ckpt.validation(data));
+        trainer.notifyListeners(listener -> listener.onEpoch(trainer));
+        ckpt.endEpoch();
+      }
+      ckpt.complete();
+    };
+  }
+
+  @Test
+  void aSteppedLoopThatResumesBehindTheLastBatchCountsItsEpochOnce() throws Exception {
+    assertThatThrownBy(() -> train(store, stepped(3, 1), false)).hasMessage("killed by the test");
+    End resumed = train(store, stepped(3, -1), false);
+    assertThat(resumed.steps()).isEqualTo(3 * BATCHES);
+    assertThat(resumed.epoch()).isEqualTo(3);
+  }
+
+  @Test
+  void whatTheProgramFreezesOtherwiseIsTheProgramsAndWhatTheTrainingFrozeIsRestored()
+      throws Exception {
+    boolean[] seen = new boolean[2];
+    Loop freezesFirst =
+        (ckpt, trainer, data) -> {
+          trainer.getModel().getBlock().getParameters().valueAt(0).freeze(true);
+          ckpt.fit(trainer, 1, data, null);
+          trainer.getModel().getBlock().getParameters().valueAt(2).freeze(true);
+          ckpt.manager().save(new Progress(99, 1, 0, 0, Progress.Phase.AFTER_EPOCH), Map.of());
+        };
+    train(store, freezesFirst, false);
+    Loop freezesNothing =
+        (ckpt, trainer, data) -> {
+          ckpt.resume(trainer);
+          seen[0] = trainer.getModel().getBlock().getParameters().valueAt(0).requiresGradient();
+          seen[1] = trainer.getModel().getBlock().getParameters().valueAt(2).requiresGradient();
+        };
+    train(store, freezesNothing, false);
+    assertThat(seen)
+        .as("thawed by the program, frozen by the training")
+        .containsExactly(true, false);
   }
 
   @Test
