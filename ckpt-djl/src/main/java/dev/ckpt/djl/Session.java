@@ -1,8 +1,6 @@
 package dev.ckpt.djl;
 
 import ai.djl.training.Trainer;
-import ai.djl.training.evaluator.Evaluator;
-import ai.djl.training.listener.EvaluatorTrainingListener;
 import ai.djl.training.listener.TrainingListener;
 import ai.djl.training.listener.TrainingListener.BatchData;
 import dev.ckpt.CheckpointException;
@@ -14,7 +12,6 @@ import dev.ckpt.SaveHandle;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.TreeMap;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -429,35 +426,10 @@ final class Session {
     return manager.offer(kind, position.progress(), this::metrics);
   }
 
-  /** Of the last whole epoch if an epoch has just ended, else of the running one. */
   private Map<String, Double> metrics() {
-    Map<String, Double> all = new TreeMap<>();
-    if (position.phase() == Phase.AFTER_EPOCH) {
-      for (TrainingListener listener : DjlInternals.listeners(trainer())) {
-        if (listener instanceof EvaluatorTrainingListener evaluators) {
-          evaluators.getLatestEvaluations().forEach((name, value) -> put(all, name, value));
-        }
-      }
-      return all;
-    }
-    for (Evaluator evaluator : trainer().getEvaluators()) {
-      try {
-        float value = evaluator.getAccumulator(EvaluatorTrainingListener.TRAIN_EPOCH);
-        put(
-            all,
-            "train_" + (evaluator == trainer().getLoss() ? "loss" : evaluator.getName()),
-            value);
-      } catch (RuntimeException e) {
-        log.debug("no accumulator in {}", evaluator.getName(), e);
-      }
-    }
-    return all;
-  }
-
-  private static void put(Map<String, Double> all, String name, float value) {
-    if (Float.isFinite(value)) {
-      all.put(name, (double) value);
-    }
+    return position.phase() == Phase.AFTER_EPOCH
+        ? EpochMetrics.ofLastEpoch(trainer())
+        : EpochMetrics.ofRunningEpoch(trainer());
   }
 
   StateDigest digest() {
