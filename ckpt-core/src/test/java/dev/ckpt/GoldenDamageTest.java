@@ -25,6 +25,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.BiFunction;
 import java.util.function.UnaryOperator;
+import java.util.regex.Pattern;
 import java.util.zip.CRC32C;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.BeforeEach;
@@ -173,6 +174,43 @@ class GoldenDamageTest {
   }
 
   @Test
+  void aRecordUnderAnotherAttemptsKeyStopsTheStart() throws IOException {
+    for (List<String> copy :
+        List.of(
+            List.of(KEYS.attempt(1), KEYS.attempt(9)),
+            List.of(KEYS.resume(1), KEYS.resume(3)),
+            List.of(KEYS.end(1), KEYS.end(3)))) {
+      TreeMap<String, byte[]> whole = new TreeMap<>(objects);
+      objects.put(copy.get(1), object(copy.get(0)));
+      stops(CheckpointException.Corrupt.class, copy.get(1));
+      objects = whole;
+    }
+  }
+
+  @Test
+  void aSealedRecordWithAValueOutOfRangeIsCorrupt() {
+    for (List<String> change :
+        List.of(
+            List.of("\"step\":35", "\"step\":-35"),
+            List.of("\"epoch\":", "\"epoch\":-1"),
+            List.of("\"metrics\":{", "\"metrics\":{\"a\":\"x\","),
+            List.of("\"metrics\":{", "\"metrics\":{\"a\":\"1.5\","),
+            List.of("\"length\":", "\"length\":-"),
+            List.of("\"tailStart\":", "\"tailStart\":-"),
+            List.of("\"tailStart\":", "\"tailStart\":99999"),
+            List.of("\"tailCrc32c\":", "\"tailCrc32c\":-"),
+            List.of("\"tailCrc32c\":", "\"tailCrc32c\":99999"),
+            List.of("\"chunkTableSha256\":\"", "\"chunkTableSha256\":\"0"),
+            List.of("\"world\":1", "\"world\":0"))) {
+      refused(Manifest::decode, MANIFEST, change.get(0), change.get(1));
+    }
+    refused(AttemptRecord::decode, KEYS.attempt(1), "\"nonces\":[\"", "\"nonces\":[7,\"");
+    refused(AttemptRecord::decode, KEYS.attempt(1), "\"provenance\":{", "\"provenance\":{\"a\":1,");
+    refused(ResumeRecord::decode, KEYS.resume(1), "\"skipped\":[]", "\"skipped\":[1]");
+    refused(EndRecord::decode, KEYS.end(1), "\"goal\":{}", "\"goal\":[]");
+  }
+
+  @Test
   void whatPinsAndMarksHoldDoesNotMatter() throws IOException {
     String pin = KEYS.pin(GoldenRuns.id("000001-000000000010-0"));
     String mark = KEYS.deleted(GoldenRuns.id("000001-000000000015-0"));
@@ -293,7 +331,34 @@ class GoldenDamageTest {
     return (int) crc.getValue();
   }
 
+  @Test
+  void aManifestThatNamesFilesOutsideItsRunIsCorruptAndNothingOfThemIsDeleted() throws IOException {
+    String foreign = KEYS.data().replace(GoldenRuns.RUN, GoldenRuns.KINDS);
+    for (String key :
+        List.of(
+            foreign + "000001-000000000007-0/rank-00000-of-00001.arrow",
+            KEYS.attempt(1),
+            KEYS.data() + "../attempts/000001.json",
+            KEYS.data())) {
+      Manifest.Commit commit = (Manifest.Commit) Manifest.decode(MANIFEST, object(MANIFEST));
+      TreeMap<String, byte[]> whole = new TreeMap<>(objects);
+      write(commit, new ShardEntry(0, key, "arrow", commit.shards().get(0).digest()));
+      passesOver(MANIFEST);
+      objects = whole;
+    }
+  }
+
   // ---- tools
+
+  private void refused(
+      BiFunction<String, byte[], Object> decoder, String key, String from, String to) {
+    byte[] changed = sealed(object(key), text -> text.replaceFirst(Pattern.quote(from), to));
+    assertThat(changed).as("%s: %s is there", key, from).isNotEqualTo(object(key));
+    assertThatThrownBy(() -> decoder.apply(key, changed))
+        .as("%s: %s", key, to)
+        .isInstanceOf(CheckpointException.Corrupt.class)
+        .hasMessageContaining(key);
+  }
 
   private byte[] object(String key) {
     return requireNonNull(objects.get(key), key);

@@ -1,6 +1,5 @@
 package dev.ckpt.manifest;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.ckpt.Checkpoint;
@@ -44,6 +43,9 @@ public sealed interface Manifest {
       implements Manifest {
 
     public Commit {
+      if (world < 1) {
+        throw new IllegalArgumentException("a world of " + world + " workers");
+      }
       metrics = Map.copyOf(metrics);
       shards = List.copyOf(shards);
     }
@@ -125,8 +127,10 @@ public sealed interface Manifest {
 
   /** Reads the bytes on disk; fails as {@link AttemptRecord#decode} does. */
   static Manifest decode(String name, byte[] bytes) {
-    JsonNode body = Envelope.open(KIND, bytes, name);
-    Fields fields = new Fields(name, body);
+    return Fields.read(KIND, name, bytes, Manifest::read);
+  }
+
+  private static Manifest read(Fields fields) {
     String decision = fields.text("decision");
     return switch (decision) {
       case ABORT -> new Abort(fields.id("id"), fields.text("reason"));
@@ -134,15 +138,15 @@ public sealed interface Manifest {
           new Commit(
               fields.id("id"),
               fields.small("world"),
-              body.has("parent") ? Optional.of(fields.id("parent")) : Optional.empty(),
+              fields.optionalId("parent"),
               fields.progress("progress"),
               fields.instant("committedAt"),
               fields.doubles("metrics"),
               fields.flag("finite"),
-              fields.list("shards", shard -> ShardEntry.fromJson(name, shard)));
+              fields.shards("shards"));
       default ->
-          throw new dev.ckpt.CheckpointException.Corrupt(
-              name + ": decision '" + decision + "' is neither commit nor abort");
+          throw new IllegalArgumentException(
+              "decision '" + decision + "' is neither commit nor abort");
     };
   }
 }

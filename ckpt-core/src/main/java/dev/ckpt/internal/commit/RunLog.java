@@ -14,6 +14,8 @@ import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.BiFunction;
+import java.util.function.ToIntFunction;
 import java.util.stream.Stream;
 
 /** Reads and writes the records of one run. Blocks as its store does; thread-safe. */
@@ -35,23 +37,32 @@ public final class RunLog {
 
   /** All attempts and what they applied. */
   public Lineage lineage() throws IOException {
-    NavigableMap<Integer, AttemptRecord> attempts = new TreeMap<>();
-    for (String key : keysUnder(keys.attempts(), "")) {
-      Optional<Integer> number = Keys.attemptOf(key);
-      Optional<byte[]> bytes = number.isPresent() ? records.read(key) : Optional.empty();
+    return new Lineage(
+        numbered(keys.attempts(), AttemptRecord::decode, AttemptRecord::attempt),
+        numbered(keys.resumes(), ResumeRecord::decode, ResumeRecord::attempt));
+  }
+
+  private <T> NavigableMap<Integer, T> numbered(
+      String folder, BiFunction<String, byte[], T> decode, ToIntFunction<T> number)
+      throws IOException {
+    NavigableMap<Integer, T> all = new TreeMap<>();
+    for (String key : keysUnder(folder, "")) {
+      Optional<Integer> attempt = Keys.attemptOf(key);
+      Optional<byte[]> bytes = attempt.isPresent() ? records.read(key) : Optional.empty();
       if (bytes.isPresent()) {
-        attempts.put(number.get(), AttemptRecord.decode(key, bytes.get()));
+        T record = decode.apply(key, bytes.get());
+        requireOwn(key, attempt.get(), number.applyAsInt(record));
+        all.put(attempt.get(), record);
       }
     }
-    NavigableMap<Integer, ResumeRecord> resumes = new TreeMap<>();
-    for (String key : keysUnder(keys.resumes(), "")) {
-      Optional<Integer> number = Keys.attemptOf(key);
-      Optional<byte[]> bytes = number.isPresent() ? records.read(key) : Optional.empty();
-      if (bytes.isPresent()) {
-        resumes.put(number.get(), ResumeRecord.decode(key, bytes.get()));
-      }
+    return all;
+  }
+
+  private static void requireOwn(String key, int attempt, int says) {
+    if (says != attempt) {
+      throw new CheckpointException.Corrupt(
+          key + " is the record of attempt " + says + ": it was copied or moved here");
     }
-    return new Lineage(attempts, resumes);
   }
 
   /**
@@ -99,7 +110,9 @@ public final class RunLog {
   /** How an attempt ended, if it said so. */
   public Optional<EndRecord> end(int attempt) throws IOException {
     String key = keys.end(attempt);
-    return records.read(key).map(bytes -> EndRecord.decode(key, bytes));
+    Optional<EndRecord> end = records.read(key).map(bytes -> EndRecord.decode(key, bytes));
+    end.ifPresent(record -> requireOwn(key, attempt, record.attempt()));
+    return end;
   }
 
   /**
@@ -158,7 +171,8 @@ public final class RunLog {
    * The decision about a checkpoint.
    *
    * @return empty if there is none
-   * @throws CheckpointException.Corrupt if a bit of it differs, or it is about another checkpoint
+   * @throws CheckpointException.Corrupt if a bit of it differs, it is about another checkpoint, or
+   *     it names a file that cannot be a shard of this run
    * @throws CheckpointException.Incompatible if a newer version wrote it
    */
   public Optional<Manifest> manifest(CheckpointId id) throws IOException {
@@ -167,7 +181,23 @@ public final class RunLog {
     if (manifest.isPresent() && !manifest.get().id().equals(id)) {
       throw new CheckpointException.Corrupt(key + " is about " + manifest.get().id());
     }
+    if (manifest.orElse(null) instanceof Manifest.Commit commit) {
+      commit.shards().forEach(shard -> requireShard(key, shard.key()));
+    }
     return manifest;
+  }
+
+  /** What a manifest names is deleted with it one day: nothing else of the store may be. */
+  private void requireShard(String manifest, String key) {
+    try {
+      if (CheckpointStore.requireKey(key).startsWith(keys.data())) {
+        return;
+      }
+    } catch (IllegalArgumentException e) {
+      throw new CheckpointException.Corrupt(manifest + ": " + e.getMessage(), e);
+    }
+    throw new CheckpointException.Corrupt(
+        manifest + " names " + key + ", which is no shard of run '" + keys.run() + "'");
   }
 
   /** All keys under a folder, sorted. */
