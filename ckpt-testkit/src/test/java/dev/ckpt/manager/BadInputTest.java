@@ -211,4 +211,47 @@ class BadInputTest {
           .containsExactly("000001-000000000001-0", "000001-000000000002-0");
     }
   }
+
+  @Test
+  void marksOfDeletedCheckpointsGoWithTheirFilesAndAbortsStay() throws IOException {
+    ToyState state = fresh();
+    try (CheckpointManager ckpt = toy(state).keep(Retention.latest(1)).open()) {
+      ckpt.resume();
+      state.advance(1);
+      ckpt.save(Progress.step(3), Map.of()).join();
+    }
+    Path run = folder.resolve("runs/toy");
+    Path young = run.resolve("deleted/000001-000000000001-0");
+    Path old = aged(run.resolve("deleted/000001-000000000002-0"));
+    Path unfinished = aged(Files.write(run.resolve("deleted/000001-000000000777-0"), new byte[0]));
+    Path left =
+        Files.write(
+            Files.createDirectories(run.resolve("data/000001-000000000777-0")).resolve("late"),
+            new byte[7]);
+    Path abort = run.resolve("manifests/000001-000000000778-0.json");
+    Files.write(
+        abort,
+        new dev.ckpt.manifest.Manifest.Abort(
+                dev.ckpt.manifest.CheckpointId.parse("000001-000000000778-0").orElseThrow(), "late")
+            .encode());
+    aged(abort);
+    assertThat(young).exists();
+    assertThat(resumedStep()).isEqualTo(3);
+    assertThat(old).doesNotExist();
+    assertThat(young).as("within the grace").exists();
+    assertThat(unfinished).as("a file of it may come yet").exists();
+    assertThat(left).exists();
+    assertThat(abort).as("a writer that sleeps must still find it").exists();
+    aged(left);
+    assertThat(resumedStep()).isEqualTo(3);
+    assertThat(left).doesNotExist();
+    assertThat(unfinished).doesNotExist();
+  }
+
+  private static Path aged(Path file) throws IOException {
+    return Files.setLastModifiedTime(
+        file,
+        java.nio.file.attribute.FileTime.from(
+            java.time.Instant.now().minus(java.time.Duration.ofHours(2))));
+  }
 }
