@@ -87,6 +87,7 @@ public final class CheckpointManager implements AutoCloseable {
   private final StopSignal signal;
   private final String identity;
   private final Map<String, Checkpointable> parts = new LinkedHashMap<>();
+  private final Object closing = new Object();
   private final AtomicReference<@Nullable String> requested = new AtomicReference<>();
   private final Optional<Map<String, Long>> completedBefore;
 
@@ -96,14 +97,18 @@ public final class CheckpointManager implements AutoCloseable {
   private volatile boolean ended;
   private volatile boolean closed;
 
-  /** Takes the next attempt of the run. */
-  CheckpointManager(Setup setup) throws IOException {
+  /** Takes the run over from a manager of this JVM, if one has it, and its next attempt. */
+  static CheckpointManager open(Setup setup) throws IOException {
+    String identity = setup.store().uri() + "#" + setup.keys().run();
+    return OpenRuns.open(identity, () -> new CheckpointManager(setup, identity));
+  }
+
+  private CheckpointManager(Setup setup, String identity) throws IOException {
     this.setup = setup;
     this.run = new RunLog(setup.store(), setup.keys());
     this.committer = new Committer(setup.store(), setup.keys());
-    this.identity = setup.store().uri() + "#" + setup.keys().run();
+    this.identity = identity;
     this.parts.putAll(setup.parts());
-    OpenRuns.takeOver(identity);
     Closeable lock = Admission.lock(setup.store(), setup.keys(), setup.takeOver());
     try {
       this.lineage = run.lineage();
@@ -119,24 +124,23 @@ public final class CheckpointManager implements AutoCloseable {
           candidates.branch() == 0
               ? Optional.empty()
               : run.completed(lineage, candidates.branch()).map(EndRecord::goal);
+      this.saver =
+          Saver.of(
+              setup.store(),
+              run,
+              committer,
+              admission.attempt().attempt(),
+              setup.options(),
+              setup.pool(),
+              Collections.unmodifiableMap(parts),
+              setup.house(),
+              this::committed);
+      this.signal = new StopSignal(setup.stopGrace(), () -> end(EndRecord.STOPPED, Map.of()));
+      signal.install();
     } catch (Throwable e) {
       lock.close();
       throw e;
     }
-    this.saver =
-        Saver.of(
-            setup.store(),
-            run,
-            committer,
-            attempt(),
-            setup.options(),
-            setup.pool(),
-            Collections.unmodifiableMap(parts),
-            setup.house(),
-            this::committed);
-    this.signal = new StopSignal(setup.stopGrace(), () -> end(EndRecord.STOPPED, Map.of()));
-    signal.install();
-    OpenRuns.opened(identity, this);
   }
 
   /** Checkpoints in a folder, created if needed. */
@@ -270,9 +274,15 @@ public final class CheckpointManager implements AutoCloseable {
       Moment.Kind kind, Progress progress, Supplier<Map<String, Double>> metrics) {
     requireReady();
     boolean stop = signal.requested();
-    boolean forced = requested.get() != null && requested.getAndSet(null) != null;
-    Optional<SaveHandle> save =
-        saver.offer(stop ? Moment.Kind.STOP : kind, progress, forced, metrics);
+    String request = requested.getAndSet(null);
+    Optional<SaveHandle> save = Optional.empty();
+    try {
+      save = saver.offer(stop ? Moment.Kind.STOP : kind, progress, request != null, metrics);
+    } finally {
+      if (request != null && save.filter(made -> !saver.failed(made)).isEmpty()) {
+        requested.compareAndSet(null, request);
+      }
+    }
     if (stop) {
       saver.drain();
       signal.arrive();
@@ -286,7 +296,10 @@ public final class CheckpointManager implements AutoCloseable {
     return saver.save(progress, metrics);
   }
 
-  /** Asks for a save at the next cut: an operator, a notebook, a database's commit. */
+  /**
+   * Asks for a save at the next cut: an operator, a notebook, a database's commit. If that cut can
+   * start none, the one after it is asked.
+   */
   public void requestSave(String reason) {
     requested.set(reason);
   }
@@ -339,13 +352,16 @@ public final class CheckpointManager implements AutoCloseable {
    */
   @Override
   public void close() {
-    synchronized (this) {
-      if (closed) {
-        return;
+    synchronized (closing) {
+      if (!closed) {
+        closed = true;
+        finish();
       }
-      closed = true;
     }
-    saver.drain();
+  }
+
+  private void finish() {
+    saver.close();
     end(EndRecord.CLOSED, Map.of());
     setup.house().close();
     try {

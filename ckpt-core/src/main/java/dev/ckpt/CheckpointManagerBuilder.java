@@ -29,6 +29,8 @@ import org.jspecify.annotations.Nullable;
 public final class CheckpointManagerBuilder {
   private static final Pattern PART = Pattern.compile("[A-Za-z0-9_-][A-Za-z0-9._-]*");
 
+  private static final Duration MOST_DEADLINE = Duration.ofDays(1);
+
   private final Map<String, Checkpointable> parts = new LinkedHashMap<>();
   private final List<CheckpointListener> listeners = new ArrayList<>();
   private CheckpointConfig config = CheckpointConfig.defaults();
@@ -108,7 +110,7 @@ public final class CheckpointManagerBuilder {
     return this;
   }
 
-  /** The longest wait for a save, and the longest a save may stand still. */
+  /** The longest wait for a save, and the longest a save may stand still; at most a day. */
   public CheckpointManagerBuilder deadline(Duration longest) {
     deadline = longest;
     return this;
@@ -175,7 +177,7 @@ public final class CheckpointManagerBuilder {
             trigger != null ? trigger : config.saveWhen(),
             formats.named(format != null ? format : config.format()),
             Map.of("run", keys.run(), "rank", "0", "world", "1"),
-            positive("deadline", deadline != null ? deadline : config.deadline()),
+            bounded("deadline", deadline != null ? deadline : config.deadline()),
             retries != null ? retries : config.retries(),
             onFailure != null ? onFailure : config.onFailure(),
             nonFinite != null ? nonFinite : config.nonFinite(),
@@ -189,7 +191,7 @@ public final class CheckpointManagerBuilder {
     CheckpointStore used = given != null ? given : openStore();
     Housekeeper house = new Housekeeper(threads, listeners);
     try {
-      return new CheckpointManager(
+      return CheckpointManager.open(
           new CheckpointManager.Setup(
               used,
               given == null,
@@ -243,9 +245,10 @@ public final class CheckpointManagerBuilder {
     return name;
   }
 
-  private static Duration positive(String name, Duration value) {
-    if (value.isNegative() || value.isZero()) {
-      throw new IllegalArgumentException(name + " must be positive, not " + value);
+  private static Duration bounded(String name, Duration value) {
+    if (value.isNegative() || value.isZero() || value.compareTo(MOST_DEADLINE) > 0) {
+      throw new IllegalArgumentException(
+          name + " must be positive and at most a day, not " + value);
     }
     return value;
   }
