@@ -232,6 +232,16 @@ final class StagedState implements ShardFormat.Contents {
       Thread.currentThread().interrupt();
       throw new CheckpointException.SaveFailed("interrupted while staging", e);
     }
+    if (segment == null
+        && !streaming
+        && (long) segments.size() * StagingPool.SEGMENT_BYTES >= pool.budget()) {
+      throw new CheckpointException.SaveFailed(
+          "what must be copied at once (COPY_NOW, bytes) needs more than the staging budget of "
+              + (pool.budget() >> 20)
+              + " MiB: raise staging.budget, or capture tensors as STABLE_UNTIL_UPDATE, which can"
+              + " be streamed",
+          null);
+    }
     if (segment == null) {
       throw new CheckpointException.SaveFailed(
           "no staging memory: the budget of "
