@@ -53,16 +53,35 @@ public sealed interface Manifest {
     /**
      * The decision that these votes make.
      *
-     * @throws IllegalArgumentException unless there is one vote for each rank of one world
+     * @throws IllegalArgumentException unless there is one vote for each rank of one world, and all
+     *     agree where the training stood
      */
     public static Commit of(List<Vote> votes) {
       List<Vote> sorted = votes.stream().sorted(Comparator.comparingInt(Vote::rank)).toList();
+      if (sorted.isEmpty()) {
+        throw new IllegalArgumentException("nobody has voted");
+      }
       Vote first = sorted.get(0);
       for (int rank = 0; rank < sorted.size(); rank++) {
         Vote vote = sorted.get(rank);
         if (vote.rank() != rank || vote.world() != sorted.size() || !vote.id().equals(first.id())) {
           throw new IllegalArgumentException(
               "vote of rank " + vote.rank() + " of " + vote.world() + " among " + sorted.size());
+        }
+        if (!vote.parent().equals(first.parent()) || !vote.progress().equals(first.progress())) {
+          throw new IllegalArgumentException(
+              "ranks 0 and "
+                  + rank
+                  + " disagree about the parent or the progress of "
+                  + first.id()
+                  + ": "
+                  + first.parent()
+                  + ", "
+                  + first.progress()
+                  + " and "
+                  + vote.parent()
+                  + ", "
+                  + vote.progress());
         }
       }
       return new Commit(

@@ -38,8 +38,6 @@ public record ResumeRecord(int attempt, Optional<CheckpointId> applied, List<Str
 
   private static ResumeRecord read(Fields fields) {
     return new ResumeRecord(
-        fields.small("attempt"),
-        fields.optionalId("applied"),
-        fields.strings("skipped"));
+        fields.small("attempt"), fields.optionalId("applied"), fields.strings("skipped"));
   }
 }
