@@ -348,6 +348,31 @@ class GoldenDamageTest {
     }
   }
 
+  @Test
+  void aListLeavesOutWhatIsNewerAndGivesTheRest() throws IOException {
+    objects.put(
+        MANIFEST,
+        sealed(
+            object(MANIFEST), text -> text.replace("\"version\":\"1.0\"", "\"version\":\"2.0\"")));
+    try (CheckpointStore store = GoldenRuns.storeOf(objects)) {
+      Checkpoints golden = Checkpoints.read(store, GoldenRuns.RUN);
+      assertThat(golden.list()).extracting(Checkpoint::id).contains(BEFORE).doesNotContain(NEWEST);
+      assertThatThrownBy(() -> golden.open(NEWEST))
+          .isInstanceOf(CheckpointException.Incompatible.class);
+    }
+    try (CheckpointStore store = GoldenRuns.storeOf(objects)) {
+      assertThatThrownBy(
+              () ->
+                  CheckpointManager.in(store)
+                      .run(GoldenRuns.RUN)
+                      .part("model", GoldenState.after(0))
+                      .resume(Resume.parse("best(loss, min)"))
+                      .open())
+          .as("a resume is not guessed")
+          .isInstanceOf(CheckpointException.Incompatible.class);
+    }
+  }
+
   // ---- tools
 
   private void refused(
