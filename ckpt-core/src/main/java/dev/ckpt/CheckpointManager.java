@@ -257,6 +257,8 @@ public final class CheckpointManager implements AutoCloseable {
             attempt(),
             SWEEP_GRACE);
     keeper = made;
+    long expected = restored.map(r -> r.checkpoint().bytes()).orElse(0L);
+    setup.house().later("preparing memory", () -> setup.pool().prepare(expected));
     setup.house().later("looking at the run", () -> made.start(run.lineage(), applied));
     setup.house().later("cleaning up after earlier attempts", made::sweep);
   }

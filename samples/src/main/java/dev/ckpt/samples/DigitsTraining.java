@@ -31,6 +31,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.stream.Stream;
 
 /**
  * Trains a small network on the UCI digits and resumes by itself.
@@ -147,10 +148,14 @@ class DigitsTraining {
     }
     if (options.everySteps().isPresent()) {
       builder.saveWhen(andAtTheEnds(SaveTrigger.everySteps(options.everySteps().getAsInt())));
-    } else if (options.config().isEmpty()) {
+    } else if (options.config().isEmpty() && isDefault(config, "every", "everySteps")) {
       builder.saveWhen(andAtTheEnds(SaveTrigger.every(Duration.ofSeconds(1))));
     }
     return builder;
+  }
+
+  private static boolean isDefault(CheckpointConfig config, String... triggers) {
+    return Stream.of(triggers).allMatch(key -> config.origin("save." + key).equals("default"));
   }
 
   private static SaveTrigger andAtTheEnds(SaveTrigger during) {

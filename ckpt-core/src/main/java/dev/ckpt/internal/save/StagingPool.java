@@ -94,6 +94,11 @@ public final class StagingPool {
     } finally {
       lock.unlock();
     }
+    return make();
+  }
+
+  /** A new segment, for which room was reserved in {@link #made}. */
+  private Segment make() {
     try {
       return new Segment(source.allocate(SEGMENT_BYTES));
     } catch (Throwable e) {
@@ -104,6 +109,29 @@ public final class StagingPool {
         lock.unlock();
       }
       throw e;
+    }
+  }
+
+  /**
+   * Allocates, and so touches for the first time, what a state of that many bytes will need: behind
+   * the training, instead of in its first save. Saves may go on meanwhile.
+   */
+  public void prepare(long bytes) {
+    while (reserve(bytes)) {
+      release(make());
+    }
+  }
+
+  private boolean reserve(long bytes) {
+    lock.lock();
+    try {
+      if (made == most || (long) made * SEGMENT_BYTES >= bytes) {
+        return false;
+      }
+      made++;
+      return true;
+    } finally {
+      lock.unlock();
     }
   }
 

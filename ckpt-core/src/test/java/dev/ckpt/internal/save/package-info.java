@@ -1,0 +1,4 @@
+@NullMarked
+package dev.ckpt.internal.save;
+
+import org.jspecify.annotations.NullMarked;
