@@ -1,21 +1,13 @@
 package dev.ckpt;
 
-import dev.ckpt.internal.commit.Admission;
 import dev.ckpt.internal.commit.Committer;
-import dev.ckpt.internal.commit.Keys;
-import dev.ckpt.internal.commit.Lineage;
-import dev.ckpt.internal.commit.RunLog;
-import dev.ckpt.internal.formats.Formats;
-import dev.ckpt.internal.keep.Housekeeper;
 import dev.ckpt.internal.keep.Keeper;
-import dev.ckpt.internal.restore.Candidates;
 import dev.ckpt.internal.restore.Restorer;
 import dev.ckpt.internal.restore.Resumption;
+import dev.ckpt.internal.restore.TakenRun;
 import dev.ckpt.internal.run.OpenRuns;
 import dev.ckpt.internal.run.StopSignal;
-import dev.ckpt.internal.save.SaveOptions;
 import dev.ckpt.internal.save.Saver;
-import dev.ckpt.internal.save.StagingPool;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.EndRecord;
 import dev.ckpt.spi.CheckpointStore;
@@ -61,35 +53,14 @@ public final class CheckpointManager implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(CheckpointManager.class);
   private static final Duration SWEEP_GRACE = Duration.ofMinutes(10);
 
-  /** What {@link CheckpointManagerBuilder} found out before a manager exists. */
-  record Setup(
-      CheckpointStore store,
-      boolean ownsStore,
-      Keys keys,
-      Resume how,
-      SaveOptions options,
-      Retention retention,
-      StagingPool pool,
-      Formats formats,
-      Housekeeper house,
-      Duration stopGrace,
-      boolean takeOver,
-      java.util.OptionalLong seed,
-      Map<String, Checkpointable> parts) {}
-
-  private final Setup setup;
-  private final RunLog run;
-  private final Admission admission;
-  private final Lineage lineage;
-  private final Candidates candidates;
+  private final CheckpointManagerBuilder.Setup setup;
+  private final TakenRun taken;
   private final Committer committer;
   private final Saver saver;
   private final StopSignal signal;
-  private final String identity;
   private final Map<String, Checkpointable> parts = new LinkedHashMap<>();
   private final Object closing = new Object();
   private final AtomicReference<@Nullable String> requested = new AtomicReference<>();
-  private final Optional<Map<String, Long>> completedBefore;
 
   private boolean resumed;
   private @Nullable String poisoned;
@@ -98,38 +69,29 @@ public final class CheckpointManager implements AutoCloseable {
   private volatile boolean closed;
 
   /** Takes the run over from a manager of this JVM, if one has it, and its next attempt. */
-  static CheckpointManager open(Setup setup) throws IOException {
-    String identity = setup.store().uri() + "#" + setup.keys().run();
-    return OpenRuns.open(identity, () -> new CheckpointManager(setup, identity));
+  static CheckpointManager open(CheckpointManagerBuilder.Setup setup) throws IOException {
+    return OpenRuns.open(setup.identity(), () -> new CheckpointManager(setup));
   }
 
-  private CheckpointManager(Setup setup, String identity) throws IOException {
+  private CheckpointManager(CheckpointManagerBuilder.Setup setup) throws IOException {
     this.setup = setup;
-    this.run = new RunLog(setup.store(), setup.keys());
-    this.committer = new Committer(setup.store(), setup.keys());
-    this.identity = identity;
     this.parts.putAll(setup.parts());
-    Closeable lock = Admission.lock(setup.store(), setup.keys(), setup.takeOver());
+    this.committer = new Committer(setup.store(), setup.keys());
+    this.taken =
+        TakenRun.take(
+            setup.store(),
+            setup.keys(),
+            setup.how(),
+            setup.takeOver(),
+            setup.seed(),
+            setup.options().clock());
     try {
-      this.lineage = run.lineage();
-      this.candidates = Candidates.find(setup.how(), lineage, run);
-      this.admission =
-          Admission.take(
-              run,
-              lineage,
-              new Admission.Request(setup.how(), candidates.branch(), setup.seed()),
-              lock,
-              setup.options().clock().instant());
-      this.completedBefore =
-          candidates.branch() == 0
-              ? Optional.empty()
-              : run.completed(lineage, candidates.branch()).map(EndRecord::goal);
       this.saver =
           Saver.of(
               setup.store(),
-              run,
+              taken.log(),
               committer,
-              admission.attempt().attempt(),
+              taken.attempt(),
               setup.options(),
               setup.pool(),
               Collections.unmodifiableMap(parts),
@@ -138,7 +100,7 @@ public final class CheckpointManager implements AutoCloseable {
       this.signal = new StopSignal(setup.stopGrace(), () -> end(EndRecord.STOPPED, Map.of()));
       signal.install();
     } catch (Throwable e) {
-      lock.close();
+      taken.release();
       throw e;
     }
   }
@@ -165,12 +127,12 @@ public final class CheckpointManager implements AutoCloseable {
 
   /** Number of this attempt: 1 for the first process of a run. */
   public int attempt() {
-    return admission.attempt().attempt();
+    return taken.attempt();
   }
 
   /** The seed of this branch: configured, or drawn once by the branch's first attempt. */
   public long seed() {
-    return admission.attempt().seed();
+    return taken.seed();
   }
 
   /**
@@ -205,9 +167,9 @@ public final class CheckpointManager implements AutoCloseable {
     }
     Resumption resumption =
         new Resumption(
-            new Restorer(setup.store(), run, setup.formats()::named, verifiers()),
-            run,
-            candidates,
+            new Restorer(setup.store(), taken.log(), setup.formats()::named, verifiers()),
+            taken.log(),
+            taken.candidates(),
             setup.how(),
             attempt());
     try {
@@ -244,12 +206,12 @@ public final class CheckpointManager implements AutoCloseable {
         attempt(),
         setup.store().uri(),
         from,
-        candidates.why(),
+        taken.candidates().why(),
         seed());
     Keeper made =
         new Keeper(
             setup.store(),
-            run,
+            taken.log(),
             committer,
             setup.formats()::named,
             setup.retention(),
@@ -259,7 +221,7 @@ public final class CheckpointManager implements AutoCloseable {
     keeper = made;
     long expected = restored.map(r -> r.checkpoint().bytes()).orElse(0L);
     setup.house().later("preparing memory", () -> setup.pool().prepare(expected));
-    setup.house().later("looking at the run", () -> made.start(run.lineage(), applied));
+    setup.house().later("looking at the run", () -> made.start(taken.log().lineage(), applied));
     setup.house().later("cleaning up after earlier attempts", made::sweep);
   }
 
@@ -337,7 +299,7 @@ public final class CheckpointManager implements AutoCloseable {
 
   /** The goal with which this branch had been completed when this manager was opened. */
   public Optional<Map<String, Long>> completed() {
-    return completedBefore;
+    return taken.completed();
   }
 
   /** What failed so far, oldest first; the first 64. */
@@ -374,8 +336,8 @@ public final class CheckpointManager implements AutoCloseable {
       Thread.currentThread().interrupt();
     }
     signal.close();
-    OpenRuns.closed(identity, this);
-    try (Closeable lock = admission.lock();
+    OpenRuns.closed(setup.identity(), this);
+    try (Closeable lock = taken::release;
         Closeable store = setup.ownsStore() ? setup.store() : () -> {}) {
       log.debug("closing {} and {}", lock, store);
     } catch (IOException e) {
@@ -410,7 +372,7 @@ public final class CheckpointManager implements AutoCloseable {
           .within(
               setup.options().deadline(),
               () -> {
-                run.ended(record);
+                taken.log().ended(record);
                 return true;
               });
       ended = true;

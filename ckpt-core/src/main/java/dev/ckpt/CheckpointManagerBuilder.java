@@ -51,6 +51,28 @@ public final class CheckpointManagerBuilder {
   private InstantSource clock = InstantSource.system();
   private LongSupplier ticker = System::nanoTime;
 
+  /** What was found out before a manager exists. */
+  record Setup(
+      CheckpointStore store,
+      boolean ownsStore,
+      Keys keys,
+      Resume how,
+      SaveOptions options,
+      Retention retention,
+      StagingPool pool,
+      Formats formats,
+      Housekeeper house,
+      Duration stopGrace,
+      boolean takeOver,
+      OptionalLong seed,
+      Map<String, Checkpointable> parts) {
+
+    /** Tells this run from every other of this JVM. */
+    String identity() {
+      return store.uri() + "#" + keys.run();
+    }
+  }
+
   CheckpointManagerBuilder() {}
 
   CheckpointManagerBuilder directory(Path path) {
@@ -192,7 +214,7 @@ public final class CheckpointManagerBuilder {
     Housekeeper house = new Housekeeper(threads, listeners);
     try {
       return CheckpointManager.open(
-          new CheckpointManager.Setup(
+          new Setup(
               used,
               given == null,
               keys,
