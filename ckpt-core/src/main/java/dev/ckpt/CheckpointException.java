@@ -58,7 +58,10 @@ public abstract sealed class CheckpointException extends RuntimeException {
     }
   }
 
-  /** A save may or may not have committed. Reaction: clean nothing up; the next start finds out. */
+  /**
+   * A save may or may not have committed, or may do so yet. Reaction: clean nothing up; the next
+   * start finds out.
+   */
   public static final class CommitUnknown extends CheckpointException {
     private static final long serialVersionUID = 1L;
 

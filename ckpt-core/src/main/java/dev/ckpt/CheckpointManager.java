@@ -1,21 +1,13 @@
 package dev.ckpt;
 
-import dev.ckpt.internal.commit.Admission;
 import dev.ckpt.internal.commit.Committer;
-import dev.ckpt.internal.commit.Keys;
-import dev.ckpt.internal.commit.Lineage;
-import dev.ckpt.internal.commit.RunLog;
-import dev.ckpt.internal.formats.Formats;
-import dev.ckpt.internal.keep.Housekeeper;
 import dev.ckpt.internal.keep.Keeper;
-import dev.ckpt.internal.restore.Candidates;
 import dev.ckpt.internal.restore.Restorer;
 import dev.ckpt.internal.restore.Resumption;
+import dev.ckpt.internal.restore.TakenRun;
 import dev.ckpt.internal.run.OpenRuns;
 import dev.ckpt.internal.run.StopSignal;
-import dev.ckpt.internal.save.SaveOptions;
 import dev.ckpt.internal.save.Saver;
-import dev.ckpt.internal.save.StagingPool;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.EndRecord;
 import dev.ckpt.spi.CheckpointStore;
@@ -61,34 +53,14 @@ public final class CheckpointManager implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(CheckpointManager.class);
   private static final Duration SWEEP_GRACE = Duration.ofMinutes(10);
 
-  /** What {@link CheckpointManagerBuilder} found out before a manager exists. */
-  record Setup(
-      CheckpointStore store,
-      boolean ownsStore,
-      Keys keys,
-      Resume how,
-      SaveOptions options,
-      Retention retention,
-      StagingPool pool,
-      Formats formats,
-      Housekeeper house,
-      Duration stopGrace,
-      boolean takeOver,
-      java.util.OptionalLong seed,
-      Map<String, Checkpointable> parts) {}
-
-  private final Setup setup;
-  private final RunLog run;
-  private final Admission admission;
-  private final Lineage lineage;
-  private final Candidates candidates;
+  private final CheckpointManagerBuilder.Setup setup;
+  private final TakenRun taken;
   private final Committer committer;
   private final Saver saver;
   private final StopSignal signal;
-  private final String identity;
   private final Map<String, Checkpointable> parts = new LinkedHashMap<>();
+  private final Object closing = new Object();
   private final AtomicReference<@Nullable String> requested = new AtomicReference<>();
-  private final Optional<Map<String, Long>> completedBefore;
 
   private boolean resumed;
   private @Nullable String poisoned;
@@ -96,48 +68,42 @@ public final class CheckpointManager implements AutoCloseable {
   private volatile boolean ended;
   private volatile boolean closed;
 
-  /** Takes the next attempt of the run. */
-  CheckpointManager(Setup setup) throws IOException {
+  /** Takes the run over from a manager of this JVM, if one has it, and its next attempt. */
+  static CheckpointManager open(CheckpointManagerBuilder.Setup setup) throws IOException {
+    return OpenRuns.open(setup.identity(), () -> new CheckpointManager(setup));
+  }
+
+  private CheckpointManager(CheckpointManagerBuilder.Setup setup) throws IOException {
     this.setup = setup;
-    this.run = new RunLog(setup.store(), setup.keys());
-    this.committer = new Committer(setup.store(), setup.keys());
-    this.identity = setup.store().uri() + "#" + setup.keys().run();
     this.parts.putAll(setup.parts());
-    OpenRuns.takeOver(identity);
-    Closeable lock = Admission.lock(setup.store(), setup.keys(), setup.takeOver());
+    this.committer = new Committer(setup.store(), setup.keys());
+    this.taken =
+        TakenRun.take(
+            setup.store(),
+            setup.keys(),
+            setup.how(),
+            setup.takeOver(),
+            setup.seed(),
+            setup.options().clock());
     try {
-      this.lineage = run.lineage();
-      this.candidates = Candidates.find(setup.how(), lineage, run);
-      this.admission =
-          Admission.take(
-              run,
-              lineage,
-              new Admission.Request(setup.how(), candidates.branch(), setup.seed()),
-              lock,
-              setup.options().clock().instant());
-      this.completedBefore =
-          candidates.branch() == 0
-              ? Optional.empty()
-              : run.completed(lineage, candidates.branch()).map(EndRecord::goal);
+      this.saver =
+          Saver.of(
+              setup.store(),
+              taken.log(),
+              committer,
+              taken.attempt(),
+              setup.options(),
+              setup.pool(),
+              Collections.unmodifiableMap(parts),
+              setup.house(),
+              this::committed);
+      this.signal = new StopSignal(setup.stopGrace(), () -> end(EndRecord.STOPPED, Map.of()));
+      signal.install();
     } catch (Throwable e) {
-      lock.close();
+      taken.release();
       throw e;
     }
-    this.saver =
-        Saver.of(
-            setup.store(),
-            run,
-            committer,
-            attempt(),
-            setup.options(),
-            setup.pool(),
-            Collections.unmodifiableMap(parts),
-            setup.house(),
-            this::committed);
-    this.signal = new StopSignal(setup.stopGrace(), () -> end(EndRecord.STOPPED, Map.of()));
-    signal.install();
-    OpenRuns.opened(identity, this);
-    if (completedBefore.isPresent() && OpenRuns.completedHere(identity)) {
+    if (taken.completed().isPresent() && OpenRuns.completedHere(setup.identity())) {
       log.warn(
           "run '{}' was completed by this very process and is opened again: what is trained now"
               + " goes on from its end. To train another model, give it a run name of its own.",
@@ -167,12 +133,12 @@ public final class CheckpointManager implements AutoCloseable {
 
   /** Number of this attempt: 1 for the first process of a run. */
   public int attempt() {
-    return admission.attempt().attempt();
+    return taken.attempt();
   }
 
   /** The seed of this branch: configured, or drawn once by the branch's first attempt. */
   public long seed() {
-    return admission.attempt().seed();
+    return taken.seed();
   }
 
   /**
@@ -207,9 +173,9 @@ public final class CheckpointManager implements AutoCloseable {
     }
     Resumption resumption =
         new Resumption(
-            new Restorer(setup.store(), run, setup.formats()::named, verifiers()),
-            run,
-            candidates,
+            new Restorer(setup.store(), taken.log(), setup.formats()::named, verifiers()),
+            taken.log(),
+            taken.candidates(),
             setup.how(),
             attempt());
     try {
@@ -246,12 +212,12 @@ public final class CheckpointManager implements AutoCloseable {
         attempt(),
         setup.store().uri(),
         from,
-        candidates.why(),
+        taken.candidates().why(),
         seed());
     Keeper made =
         new Keeper(
             setup.store(),
-            run,
+            taken.log(),
             committer,
             setup.formats()::named,
             setup.retention(),
@@ -261,7 +227,7 @@ public final class CheckpointManager implements AutoCloseable {
     keeper = made;
     long expected = restored.map(r -> r.checkpoint().bytes()).orElse(0L);
     setup.house().later("preparing memory", () -> setup.pool().prepare(expected));
-    setup.house().later("looking at the run", () -> made.start(run.lineage(), applied));
+    setup.house().later("looking at the run", () -> made.start(taken.log().lineage(), applied));
     setup.house().later("cleaning up after earlier attempts", made::sweep);
   }
 
@@ -278,9 +244,15 @@ public final class CheckpointManager implements AutoCloseable {
       Moment.Kind kind, Progress progress, Supplier<Map<String, Double>> metrics) {
     requireReady();
     boolean stop = signal.requested();
-    boolean forced = requested.get() != null && requested.getAndSet(null) != null;
-    Optional<SaveHandle> save =
-        saver.offer(stop ? Moment.Kind.STOP : kind, progress, forced, metrics);
+    String request = requested.getAndSet(null);
+    Optional<SaveHandle> save = Optional.empty();
+    try {
+      save = saver.offer(stop ? Moment.Kind.STOP : kind, progress, request != null, metrics);
+    } finally {
+      if (request != null && save.filter(made -> !saver.failed(made)).isEmpty()) {
+        requested.compareAndSet(null, request);
+      }
+    }
     if (stop) {
       saver.drain();
       signal.arrive();
@@ -294,7 +266,10 @@ public final class CheckpointManager implements AutoCloseable {
     return saver.save(progress, metrics);
   }
 
-  /** Asks for a save at the next cut: an operator, a notebook, a database's commit. */
+  /**
+   * Asks for a save at the next cut: an operator, a notebook, a database's commit. If that cut can
+   * start none, the one after it is asked.
+   */
   public void requestSave(String reason) {
     requested.set(reason);
   }
@@ -325,13 +300,13 @@ public final class CheckpointManager implements AutoCloseable {
       return false;
     }
     signal.idle();
-    OpenRuns.completed(identity);
+    OpenRuns.completed(setup.identity());
     return end(EndRecord.COMPLETED, goal);
   }
 
   /** The goal with which this branch had been completed when this manager was opened. */
   public Optional<Map<String, Long>> completed() {
-    return completedBefore;
+    return taken.completed();
   }
 
   /** What failed so far, oldest first; the first 64. */
@@ -348,13 +323,16 @@ public final class CheckpointManager implements AutoCloseable {
    */
   @Override
   public void close() {
-    synchronized (this) {
-      if (closed) {
-        return;
+    synchronized (closing) {
+      if (!closed) {
+        closed = true;
+        finish();
       }
-      closed = true;
     }
-    saver.drain();
+  }
+
+  private void finish() {
+    saver.close();
     end(EndRecord.CLOSED, Map.of());
     setup.house().close();
     try {
@@ -365,8 +343,8 @@ public final class CheckpointManager implements AutoCloseable {
       Thread.currentThread().interrupt();
     }
     signal.close();
-    OpenRuns.closed(identity, this);
-    try (Closeable lock = admission.lock();
+    OpenRuns.closed(setup.identity(), this);
+    try (Closeable lock = taken::release;
         Closeable store = setup.ownsStore() ? setup.store() : () -> {}) {
       log.debug("closing {} and {}", lock, store);
     } catch (IOException e) {
@@ -375,10 +353,13 @@ public final class CheckpointManager implements AutoCloseable {
     List<CheckpointException> failures = failures();
     if (!failures.isEmpty()) {
       log.warn(
-          "run '{}': {} save(s) failed; the newest committed checkpoint is {}",
+          "run '{}': {} save(s) failed; {}",
           run(),
           failures.size(),
-          saver.lastCommitted().map(CheckpointId::toString).orElse("an earlier attempt's"));
+          saver
+              .lastCommitted()
+              .map(id -> "the newest checkpoint of this attempt is " + id)
+              .orElse("this attempt has committed none"));
     }
     saver.reportPending();
   }
@@ -401,7 +382,7 @@ public final class CheckpointManager implements AutoCloseable {
           .within(
               setup.options().deadline(),
               () -> {
-                run.ended(record);
+                taken.log().ended(record);
                 return true;
               });
       ended = true;

@@ -24,10 +24,15 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.LongSupplier;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Collects how to open a {@link CheckpointManager}; what is not said has a default. */
 public final class CheckpointManagerBuilder {
+  private static final Logger log = LoggerFactory.getLogger(CheckpointManagerBuilder.class);
   private static final Pattern PART = Pattern.compile("[A-Za-z0-9_-][A-Za-z0-9._-]*");
+
+  private static final Duration MOST_DEADLINE = Duration.ofDays(1);
 
   private final Map<String, Checkpointable> parts = new LinkedHashMap<>();
   private final List<CheckpointListener> listeners = new ArrayList<>();
@@ -48,6 +53,28 @@ public final class CheckpointManagerBuilder {
   private @Nullable Boolean takeOver;
   private InstantSource clock = InstantSource.system();
   private LongSupplier ticker = System::nanoTime;
+
+  /** What was found out before a manager exists. */
+  record Setup(
+      CheckpointStore store,
+      boolean ownsStore,
+      Keys keys,
+      Resume how,
+      SaveOptions options,
+      Retention retention,
+      StagingPool pool,
+      Formats formats,
+      Housekeeper house,
+      Duration stopGrace,
+      boolean takeOver,
+      OptionalLong seed,
+      Map<String, Checkpointable> parts) {
+
+    /** Tells this run from every other of this JVM. */
+    String identity() {
+      return store.uri() + "#" + keys.run();
+    }
+  }
 
   CheckpointManagerBuilder() {}
 
@@ -108,7 +135,7 @@ public final class CheckpointManagerBuilder {
     return this;
   }
 
-  /** The longest wait for a save, and the longest a save may stand still. */
+  /** The longest wait for a save, and the longest a save may stand still; at most a day. */
   public CheckpointManagerBuilder deadline(Duration longest) {
     deadline = longest;
     return this;
@@ -175,7 +202,7 @@ public final class CheckpointManagerBuilder {
             trigger != null ? trigger : config.saveWhen(),
             formats.named(format != null ? format : config.format()),
             Map.of("run", keys.run(), "rank", "0", "world", "1"),
-            positive("deadline", deadline != null ? deadline : config.deadline()),
+            bounded("deadline", deadline != null ? deadline : config.deadline()),
             retries != null ? retries : config.retries(),
             onFailure != null ? onFailure : config.onFailure(),
             nonFinite != null ? nonFinite : config.nonFinite(),
@@ -189,8 +216,11 @@ public final class CheckpointManagerBuilder {
     CheckpointStore used = given != null ? given : openStore();
     Housekeeper house = new Housekeeper(threads, listeners);
     try {
-      return new CheckpointManager(
-          new CheckpointManager.Setup(
+      if (run == null && config.run().isEmpty()) {
+        tellOtherRuns(used, keys);
+      }
+      return CheckpointManager.open(
+          new Setup(
               used,
               given == null,
               keys,
@@ -207,10 +237,22 @@ public final class CheckpointManagerBuilder {
     } catch (IOException e) {
       abandon(house, given == null ? used : null, e);
       throw new UncheckedIOException(
-          "cannot open run '" + keys.run() + "' in " + used.uri() + ": " + e.getMessage(), e);
+          "cannot open run '" + keys.run() + "' in " + used.uri() + ": " + e, e);
     } catch (RuntimeException | Error e) {
       abandon(house, given == null ? used : null, e);
       throw e;
+    }
+  }
+
+  /** A program that was renamed derives another name, and would start over without a word. */
+  private static void tellOtherRuns(CheckpointStore store, Keys keys) {
+    List<String> runs = Checkpoints.runs(store);
+    if (!runs.isEmpty() && !runs.contains(keys.run())) {
+      log.warn(
+          "run name '{}' is derived from the program and new in this store, which holds {}: to go"
+              + " on with one of those, set the run name",
+          keys.run(),
+          runs);
     }
   }
 
@@ -219,7 +261,7 @@ public final class CheckpointManagerBuilder {
     try {
       return directory != null ? Stores.local(directory) : Stores.open(where);
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot use the store " + where + ": " + e.getMessage(), e);
+      throw new UncheckedIOException("cannot use the store " + where + ": " + e, e);
     }
   }
 
@@ -243,9 +285,10 @@ public final class CheckpointManagerBuilder {
     return name;
   }
 
-  private static Duration positive(String name, Duration value) {
-    if (value.isNegative() || value.isZero()) {
-      throw new IllegalArgumentException(name + " must be positive, not " + value);
+  private static Duration bounded(String name, Duration value) {
+    if (value.isNegative() || value.isZero() || value.compareTo(MOST_DEADLINE) > 0) {
+      throw new IllegalArgumentException(
+          name + " must be positive and at most a day, not " + value);
     }
     return value;
   }

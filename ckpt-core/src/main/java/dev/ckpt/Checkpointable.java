@@ -15,7 +15,8 @@ public interface Checkpointable {
 
   /**
    * Looks whether {@code view} fits, and changes nothing. All parts are checked before any is
-   * restored.
+   * restored. A part that the checkpoint does not hold sees an empty view here: one that cannot
+   * start from nothing must refuse it.
    *
    * @throws CheckpointException.Incompatible listing what is missing, extra and reshaped
    */

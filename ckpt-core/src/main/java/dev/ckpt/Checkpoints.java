@@ -12,17 +12,22 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.TreeSet;
 import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Looks at the checkpoints of a run, also while it trains: takes no attempt and no lock. Every
  * method reads the store anew, may block, and may be called from any thread.
  */
 public final class Checkpoints implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Checkpoints.class);
+
   private final CheckpointStore store;
   private final RunLog run;
   private final Formats formats = new Formats();
@@ -39,16 +44,34 @@ public final class Checkpoints implements AutoCloseable {
 
   /** Names of the runs in a store, sorted. */
   public static List<String> runs(CheckpointStore store) {
-    try (Stream<CheckpointStore.Entry> entries = store.list("runs/", "")) {
-      return entries.map(entry -> entry.key().split("/")[1]).distinct().sorted().toList();
+    List<String> runs = new ArrayList<>();
+    try {
+      for (Optional<String> run = runAfter(store, ""); run.isPresent(); ) {
+        runs.add(run.get());
+        // '0' follows '/': behind all keys of that run, whatever they are
+        run = runAfter(store, "runs/" + run.get() + "0");
+      }
+      return runs.stream().distinct().sorted().toList();
     } catch (IOException e) {
       throw new UncheckedIOException("cannot list " + store.uri(), e);
     }
   }
 
-  /** The committed checkpoints of the live branch, oldest first. */
+  private static Optional<String> runAfter(CheckpointStore store, String after) throws IOException {
+    try (Stream<CheckpointStore.Entry> entries = store.list("runs/", after)) {
+      return entries.findFirst().map(entry -> entry.key().split("/")[1]);
+    }
+  }
+
+  /**
+   * The committed checkpoints of the live branch, oldest first. What is damaged, or of a newer
+   * format version, is left out and warned about.
+   */
   public List<Checkpoint> list() {
-    return reading(() -> Candidates.committed(run, live()));
+    return reading(
+        () ->
+            Candidates.committed(
+                run, live(), newer -> log.warn("left out of the list: {}", newer.getMessage())));
   }
 
   /** The newest of {@link #list()} without NaN or infinities; if there is none, the newest. */
@@ -88,11 +111,16 @@ public final class Checkpoints implements AutoCloseable {
     return reading(() -> new Opened(opened(id)));
   }
 
-  /** Keeps a checkpoint whatever the retention policy says, until {@link #unpin}. */
+  /**
+   * Keeps a checkpoint whatever the retention policy says, until {@link #unpin}.
+   *
+   * @throws CheckpointException.NotFound if there is no such checkpoint, or it is being deleted
+   */
   public void pin(String id) {
     CheckpointId parsed = known(id);
     reading(
         () -> {
+          committed(parsed);
           byte[] why = "pinned".getBytes(StandardCharsets.UTF_8);
           store.putIfAbsent(run.keys().pin(parsed), ByteBuffer.wrap(why));
           if (run.deleted().contains(parsed)) {
@@ -131,8 +159,16 @@ public final class Checkpoints implements AutoCloseable {
       return open.parts();
     }
 
-    /** The state of a part; one that captured nothing is empty. */
+    /**
+     * The state of a part.
+     *
+     * @throws CheckpointException.NotFound if the checkpoint holds nothing of such a part
+     */
     public StateView view(String part) {
+      if (!open.parts().contains(part)) {
+        throw new CheckpointException.NotFound(
+            checkpoint().id() + " has no part '" + part + "'; it has " + open.parts());
+      }
       return open.view(part);
     }
 
@@ -163,13 +199,16 @@ public final class Checkpoints implements AutoCloseable {
   }
 
   private OpenCheckpoint opened(String id) throws IOException {
-    CheckpointId parsed = known(id);
-    if (run.deleted().contains(parsed)
-        || !(run.manifest(parsed).orElse(null) instanceof Manifest.Commit commit)) {
+    return OpenCheckpoint.open(store, committed(known(id)), formats::named);
+  }
+
+  private Manifest.Commit committed(CheckpointId id) throws IOException {
+    if (run.deleted().contains(id)
+        || !(run.manifest(id).orElse(null) instanceof Manifest.Commit commit)) {
       throw new CheckpointException.NotFound(
           "run '" + run.keys().run() + "' has no committed checkpoint " + id);
     }
-    return OpenCheckpoint.open(store, commit, formats::named);
+    return commit;
   }
 
   /** Something that reads the store. */

@@ -15,9 +15,10 @@ public sealed interface Resume {
   /**
    * From one checkpoint.
    *
-   * @param reference an id, {@code best(metric)}, {@code best(metric, min)}, or what a resolver
-   *     knows ({@code mlflow:...}). Asked again by a restarter, it means the newest commit on the
-   *     branch that first applied it, so that the training gets on.
+   * @param reference an id, of any branch; {@code best(metric)} or {@code best(metric, min)} among
+   *     the finite ones of the live branch; or what a resolver knows ({@code mlflow:...}). Asked
+   *     again by a restarter, it means the newest commit on the branch that first applied it, so
+   *     that the training gets on.
    */
   record From(String reference) implements Resume {}
 

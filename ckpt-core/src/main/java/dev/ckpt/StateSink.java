@@ -17,9 +17,10 @@ public interface StateSink {
   /**
    * Stores a small value: a {@code String}, {@code Boolean}, {@code Integer}, {@code Long}, {@code
    * Double}, {@code null}-free {@code List} or {@code Map<String, ?>} of those. Copied before this
-   * returns. All values of a part together are bounded by 1 MiB of JSON.
+   * returns. All values of all parts together, with the names of opaque bytes, are bounded by 1 MiB
+   * of JSON; more fails the save.
    *
-   * @throws IllegalArgumentException on any other type, too much JSON, or a name used twice
+   * @throws IllegalArgumentException on any other type, or a name used twice
    */
   void value(String name, Object json);
 

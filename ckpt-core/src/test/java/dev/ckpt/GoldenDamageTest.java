@@ -25,6 +25,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.BiFunction;
 import java.util.function.UnaryOperator;
+import java.util.regex.Pattern;
 import java.util.zip.CRC32C;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.BeforeEach;
@@ -163,13 +164,62 @@ class GoldenDamageTest {
   }
 
   @Test
-  void aDamagedRecordOfTheRunItselfStopsTheStart() throws IOException {
-    for (String key : List.of(KEYS.attempt(1), KEYS.resume(3), KEYS.end(3))) {
-      byte[] bytes = object(key);
-      objects.put(key, flipped(bytes, 8 * 100));
-      stops(CheckpointException.Corrupt.class, key);
-      objects.put(key, bytes);
+  void aDamagedRecordOnTheWayToTheLatestStopsTheStart() throws IOException {
+    byte[] bytes = object(KEYS.resume(3));
+    objects.put(KEYS.resume(3), flipped(bytes, 8 * 100));
+    stops(CheckpointException.Corrupt.class, KEYS.resume(3));
+    objects.put(KEYS.resume(3), object(KEYS.resume(1)));
+    stops(CheckpointException.Corrupt.class, KEYS.resume(3));
+    objects.remove(KEYS.resume(3));
+    stops(CheckpointException.Corrupt.class, KEYS.resume(3));
+  }
+
+  @Test
+  void aDamagedRecordThatIsOnlyForPeopleCostsNoCheckpoint() throws IOException {
+    for (String key : List.of(KEYS.attempt(1), KEYS.attempt(3), KEYS.end(3))) {
+      TreeMap<String, byte[]> whole = new TreeMap<>(objects);
+      objects.put(key, flipped(object(key), 8 * 100));
+      try (CheckpointStore store = GoldenRuns.storeOf(objects);
+          CheckpointManager ckpt = open(store, GoldenState.after(0))) {
+        assertThat(ckpt.resume().orElseThrow().checkpoint().id()).as(key).isEqualTo(NEWEST);
+      }
+      objects = whole;
     }
+  }
+
+  @Test
+  void aRecordUnderAnotherAttemptsKeyIsPassedOver() throws IOException {
+    objects.put(KEYS.attempt(9), object(KEYS.attempt(1)));
+    objects.put(KEYS.end(3), object(KEYS.end(1)));
+    try (CheckpointStore store = GoldenRuns.storeOf(objects);
+        CheckpointManager ckpt = open(store, GoldenState.after(0))) {
+      assertThat(ckpt.attempt()).as("no number is taken twice").isEqualTo(10);
+      assertThat(ckpt.completed()).isEmpty();
+      assertThat(ckpt.resume().orElseThrow().checkpoint().id()).isEqualTo(NEWEST);
+    }
+  }
+
+  @Test
+  void aSealedRecordWithAValueOutOfRangeIsCorrupt() {
+    for (List<String> change :
+        List.of(
+            List.of("\"step\":35", "\"step\":-35"),
+            List.of("\"epoch\":", "\"epoch\":-1"),
+            List.of("\"metrics\":{", "\"metrics\":{\"a\":\"x\","),
+            List.of("\"metrics\":{", "\"metrics\":{\"a\":\"1.5\","),
+            List.of("\"length\":", "\"length\":-"),
+            List.of("\"tailStart\":", "\"tailStart\":-"),
+            List.of("\"tailStart\":", "\"tailStart\":99999"),
+            List.of("\"tailCrc32c\":", "\"tailCrc32c\":-"),
+            List.of("\"tailCrc32c\":", "\"tailCrc32c\":99999"),
+            List.of("\"chunkTableSha256\":\"", "\"chunkTableSha256\":\"0"),
+            List.of("\"world\":1", "\"world\":0"))) {
+      refused(Manifest::decode, MANIFEST, change.get(0), change.get(1));
+    }
+    refused(AttemptRecord::decode, KEYS.attempt(1), "\"nonces\":[\"", "\"nonces\":[7,\"");
+    refused(AttemptRecord::decode, KEYS.attempt(1), "\"provenance\":{", "\"provenance\":{\"a\":1,");
+    refused(ResumeRecord::decode, KEYS.resume(1), "\"skipped\":[]", "\"skipped\":[1]");
+    refused(EndRecord::decode, KEYS.end(1), "\"goal\":{}", "\"goal\":[]");
   }
 
   @Test
@@ -293,7 +343,59 @@ class GoldenDamageTest {
     return (int) crc.getValue();
   }
 
+  @Test
+  void aManifestThatNamesFilesOutsideItsRunIsCorruptAndNothingOfThemIsDeleted() throws IOException {
+    String foreign = KEYS.data().replace(GoldenRuns.RUN, GoldenRuns.KINDS);
+    for (String key :
+        List.of(
+            foreign + "000001-000000000007-0/rank-00000-of-00001.arrow",
+            KEYS.attempt(1),
+            KEYS.data() + "../attempts/000001.json",
+            KEYS.data())) {
+      Manifest.Commit commit = (Manifest.Commit) Manifest.decode(MANIFEST, object(MANIFEST));
+      TreeMap<String, byte[]> whole = new TreeMap<>(objects);
+      write(commit, new ShardEntry(0, key, "arrow", commit.shards().get(0).digest()));
+      passesOver(MANIFEST);
+      objects = whole;
+    }
+  }
+
+  @Test
+  void aListLeavesOutWhatIsNewerAndGivesTheRest() throws IOException {
+    objects.put(
+        MANIFEST,
+        sealed(
+            object(MANIFEST), text -> text.replace("\"version\":\"1.0\"", "\"version\":\"2.0\"")));
+    try (CheckpointStore store = GoldenRuns.storeOf(objects)) {
+      Checkpoints golden = Checkpoints.read(store, GoldenRuns.RUN);
+      assertThat(golden.list()).extracting(Checkpoint::id).contains(BEFORE).doesNotContain(NEWEST);
+      assertThatThrownBy(() -> golden.open(NEWEST))
+          .isInstanceOf(CheckpointException.Incompatible.class);
+    }
+    try (CheckpointStore store = GoldenRuns.storeOf(objects)) {
+      assertThatThrownBy(
+              () ->
+                  CheckpointManager.in(store)
+                      .run(GoldenRuns.RUN)
+                      .part("model", GoldenState.after(0))
+                      .resume(Resume.parse("best(loss, min)"))
+                      .open())
+          .as("a resume is not guessed")
+          .isInstanceOf(CheckpointException.Incompatible.class);
+    }
+  }
+
   // ---- tools
+
+  private void refused(
+      BiFunction<String, byte[], Object> decoder, String key, String from, String to) {
+    byte[] changed = sealed(object(key), text -> text.replaceFirst(Pattern.quote(from), to));
+    assertThat(changed).as("%s: %s is there", key, from).isNotEqualTo(object(key));
+    assertThatThrownBy(() -> decoder.apply(key, changed))
+        .as("%s: %s", key, to)
+        .isInstanceOf(CheckpointException.Corrupt.class)
+        .hasMessageContaining(key);
+  }
 
   private byte[] object(String key) {
     return requireNonNull(objects.get(key), key);

@@ -141,6 +141,7 @@ class GoldenStoreTest {
     assertThat(resumed(DEAD)).isEqualTo(40);
     assertThat(resumed(EPOCH_END)).as("attempt 3 went back there").isEqualTo(35);
     assertThat(resumed("best(accuracy)")).isEqualTo(20);
+    assertThat(resumed("best(loss, min)")).as("40 has less, on the dead branch").isEqualTo(35);
   }
 
   private static long resumed(String reference) throws IOException {

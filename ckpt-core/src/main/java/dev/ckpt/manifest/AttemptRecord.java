@@ -1,6 +1,5 @@
 package dev.ckpt.manifest;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.ckpt.internal.json.Envelope;
@@ -59,11 +58,14 @@ public record AttemptRecord(
    * @throws dev.ckpt.CheckpointException.Incompatible if a newer version wrote it
    */
   public static AttemptRecord decode(String name, byte[] bytes) {
-    Fields fields = new Fields(name, Envelope.open(KIND, bytes, name));
+    return Fields.read(KIND, name, bytes, AttemptRecord::read);
+  }
+
+  private static AttemptRecord read(Fields fields) {
     return new AttemptRecord(
         fields.small("attempt"),
         fields.small("world"),
-        fields.list("nonces", JsonNode::asText),
+        fields.strings("nonces"),
         fields.text("request"),
         fields.integer("seed"),
         fields.instant("startedAt"),

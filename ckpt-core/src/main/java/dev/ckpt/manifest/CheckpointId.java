@@ -20,8 +20,14 @@ public record CheckpointId(int attempt, long step, int phase) implements Compara
   private static final long MOST_STEPS = 999_999_999_999L;
 
   public CheckpointId {
-    if (attempt < 1 || attempt > 999_999 || step < 0 || step > MOST_STEPS) {
-      throw new IllegalArgumentException("no checkpoint id: attempt " + attempt + " step " + step);
+    if (attempt < 1
+        || attempt > 999_999
+        || step < 0
+        || step > MOST_STEPS
+        || phase < 0
+        || phase > 1) {
+      throw new IllegalArgumentException(
+          "no checkpoint id: attempt " + attempt + " step " + step + " phase " + phase);
     }
   }
 

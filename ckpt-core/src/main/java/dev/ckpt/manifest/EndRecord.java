@@ -41,7 +41,10 @@ public record EndRecord(int attempt, String how, Map<String, Long> goal, Instant
 
   /** Reads the bytes on disk; fails as {@link AttemptRecord#decode} does. */
   public static EndRecord decode(String name, byte[] bytes) {
-    Fields fields = new Fields(name, Envelope.open(KIND, bytes, name));
+    return Fields.read(KIND, name, bytes, EndRecord::read);
+  }
+
+  private static EndRecord read(Fields fields) {
     return new EndRecord(
         fields.small("attempt"),
         fields.text("how"),

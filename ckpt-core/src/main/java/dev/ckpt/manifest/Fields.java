@@ -6,6 +6,8 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.Progress;
+import dev.ckpt.internal.json.CanonicalJson;
+import dev.ckpt.internal.json.Envelope;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -26,6 +28,19 @@ final class Fields {
     this.node = node;
   }
 
+  /**
+   * Reads a record. A sealed record whose values no writer of ours gives is as useless as a damaged
+   * one, and is told as one.
+   */
+  static <T> T read(String kind, String name, byte[] bytes, Function<Fields, T> record) {
+    Fields fields = new Fields(name, Envelope.open(kind, bytes, name));
+    try {
+      return record.apply(fields);
+    } catch (IllegalArgumentException e) {
+      throw new CheckpointException.Corrupt(name + ": " + e.getMessage(), e);
+    }
+  }
+
   static ObjectNode object() {
     return JsonNodeFactory.instance.objectNode();
   }
@@ -36,10 +51,6 @@ final class Fields {
       throw wrong(field, "a string");
     }
     return value.textValue();
-  }
-
-  Optional<String> optionalText(String field) {
-    return node.has(field) ? Optional.of(text(field)) : Optional.empty();
   }
 
   long integer(String field) {
@@ -74,33 +85,45 @@ final class Fields {
     }
   }
 
-  <T> List<T> list(String field, Function<JsonNode, T> element) {
+  List<String> strings(String field) {
+    List<String> all = new ArrayList<>();
+    for (JsonNode each : list(field)) {
+      if (!each.isTextual()) {
+        throw wrong(field, "a list of strings");
+      }
+      all.add(each.textValue());
+    }
+    return all;
+  }
+
+  List<ShardEntry> shards(String field) {
+    List<ShardEntry> all = new ArrayList<>();
+    for (JsonNode each : list(field)) {
+      all.add(ShardEntry.fromJson(new Fields(name + "." + field, each)));
+    }
+    return all;
+  }
+
+  private JsonNode list(String field) {
     JsonNode value = need(field);
     if (!value.isArray()) {
       throw wrong(field, "a list");
     }
-    List<T> all = new ArrayList<>(value.size());
-    value.forEach(each -> all.add(element.apply(each)));
-    return List.copyOf(all);
+    return value;
   }
 
   Map<String, Double> doubles(String field) {
     Map<String, Double> all = new TreeMap<>();
-    for (Map.Entry<String, JsonNode> entry : need(field).properties()) {
-      JsonNode value = entry.getValue();
-      if (value.isNumber()) {
-        all.put(entry.getKey(), value.doubleValue());
-      } else {
-        all.put(entry.getKey(), Double.valueOf(value.asText()));
-      }
+    for (Map.Entry<String, JsonNode> entry : inner(field).node.properties()) {
+      all.put(entry.getKey(), CanonicalJson.doubleValue(entry.getValue()));
     }
     return all;
   }
 
   Map<String, Long> longs(String field) {
     Map<String, Long> all = new LinkedHashMap<>();
-    Fields inner = new Fields(name + "." + field, need(field));
-    for (Map.Entry<String, JsonNode> entry : need(field).properties()) {
+    Fields inner = inner(field);
+    for (Map.Entry<String, JsonNode> entry : inner.node.properties()) {
       all.put(entry.getKey(), inner.integer(entry.getKey()));
     }
     return all;
@@ -108,15 +131,15 @@ final class Fields {
 
   Map<String, String> texts(String field) {
     Map<String, String> all = new TreeMap<>();
-    Fields inner = new Fields(name + "." + field, need(field));
-    for (Map.Entry<String, JsonNode> entry : need(field).properties()) {
+    Fields inner = inner(field);
+    for (Map.Entry<String, JsonNode> entry : inner.node.properties()) {
       all.put(entry.getKey(), inner.text(entry.getKey()));
     }
     return all;
   }
 
   Progress progress(String field) {
-    Fields inner = new Fields(name + "." + field, need(field));
+    Fields inner = inner(field);
     int phase = inner.small("phase");
     if (phase != 0 && phase != 1) {
       throw wrong(field, "a progress");
@@ -129,8 +152,20 @@ final class Fields {
         Progress.Phase.values()[phase]);
   }
 
+  private Fields inner(String field) {
+    JsonNode value = need(field);
+    if (!value.isObject()) {
+      throw wrong(field, "an object");
+    }
+    return new Fields(name + "." + field, value);
+  }
+
   CheckpointId id(String field) {
     return CheckpointId.parse(text(field)).orElseThrow(() -> wrong(field, "a checkpoint id"));
+  }
+
+  Optional<CheckpointId> optionalId(String field) {
+    return node.has(field) ? Optional.of(id(field)) : Optional.empty();
   }
 
   static ObjectNode of(Progress progress) {

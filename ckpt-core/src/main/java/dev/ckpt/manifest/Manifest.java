@@ -1,6 +1,5 @@
 package dev.ckpt.manifest;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.ckpt.Checkpoint;
@@ -44,6 +43,9 @@ public sealed interface Manifest {
       implements Manifest {
 
     public Commit {
+      if (world < 1) {
+        throw new IllegalArgumentException("a world of " + world + " workers");
+      }
       metrics = Map.copyOf(metrics);
       shards = List.copyOf(shards);
     }
@@ -51,16 +53,35 @@ public sealed interface Manifest {
     /**
      * The decision that these votes make.
      *
-     * @throws IllegalArgumentException unless there is one vote for each rank of one world
+     * @throws IllegalArgumentException unless there is one vote for each rank of one world, and all
+     *     agree where the training stood
      */
     public static Commit of(List<Vote> votes) {
       List<Vote> sorted = votes.stream().sorted(Comparator.comparingInt(Vote::rank)).toList();
+      if (sorted.isEmpty()) {
+        throw new IllegalArgumentException("nobody has voted");
+      }
       Vote first = sorted.get(0);
       for (int rank = 0; rank < sorted.size(); rank++) {
         Vote vote = sorted.get(rank);
         if (vote.rank() != rank || vote.world() != sorted.size() || !vote.id().equals(first.id())) {
           throw new IllegalArgumentException(
               "vote of rank " + vote.rank() + " of " + vote.world() + " among " + sorted.size());
+        }
+        if (!vote.parent().equals(first.parent()) || !vote.progress().equals(first.progress())) {
+          throw new IllegalArgumentException(
+              "ranks 0 and "
+                  + rank
+                  + " disagree about the parent or the progress of "
+                  + first.id()
+                  + ": "
+                  + first.parent()
+                  + ", "
+                  + first.progress()
+                  + " and "
+                  + vote.parent()
+                  + ", "
+                  + vote.progress());
         }
       }
       return new Commit(
@@ -125,8 +146,10 @@ public sealed interface Manifest {
 
   /** Reads the bytes on disk; fails as {@link AttemptRecord#decode} does. */
   static Manifest decode(String name, byte[] bytes) {
-    JsonNode body = Envelope.open(KIND, bytes, name);
-    Fields fields = new Fields(name, body);
+    return Fields.read(KIND, name, bytes, Manifest::read);
+  }
+
+  private static Manifest read(Fields fields) {
     String decision = fields.text("decision");
     return switch (decision) {
       case ABORT -> new Abort(fields.id("id"), fields.text("reason"));
@@ -134,15 +157,15 @@ public sealed interface Manifest {
           new Commit(
               fields.id("id"),
               fields.small("world"),
-              body.has("parent") ? Optional.of(fields.id("parent")) : Optional.empty(),
+              fields.optionalId("parent"),
               fields.progress("progress"),
               fields.instant("committedAt"),
               fields.doubles("metrics"),
               fields.flag("finite"),
-              fields.list("shards", shard -> ShardEntry.fromJson(name, shard)));
+              fields.shards("shards"));
       default ->
-          throw new dev.ckpt.CheckpointException.Corrupt(
-              name + ": decision '" + decision + "' is neither commit nor abort");
+          throw new IllegalArgumentException(
+              "decision '" + decision + "' is neither commit nor abort");
     };
   }
 }

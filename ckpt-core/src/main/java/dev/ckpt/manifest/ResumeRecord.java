@@ -1,6 +1,5 @@
 package dev.ckpt.manifest;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.ckpt.internal.json.Envelope;
@@ -34,11 +33,11 @@ public record ResumeRecord(int attempt, Optional<CheckpointId> applied, List<Str
 
   /** Reads the bytes on disk; fails as {@link AttemptRecord#decode} does. */
   public static ResumeRecord decode(String name, byte[] bytes) {
-    JsonNode body = Envelope.open(KIND, bytes, name);
-    Fields fields = new Fields(name, body);
+    return Fields.read(KIND, name, bytes, ResumeRecord::read);
+  }
+
+  private static ResumeRecord read(Fields fields) {
     return new ResumeRecord(
-        fields.small("attempt"),
-        body.has("applied") ? Optional.of(fields.id("applied")) : Optional.empty(),
-        fields.list("skipped", JsonNode::asText));
+        fields.small("attempt"), fields.optionalId("applied"), fields.strings("skipped"));
   }
 }

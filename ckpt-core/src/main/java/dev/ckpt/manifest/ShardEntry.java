@@ -1,6 +1,5 @@
 package dev.ckpt.manifest;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 
 /**
@@ -24,8 +23,11 @@ public record ShardEntry(int rank, String key, String format, ShardDigest digest
         .put("chunkTableSha256", digest.tableDigest());
   }
 
-  static ShardEntry fromJson(String name, JsonNode node) {
-    Fields fields = new Fields(name, node);
+  static ShardEntry fromJson(Fields fields) {
+    long tailCrc = fields.integer("tailCrc32c");
+    if (tailCrc != Integer.toUnsignedLong((int) tailCrc)) {
+      throw new IllegalArgumentException("tailCrc32c " + tailCrc + " is no checksum");
+    }
     return new ShardEntry(
         fields.small("rank"),
         fields.text("key"),
@@ -33,7 +35,7 @@ public record ShardEntry(int rank, String key, String format, ShardDigest digest
         new ShardDigest(
             fields.integer("length"),
             fields.integer("tailStart"),
-            (int) fields.integer("tailCrc32c"),
+            (int) tailCrc,
             fields.text("chunkTableSha256")));
   }
 }

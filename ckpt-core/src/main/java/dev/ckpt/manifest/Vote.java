@@ -59,17 +59,19 @@ public record Vote(
 
   /** Reads the bytes on disk; fails as {@link AttemptRecord#decode} does. */
   public static Vote decode(String name, byte[] bytes) {
-    var body = Envelope.open(KIND, bytes, name);
-    Fields fields = new Fields(name, body);
+    return Fields.read(KIND, name, bytes, Vote::read);
+  }
+
+  private static Vote read(Fields fields) {
     return new Vote(
         fields.id("id"),
         fields.small("rank"),
         fields.small("world"),
-        body.has("parent") ? Optional.of(fields.id("parent")) : Optional.empty(),
+        fields.optionalId("parent"),
         fields.progress("progress"),
         fields.instant("savedAt"),
         fields.doubles("metrics"),
         fields.flag("finite"),
-        fields.list("shards", shard -> ShardEntry.fromJson(name, shard)));
+        fields.shards("shards"));
   }
 }

@@ -10,6 +10,7 @@ import dev.ckpt.CheckpointManagerBuilder;
 import dev.ckpt.Checkpoints;
 import dev.ckpt.Progress;
 import dev.ckpt.Restored;
+import dev.ckpt.Resume;
 import dev.ckpt.Retention;
 import dev.ckpt.Stores;
 import dev.ckpt.spi.CheckpointStore;
@@ -158,6 +159,52 @@ class BadInputTest {
   }
 
   @Test
+  void aDamagedRecordOfAnAttemptCostsNoCheckpoint() throws IOException {
+    Files.writeString(newest("attempts"), "x");
+    assertThat(resumedStep()).isEqualTo(2);
+  }
+
+  @Test
+  void aLostRecordOfAResumeIsAnErrorWithTwoWaysOut() throws IOException {
+    String id = "000001-000000000002-0";
+    Path record = newest("resume");
+    for (boolean damaged : new boolean[] {true, false}) {
+      if (damaged) {
+        Files.writeString(record, "x");
+      } else {
+        Files.delete(record);
+      }
+      assertThatThrownBy(() -> toy(fresh()).open())
+          .isInstanceOf(CheckpointException.Corrupt.class)
+          .hasMessageContaining("by its id")
+          .hasMessageContaining("never");
+    }
+    try (CheckpointManager ckpt = toy(fresh()).resume(Resume.parse(id)).open()) {
+      assertThat(ckpt.resume().orElseThrow().checkpoint().id()).isEqualTo(id);
+    }
+    assertThat(resumedStep()).as("from then on as ever").isEqualTo(2);
+    try (CheckpointManager ckpt = toy(fresh()).resume(new Resume.Never()).open()) {
+      assertThat(ckpt.resume()).isEmpty();
+    }
+  }
+
+  @Test
+  void aNumberThatAnyRecordBearsIsNotTakenAgain() throws IOException {
+    Files.delete(newest("attempts"));
+    try (CheckpointManager ckpt = toy(fresh()).open()) {
+      assertThat(ckpt.attempt()).isEqualTo(2);
+      assertThat(ckpt.resume()).isPresent();
+    }
+  }
+
+  @Test
+  void aReferenceThatMeansNothingIsAWrongArgument() {
+    assertThatThrownBy(() -> toy(fresh()).resume(Resume.parse("zzz")).open())
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("best(metric)");
+  }
+
+  @Test
   void foreignFilesAreLeftAlone() throws IOException {
     Path foreign = Files.writeString(folder.resolve("runs/toy/data/notes.txt"), "mine");
     Path beside = Files.writeString(folder.resolve("README"), "mine too");
@@ -210,5 +257,48 @@ class BadInputTest {
           .extracting(Checkpoint::id)
           .containsExactly("000001-000000000001-0", "000001-000000000002-0");
     }
+  }
+
+  @Test
+  void marksOfDeletedCheckpointsGoWithTheirFilesAndAbortsStay() throws IOException {
+    ToyState state = fresh();
+    try (CheckpointManager ckpt = toy(state).keep(Retention.latest(1)).open()) {
+      ckpt.resume();
+      state.advance(1);
+      ckpt.save(Progress.step(3), Map.of()).join();
+    }
+    Path run = folder.resolve("runs/toy");
+    Path young = run.resolve("deleted/000001-000000000001-0");
+    Path old = aged(run.resolve("deleted/000001-000000000002-0"));
+    Path unfinished = aged(Files.write(run.resolve("deleted/000001-000000000777-0"), new byte[0]));
+    Path left =
+        Files.write(
+            Files.createDirectories(run.resolve("data/000001-000000000777-0")).resolve("late"),
+            new byte[7]);
+    Path abort = run.resolve("manifests/000001-000000000778-0.json");
+    Files.write(
+        abort,
+        new dev.ckpt.manifest.Manifest.Abort(
+                dev.ckpt.manifest.CheckpointId.parse("000001-000000000778-0").orElseThrow(), "late")
+            .encode());
+    aged(abort);
+    assertThat(young).exists();
+    assertThat(resumedStep()).isEqualTo(3);
+    assertThat(old).doesNotExist();
+    assertThat(young).as("within the grace").exists();
+    assertThat(unfinished).as("a file of it may come yet").exists();
+    assertThat(left).exists();
+    assertThat(abort).as("a writer that sleeps must still find it").exists();
+    aged(left);
+    assertThat(resumedStep()).isEqualTo(3);
+    assertThat(left).doesNotExist();
+    assertThat(unfinished).doesNotExist();
+  }
+
+  private static Path aged(Path file) throws IOException {
+    return Files.setLastModifiedTime(
+        file,
+        java.nio.file.attribute.FileTime.from(
+            java.time.Instant.now().minus(java.time.Duration.ofHours(2))));
   }
 }

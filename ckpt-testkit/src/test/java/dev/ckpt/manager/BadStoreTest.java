@@ -7,14 +7,21 @@ import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.CheckpointManager;
 import dev.ckpt.CheckpointManagerBuilder;
+import dev.ckpt.Checkpointable;
 import dev.ckpt.Checkpoints;
+import dev.ckpt.DType;
 import dev.ckpt.FailurePolicy;
 import dev.ckpt.Moment;
 import dev.ckpt.Progress;
 import dev.ckpt.Resume;
 import dev.ckpt.SaveHandle;
 import dev.ckpt.SaveTrigger;
+import dev.ckpt.Shape;
+import dev.ckpt.Stability;
+import dev.ckpt.StateSink;
+import dev.ckpt.StateView;
 import dev.ckpt.Stores;
+import dev.ckpt.TensorSpec;
 import dev.ckpt.spi.CheckpointStore;
 import dev.ckpt.testkit.FaultyStore;
 import dev.ckpt.testkit.FaultyStore.Operation;
@@ -22,6 +29,7 @@ import dev.ckpt.testkit.Gate;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -140,6 +148,83 @@ class BadStoreTest {
     assertThat(closing).isLessThan(DEADLINE.multipliedBy(5));
     assertThat(ckpt.failures()).isNotEmpty();
     store.heal();
+  }
+
+  @Test
+  void whoStopsWaitingForASaveHearsThatItMayCommitYet() throws Exception {
+    try (CheckpointManager ckpt = toy().open()) {
+      ckpt.resume();
+      Gate gate = store.on(Operation.WRITE).key("**.arrow").nth(1).hangs();
+      SaveHandle slow = step(ckpt);
+      gate.awaitArrivals(1, Duration.ofSeconds(10));
+      assertThatThrownBy(slow::join)
+          .isInstanceOf(CheckpointException.CommitUnknown.class)
+          .hasMessageContaining("still being written");
+      gate.release();
+      slow.committed().toCompletableFuture().get();
+    }
+    assertThat(committedSteps()).containsExactly(1L);
+  }
+
+  @Test
+  void aSaveThatIsGivenUpRunsNothingOfItsCallersOnTheTrainingThread() throws Exception {
+    try (CheckpointManager ckpt = toy().open()) {
+      ckpt.resume();
+      Gate gate = store.on(Operation.WRITE).key("**.arrow").nth(1).hangs();
+      SaveHandle stuck = step(ckpt);
+      gate.awaitArrivals(1, Duration.ofSeconds(10));
+      CompletableFuture<String> ranOn = new CompletableFuture<>();
+      stuck
+          .committed()
+          .whenComplete((done, failure) -> ranOn.complete(Thread.currentThread().getName()));
+      step(ckpt).join();
+      assertThat(ranOn.get()).startsWith("ckpt-").isNotEqualTo(Thread.currentThread().getName());
+      store.heal();
+    }
+  }
+
+  @Test
+  void aRequestedSaveThatIsRefusedIsMadeAtTheNextCut() throws Exception {
+    try (CheckpointManager ckpt = toy().saveWhen(SaveTrigger.onCompletion()).open()) {
+      ckpt.resume();
+      step(ckpt).join();
+      ckpt.requestSave("an operator");
+      state.advance(1);
+      SaveHandle refused = ckpt.offer(Moment.Kind.STEP, Progress.step(0), Map::of).orElseThrow();
+      assertThatThrownBy(refused::join).isInstanceOf(CheckpointException.SaveFailed.class);
+      ckpt.offer(Moment.Kind.STEP, Progress.step(2), Map::of).orElseThrow().join();
+      assertThat(ckpt.offer(Moment.Kind.STEP, Progress.step(3), Map::of)).isEmpty();
+    }
+    assertThat(committedSteps()).containsExactly(1L, 2L);
+  }
+
+  @Test
+  void moreThanTheBudgetToCopyAtOnceIsSaidToBeThat() {
+    Checkpointable volatileState =
+        new Checkpointable() {
+          @Override
+          public void capture(StateSink sink) {
+            sink.tensor(
+                TensorSpec.of("w", DType.UINT8, Shape.of(12 << 20)),
+                (offset, into) -> into.position(into.limit()),
+                Stability.COPY_NOW);
+          }
+
+          @Override
+          public void restore(StateView view) {}
+        };
+    try (CheckpointManager ckpt =
+        CheckpointManager.in(store)
+            .run("large")
+            .part("p", volatileState)
+            .stagingBudget(8 << 20)
+            .open()) {
+      ckpt.resume();
+      SaveHandle failed = ckpt.save(Progress.step(1), Map.of());
+      assertThatThrownBy(failed::join)
+          .isInstanceOf(CheckpointException.SaveFailed.class)
+          .hasMessageContainingAll("8 MiB", "copied at once", "staging.budget");
+    }
   }
 
   @Test

@@ -175,6 +175,87 @@ class CheckpointManagerTest {
   }
 
   @Test
+  void onlyWhatIsCommittedIsPinned() throws Exception {
+    try (CheckpointManager ckpt = toy(store, fresh()).open()) {
+      ckpt.resume();
+      ckpt.save(Progress.step(1), Map.of()).join();
+    }
+    Checkpoints checkpoints = Checkpoints.read(store, "toy");
+    assertThatThrownBy(() -> checkpoints.pin("000009-000000000001-0"))
+        .isInstanceOf(CheckpointException.NotFound.class)
+        .hasMessageContaining("000009-000000000001-0");
+    checkpoints.pin("000001-000000000001-0");
+    try (var pins = store.list("runs/toy/pins/", "")) {
+      assertThat(pins.map(CheckpointStore.Entry::key))
+          .containsExactly("runs/toy/pins/000001-000000000001-0");
+    }
+  }
+
+  @Test
+  void aPartThatACheckpointDoesNotHoldIsNotFound() {
+    ToyState state = fresh();
+    Checkpointable empty =
+        new Checkpointable() {
+          @Override
+          public void capture(StateSink sink) {}
+
+          @Override
+          public void restore(StateView view) {
+            assertThat(view.names()).isEmpty();
+          }
+        };
+    try (CheckpointManager ckpt = toy(store, state).part("empty", empty).open()) {
+      ckpt.resume();
+      ckpt.save(Progress.step(1), Map.of()).join();
+    }
+    try (Checkpoints.Opened open = Checkpoints.read(store, "toy").open("000001-000000000001-0")) {
+      assertThat(open.view("toy").names()).isNotEmpty();
+      assertThatThrownBy(() -> open.view("tooy"))
+          .isInstanceOf(CheckpointException.NotFound.class)
+          .hasMessageContainingAll("tooy", "[toy]");
+    }
+    ToyState renamed = fresh();
+    try (CheckpointManager ckpt =
+        CheckpointManager.in(store).run("toy").part("tooy", renamed).open()) {
+      assertThatThrownBy(ckpt::resume).isInstanceOf(CheckpointException.Incompatible.class);
+    }
+    try (CheckpointManager ckpt = toy(store, state).part("empty", empty).open()) {
+      assertThat(ckpt.resume()).isPresent();
+    }
+  }
+
+  @Test
+  void theNamesOfRunsCostOneLookEachHoweverMuchTheyHold() throws Exception {
+    for (String name : List.of("a", "a-b", "a.b", "b", "a0")) {
+      try (CheckpointManager ckpt =
+          CheckpointManager.in(store).run(name).part("p", fresh()).open()) {
+        ckpt.resume();
+        for (int step = 1; step <= 4; step++) {
+          ckpt.save(Progress.step(step), Map.of()).join();
+        }
+      }
+    }
+    long[] seen = {0};
+    CheckpointStore counting =
+        new OtherUri(store) {
+          @Override
+          public java.util.stream.Stream<Entry> list(String prefix, String after)
+              throws java.io.IOException {
+            return super.list(prefix, after).peek(entry -> seen[0]++);
+          }
+        };
+    assertThat(Checkpoints.runs(counting)).containsExactly("a", "a-b", "a.b", "a0", "b");
+    assertThat(seen[0]).isEqualTo(5);
+  }
+
+  @Test
+  void aDeadlineThatNobodyLivesToSeeIsRefused() {
+    assertThatThrownBy(() -> toy(store, fresh()).deadline(Duration.ofDays(400_000)).open())
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("deadline");
+  }
+
+  @Test
   void theSameStateIsSavedOnce() {
     ToyState state = fresh();
     try (CheckpointManager ckpt = toy(store, state).open()) {

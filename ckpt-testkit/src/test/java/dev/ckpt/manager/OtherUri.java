@@ -10,7 +10,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 
 /** The same medium as another process sees it: another address, another store object, no lock. */
-final class OtherUri implements CheckpointStore {
+class OtherUri implements CheckpointStore {
   private static final AtomicInteger MADE = new AtomicInteger();
 
   private final CheckpointStore medium;

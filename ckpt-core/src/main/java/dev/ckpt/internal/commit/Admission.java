@@ -71,7 +71,7 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
       RunLog run, Lineage lineage, Request request, Closeable lock, Instant now)
       throws IOException {
     long seed = seed(lineage, request);
-    int next = lineage.attempts().isEmpty() ? 1 : lineage.attempts().lastKey() + 1;
+    int next = lineage.newest() + 1;
     for (int tries = 0; tries < TRIES; tries++, next++) {
       AttemptRecord attempt =
           new AttemptRecord(

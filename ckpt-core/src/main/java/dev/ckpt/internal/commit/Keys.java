@@ -105,9 +105,14 @@ public record Keys(String run) {
     return data(id) + name + "." + extension;
   }
 
+  /** Folder of the votes on all checkpoints. */
+  public String votes() {
+    return root() + "votes/";
+  }
+
   /** Folder of a checkpoint's votes. */
   public String votes(CheckpointId id) {
-    return root() + "votes/" + id + "/";
+    return votes() + id + "/";
   }
 
   /** One worker's vote. */

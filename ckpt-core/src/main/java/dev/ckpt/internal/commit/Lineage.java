@@ -18,20 +18,34 @@ import org.jspecify.annotations.Nullable;
  * checkpoint that it applied. A late commit of a process that was given up lies on a branch that no
  * resume record leads to, so it is never the latest.
  *
- * @param attempts all attempts by number
+ * @param attempts all attempts by number, without those whose record is damaged
  * @param resumes what those that started applied
+ * @param damaged resume records that cannot be read: an error for who needs them
+ * @param newest the greatest number that any record of the run bears; 0 if there is none
  */
 public record Lineage(
-    NavigableMap<Integer, AttemptRecord> attempts, NavigableMap<Integer, ResumeRecord> resumes) {
+    NavigableMap<Integer, AttemptRecord> attempts,
+    NavigableMap<Integer, ResumeRecord> resumes,
+    NavigableMap<Integer, CheckpointException.Corrupt> damaged,
+    int newest) {
 
   public Lineage {
     attempts = new TreeMap<>(attempts);
     resumes = new TreeMap<>(resumes);
+    damaged = new TreeMap<>(damaged);
   }
 
-  /** The attempt that the live branch ends in: the newest that has a resume record. */
+  /**
+   * The attempt that the live branch ends in: the newest that has a resume record.
+   *
+   * @throws CheckpointException.Corrupt if that record is damaged
+   */
   public OptionalInt head() {
-    return resumes.isEmpty() ? OptionalInt.empty() : OptionalInt.of(resumes.lastKey());
+    int head = resumes.isEmpty() ? 0 : resumes.lastKey();
+    if (!damaged.isEmpty() && damaged.lastKey() > head) {
+      throw damaged.lastEntry().getValue();
+    }
+    return head == 0 ? OptionalInt.empty() : OptionalInt.of(head);
   }
 
   /** Those of {@code ids} on the branch that ends in {@code head}, newest first. */
@@ -95,8 +109,16 @@ public record Lineage(
     return Optional.ofNullable(attempts.get(attempt)).map(AttemptRecord::seed);
   }
 
-  /** What an attempt resumed from; empty if it started fresh, or has not started. */
+  /**
+   * What an attempt resumed from; empty if it started fresh, or has not started.
+   *
+   * @throws CheckpointException.Corrupt if its record is damaged
+   */
   public Optional<CheckpointId> applied(int attempt) {
+    CheckpointException.Corrupt damage = damaged.get(attempt);
+    if (damage != null) {
+      throw damage;
+    }
     ResumeRecord resume = resumes.get(attempt);
     return resume == null ? Optional.empty() : resume.applied();
   }

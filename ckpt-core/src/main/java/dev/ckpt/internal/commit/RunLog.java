@@ -9,15 +9,22 @@ import dev.ckpt.manifest.ResumeRecord;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
 import java.util.List;
+import java.util.Map;
 import java.util.NavigableMap;
 import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.BiFunction;
+import java.util.function.ToIntFunction;
 import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Reads and writes the records of one run. Blocks as its store does; thread-safe. */
 public final class RunLog {
+  private static final Logger log = LoggerFactory.getLogger(RunLog.class);
+
   private final CheckpointStore store;
   private final Keys keys;
   private final Records records;
@@ -33,25 +40,67 @@ public final class RunLog {
     return keys;
   }
 
-  /** All attempts and what they applied. */
+  /**
+   * All attempts and what they applied. A damaged record is no error here: of an attempt it costs
+   * only what people would like to know, of a resume it matters to who goes back through it.
+   */
   public Lineage lineage() throws IOException {
-    NavigableMap<Integer, AttemptRecord> attempts = new TreeMap<>();
-    for (String key : keysUnder(keys.attempts(), "")) {
-      Optional<Integer> number = Keys.attemptOf(key);
-      Optional<byte[]> bytes = number.isPresent() ? records.read(key) : Optional.empty();
+    NavigableMap<Integer, CheckpointException.Corrupt> lostAttempts = new TreeMap<>();
+    NavigableMap<Integer, CheckpointException.Corrupt> damaged = new TreeMap<>();
+    NavigableMap<Integer, AttemptRecord> attempts =
+        numbered(keys.attempts(), AttemptRecord::decode, AttemptRecord::attempt, lostAttempts);
+    NavigableMap<Integer, ResumeRecord> resumes =
+        numbered(keys.resumes(), ResumeRecord::decode, ResumeRecord::attempt, damaged);
+    lostAttempts.forEach(
+        (attempt, damage) -> log.warn("passed over a damaged record: {}", damage.getMessage()));
+    int newest =
+        Stream.of(attempts, lostAttempts, resumes, damaged)
+            .filter(records -> !records.isEmpty())
+            .mapToInt(NavigableMap::lastKey)
+            .max()
+            .orElse(0);
+    NavigableSet<CheckpointId> ids = idsUnder(keys.manifests());
+    return new Lineage(
+        attempts,
+        resumes,
+        damaged,
+        ids.isEmpty() ? newest : Math.max(newest, ids.last().attempt()));
+  }
+
+  private <T> NavigableMap<Integer, T> numbered(
+      String folder,
+      BiFunction<String, byte[], T> decode,
+      ToIntFunction<T> number,
+      Map<Integer, CheckpointException.Corrupt> damaged)
+      throws IOException {
+    NavigableMap<Integer, T> all = new TreeMap<>();
+    for (String key : keysUnder(folder, "")) {
+      Optional<Integer> attempt = Keys.attemptOf(key);
+      Optional<byte[]> bytes = attempt.isPresent() ? records.read(key) : Optional.empty();
       if (bytes.isPresent()) {
-        attempts.put(number.get(), AttemptRecord.decode(key, bytes.get()));
+        try {
+          T record = decode.apply(key, bytes.get());
+          requireOwn(key, attempt.get(), number.applyAsInt(record));
+          all.put(attempt.get(), record);
+        } catch (CheckpointException.Corrupt e) {
+          damaged.put(
+              attempt.get(),
+              new CheckpointException.Corrupt(
+                  e.getMessage()
+                      + ". Nothing was changed. To go on, resume from a checkpoint by its id; to"
+                      + " start over, resume with 'never'",
+                  e));
+        }
       }
     }
-    NavigableMap<Integer, ResumeRecord> resumes = new TreeMap<>();
-    for (String key : keysUnder(keys.resumes(), "")) {
-      Optional<Integer> number = Keys.attemptOf(key);
-      Optional<byte[]> bytes = number.isPresent() ? records.read(key) : Optional.empty();
-      if (bytes.isPresent()) {
-        resumes.put(number.get(), ResumeRecord.decode(key, bytes.get()));
-      }
+    return all;
+  }
+
+  private static void requireOwn(String key, int attempt, int says) {
+    if (says != attempt) {
+      throw new CheckpointException.Corrupt(
+          key + " is the record of attempt " + says + ": it was copied or moved here");
     }
-    return new Lineage(attempts, resumes);
   }
 
   /**
@@ -99,7 +148,15 @@ public final class RunLog {
   /** How an attempt ended, if it said so. */
   public Optional<EndRecord> end(int attempt) throws IOException {
     String key = keys.end(attempt);
-    return records.read(key).map(bytes -> EndRecord.decode(key, bytes));
+    try {
+      Optional<EndRecord> end = records.read(key).map(bytes -> EndRecord.decode(key, bytes));
+      end.ifPresent(record -> requireOwn(key, attempt, record.attempt()));
+      return end;
+    } catch (CheckpointException.Corrupt e) {
+      // who trains on from the final state of a completed run finds that nothing is left to do
+      log.warn("passed over a damaged record: {}", e.getMessage());
+      return Optional.empty();
+    }
   }
 
   /**
@@ -158,7 +215,8 @@ public final class RunLog {
    * The decision about a checkpoint.
    *
    * @return empty if there is none
-   * @throws CheckpointException.Corrupt if a bit of it differs, or it is about another checkpoint
+   * @throws CheckpointException.Corrupt if a bit of it differs, it is about another checkpoint, or
+   *     it names a file that cannot be a shard of this run
    * @throws CheckpointException.Incompatible if a newer version wrote it
    */
   public Optional<Manifest> manifest(CheckpointId id) throws IOException {
@@ -167,7 +225,23 @@ public final class RunLog {
     if (manifest.isPresent() && !manifest.get().id().equals(id)) {
       throw new CheckpointException.Corrupt(key + " is about " + manifest.get().id());
     }
+    if (manifest.orElse(null) instanceof Manifest.Commit commit) {
+      commit.shards().forEach(shard -> requireShard(key, shard.key()));
+    }
     return manifest;
+  }
+
+  /** What a manifest names is deleted with it one day: nothing else of the store may be. */
+  private void requireShard(String manifest, String key) {
+    try {
+      if (CheckpointStore.requireKey(key).startsWith(keys.data())) {
+        return;
+      }
+    } catch (IllegalArgumentException e) {
+      throw new CheckpointException.Corrupt(manifest + ": " + e.getMessage(), e);
+    }
+    throw new CheckpointException.Corrupt(
+        manifest + " names " + key + ", which is no shard of run '" + keys.run() + "'");
   }
 
   /** All keys under a folder, sorted. */

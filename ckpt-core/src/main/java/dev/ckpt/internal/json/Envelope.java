@@ -44,9 +44,8 @@ public final class Envelope {
   /** The minor version that this build writes. */
   public static final int MINOR = 0;
 
-  /** The records that there are. */
-  public static final Set<String> KINDS =
-      Set.of("attempt", "resume", "end", "vote", "manifest", "pin", "deleted", "join");
+  /** The records that there are. FORMAT.md reserves {@code pin}, {@code deleted}, {@code join}. */
+  public static final Set<String> KINDS = Set.of("attempt", "resume", "end", "vote", "manifest");
 
   private static final Set<String> KNOWN_FEATURES = Set.of();
   private static final List<String> KEYS =

@@ -225,7 +225,7 @@ public final class Keeper {
     NavigableSet<CheckpointId> decided = run.idsUnder(run.keys().manifests());
     Set<CheckpointId> deleted = run.deleted();
     NavigableSet<CheckpointId> found = new TreeSet<>(old(run.keys().data(), before));
-    found.addAll(old(run.keys().root() + "votes/", before));
+    found.addAll(old(run.keys().votes(), before));
     int ids = 0;
     for (CheckpointId id : found) {
       if (id.attempt() >= attempt) {
@@ -241,12 +241,26 @@ public final class Keeper {
         }
       }
     }
+    removeMarks(before);
     if (files > 0 || ids > 0) {
       log.info(
           "cleaned up after earlier attempts: {} unfinished file(s), {} uncommitted checkpoint(s)",
           files,
           ids);
     }
+  }
+
+  /** A mark hides a manifest or keeps files apart; when both are gone it says nothing more. */
+  private void removeMarks(Instant before) throws IOException {
+    Set<CheckpointId> marked = old(run.keys().deleted(), before);
+    marked.removeIf(id -> id.attempt() >= attempt);
+    if (marked.isEmpty()) {
+      return;
+    }
+    marked.removeAll(run.idsUnder(run.keys().manifests()));
+    marked.removeAll(run.idsUnder(run.keys().data()));
+    marked.removeAll(run.idsUnder(run.keys().votes()));
+    store.delete(marked.stream().map(run.keys()::deleted).toList());
   }
 
   private void finishDeletion(CheckpointId id, Collection<CheckpointId> decided)

@@ -9,7 +9,6 @@ import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
@@ -17,13 +16,14 @@ import java.util.concurrent.atomic.AtomicBoolean;
  *
  * <p>POSIX drops a process's locks on a file when the process closes <em>any</em> descriptor of it.
  * So this JVM's own locks are kept in a table, and a file that stands there is never opened again.
- * The locked byte lies far behind the text, because Windows lets nobody read a locked range.
+ * The table is the system properties, of which there is one for all class loaders. The locked byte
+ * lies far behind the text, because Windows lets nobody read a locked range.
  */
 final class FolderLock implements Closeable {
 
   private static final long LOCKED_BYTE = Long.MAX_VALUE - 1;
   private static final int MOST_TEXT = 1024;
-  private static final ConcurrentHashMap<Path, String> HERE = new ConcurrentHashMap<>();
+  private static final String HERE = "dev.ckpt.lock.";
 
   private final Path file;
   private final FileChannel channel;
@@ -38,7 +38,7 @@ final class FolderLock implements Closeable {
 
   static FolderLock take(Path file, String key, String holder, Disk disk) throws IOException {
     String line = holder.strip().replaceAll("\\R", " ");
-    String other = HERE.putIfAbsent(file, line);
+    Object other = System.getProperties().putIfAbsent(HERE + file, line);
     if (other != null) {
       throw new LockHeldException(key + " is locked by this process already: " + other);
     }
@@ -58,7 +58,7 @@ final class FolderLock implements Closeable {
       throw new LockHeldException(key + " is locked by another class loader of this process");
     } finally {
       if (channel != null) {
-        HERE.remove(file);
+        System.getProperties().remove(HERE + file);
         channel.close();
       }
     }
@@ -77,7 +77,7 @@ final class FolderLock implements Closeable {
         channel.truncate(0);
         lock.release();
       } finally {
-        HERE.remove(file);
+        System.getProperties().remove(HERE + file);
       }
     }
   }

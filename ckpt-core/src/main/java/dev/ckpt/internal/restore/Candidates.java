@@ -17,6 +17,8 @@ import java.util.Locale;
 import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.ServiceLoader;
+import java.util.TreeSet;
+import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -48,10 +50,11 @@ public record Candidates(List<CheckpointId> ids, int branch, String why) {
       return new Candidates(List.of(), 0, "asked for");
     }
     NavigableSet<CheckpointId> ids = run.decided();
-    int head = lineage.head().orElse(newest(lineage));
     if (how instanceof Resume.From from) {
       return from(from.reference(), lineage, run, ids);
     }
+    int head = lineage.head().orElse(newest(lineage));
+    requireNoneLost(lineage, ids, run);
     List<CheckpointId> live = head == 0 ? List.of() : lineage.branch(head, ids);
     if (live.isEmpty() && how instanceof Resume.Required) {
       throw new CheckpointException.NotFound(
@@ -59,6 +62,24 @@ public record Candidates(List<CheckpointId> ids, int branch, String why) {
     }
     return new Candidates(
         live, head, live.isEmpty() ? "nothing was committed yet" : "the newest that verifies");
+  }
+
+  /**
+   * An attempt records what it starts from before it saves anything. One that has commits and no
+   * such record lost it, and with it the way to what it saved: nobody may go on without a word.
+   */
+  private static void requireNoneLost(Lineage lineage, NavigableSet<CheckpointId> ids, RunLog run) {
+    int head = lineage.head().orElse(0);
+    if (!ids.isEmpty() && ids.last().attempt() > head) {
+      int attempt = ids.last().attempt();
+      throw new CheckpointException.Corrupt(
+          run.keys().resume(attempt)
+              + " is missing, although attempt "
+              + attempt
+              + " has checkpoints. To go on, resume from one by its id, the newest is "
+              + ids.last()
+              + "; to start over, resume with 'never'");
+    }
   }
 
   private static Candidates from(
@@ -76,11 +97,12 @@ public record Candidates(List<CheckpointId> ids, int branch, String why) {
       }
       return new Candidates(since, head, "the newest since '" + reference + "' was first applied");
     }
-    CheckpointId id = resolve(reference, run, ids);
+    CheckpointId id = resolve(reference, lineage, run, ids);
     return new Candidates(List.of(id), id.attempt(), "'" + reference + "' was asked for");
   }
 
-  private static CheckpointId resolve(String reference, RunLog run, NavigableSet<CheckpointId> ids)
+  private static CheckpointId resolve(
+      String reference, Lineage lineage, RunLog run, NavigableSet<CheckpointId> ids)
       throws IOException {
     Optional<CheckpointId> plain = CheckpointId.parse(reference);
     if (plain.isPresent()) {
@@ -94,16 +116,17 @@ public record Candidates(List<CheckpointId> ids, int branch, String why) {
       }
       return plain.get();
     }
-    List<Checkpoint> committed = committed(run, ids);
     Matcher best = BEST.matcher(reference);
     if (best.matches()) {
-      return best(best.group(1), "min".equals(best.group(2)), committed);
+      NavigableSet<CheckpointId> live = new TreeSet<>(lineage.live(ids));
+      return best(
+          best.group(1), "min".equals(best.group(2)), committed(run, live, Candidates::refuse));
     }
     int colon = reference.indexOf(':');
     String scheme = colon < 0 ? "" : reference.substring(0, colon).toLowerCase(Locale.ROOT);
     for (CheckpointResolver resolver : ServiceLoader.load(CheckpointResolver.class)) {
       if (resolver.scheme().equals(scheme)) {
-        String id = resolver.resolve(reference, committed);
+        String id = resolver.resolve(reference, committed(run, ids, Candidates::refuse));
         return CheckpointId.parse(id)
             .orElseThrow(
                 () ->
@@ -111,7 +134,7 @@ public record Candidates(List<CheckpointId> ids, int branch, String why) {
                         "'" + reference + "' was resolved to '" + id + "', which is no id"));
       }
     }
-    throw new CheckpointException.NotFound(
+    throw new IllegalArgumentException(
         "resume: '"
             + reference
             + "' is none of auto, never, required, an id like 000001-000000000100-0,"
@@ -132,7 +155,7 @@ public record Candidates(List<CheckpointId> ids, int branch, String why) {
         .orElseThrow(
             () ->
                 new CheckpointException.NotFound(
-                    "no checkpoint has the metric '"
+                    "no checkpoint of the live branch has the metric '"
                         + metric
                         + "'; known: "
                         + committed.stream()
@@ -142,8 +165,19 @@ public record Candidates(List<CheckpointId> ids, int branch, String why) {
                             .toList()));
   }
 
-  /** All whole commits among {@code ids}, oldest first; unreadable ones are left out. */
-  public static List<Checkpoint> committed(RunLog run, NavigableSet<CheckpointId> ids)
+  private static void refuse(CheckpointException.Incompatible newer) {
+    throw newer;
+  }
+
+  /**
+   * All whole commits among {@code ids}, oldest first; damaged ones are left out.
+   *
+   * @param onNewer told of each that a newer version wrote, which is left out unless this throws
+   */
+  public static List<Checkpoint> committed(
+      RunLog run,
+      NavigableSet<CheckpointId> ids,
+      Consumer<CheckpointException.Incompatible> onNewer)
       throws IOException {
     List<Checkpoint> all = new ArrayList<>();
     for (CheckpointId id : ids) {
@@ -154,6 +188,8 @@ public record Candidates(List<CheckpointId> ids, int branch, String why) {
       } catch (CheckpointException.Corrupt e) {
         // a damaged decision is nobody's checkpoint; `verify` names it
         continue;
+      } catch (CheckpointException.Incompatible e) {
+        onNewer.accept(e);
       }
     }
     return all;

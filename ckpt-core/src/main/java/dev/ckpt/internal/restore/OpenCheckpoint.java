@@ -143,9 +143,9 @@ public final class OpenCheckpoint implements Closeable {
   }
 
   /**
-   * The state of a part; one without any state is empty.
-   *
-   * @throws CheckpointException.NotFound never: a part that captured nothing left no trace
+   * The state of a part. One that captured nothing left no trace, so a part that the checkpoint
+   * does not hold is empty, not missing: whether it can be restored from nothing is for its {@code
+   * check} to say.
    */
   public StateView view(String part) {
     PartView view = parts.get(part);

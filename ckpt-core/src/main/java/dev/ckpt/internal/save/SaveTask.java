@@ -77,6 +77,10 @@ final class SaveTask implements Runnable, SaveHandle {
 
   private final CompletableFuture<Void> staged = new CompletableFuture<>();
   private final CompletableFuture<Checkpoint> committed = new CompletableFuture<>();
+
+  /** The same as {@link #committed}, but nothing of a caller's hangs on it. */
+  private final CompletableFuture<Checkpoint> outcome = new CompletableFuture<>();
+
   private final AtomicReference<Phase> phase = new AtomicReference<>(Phase.WRITING);
   private volatile boolean commitTried;
   private volatile boolean wasGivenUp;
@@ -124,18 +128,18 @@ final class SaveTask implements Runnable, SaveHandle {
   public Checkpoint join() {
     long nanos = run.options().deadline().toNanos();
     try {
-      return committed.get(nanos, TimeUnit.NANOSECONDS);
+      return outcome.get(nanos, TimeUnit.NANOSECONDS);
     } catch (ExecutionException e) {
       if (e.getCause() instanceof CheckpointException known) {
         throw known;
       }
       throw new CheckpointException.SaveFailed(id + " failed", e.getCause());
     } catch (TimeoutException e) {
-      throw new CheckpointException.SaveFailed(
+      throw new CheckpointException.CommitUnknown(
           id + " is still being written after " + run.options().deadline(), e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new CheckpointException.SaveFailed("interrupted while waiting for " + id, e);
+      throw new CheckpointException.CommitUnknown("interrupted while waiting for " + id, e);
     }
   }
 
@@ -149,7 +153,7 @@ final class SaveTask implements Runnable, SaveHandle {
 
   /** Whether the outcome is known. */
   boolean decided() {
-    return committed.isDone();
+    return outcome.isDone();
   }
 
   /** What it committed, even if it had been given up by then. */
@@ -170,7 +174,7 @@ final class SaveTask implements Runnable, SaveHandle {
   /** Waits for the outcome at most that long. */
   boolean await(long nanos) throws InterruptedException {
     try {
-      committed.get(Math.max(0, nanos), TimeUnit.NANOSECONDS);
+      outcome.get(Math.max(0, nanos), TimeUnit.NANOSECONDS);
     } catch (ExecutionException e) {
       return true;
     } catch (TimeoutException e) {
@@ -196,8 +200,7 @@ final class SaveTask implements Runnable, SaveHandle {
     phase.set(Phase.ENDED);
     failed = failure;
     state.giveUp("the capture failed: " + failure.getMessage());
-    complete(() -> staged.completeExceptionally(failure));
-    committed.completeExceptionally(failure);
+    failLater(failure);
   }
 
   /**
@@ -218,8 +221,7 @@ final class SaveTask implements Runnable, SaveHandle {
     failed = failure;
     wasGivenUp = true;
     state.giveUp(reason);
-    complete(() -> staged.completeExceptionally(failure));
-    committed.completeExceptionally(failure);
+    failLater(failure);
     return true;
   }
 
@@ -249,13 +251,13 @@ final class SaveTask implements Runnable, SaveHandle {
     ended.accept(this);
     Checkpoint checkpoint = result;
     if (checkpoint != null) {
+      outcome.complete(checkpoint);
       committed.complete(checkpoint);
       event.bytes = checkpoint.bytes();
       event.outcome = "committed";
     } else if (failure != null) {
       CheckpointException reason = failure;
-      committed.completeExceptionally(reason);
-      complete(() -> staged.completeExceptionally(reason));
+      failLater(reason);
       event.outcome = failure.getClass().getSimpleName();
       cleanUp(failure, lost);
     }
@@ -347,6 +349,15 @@ final class SaveTask implements Runnable, SaveHandle {
     } catch (IOException | RuntimeException e) {
       log.debug("{}: what it left behind stays until the next start", id, e);
     }
+  }
+
+  private void failLater(CheckpointException failure) {
+    outcome.completeExceptionally(failure);
+    complete(
+        () -> {
+          staged.completeExceptionally(failure);
+          committed.completeExceptionally(failure);
+        });
   }
 
   private void complete(Runnable completion) {

@@ -19,6 +19,8 @@ import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.Executor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -28,8 +30,9 @@ import org.jspecify.annotations.Nullable;
  * one save is in flight; a periodic one that comes meanwhile is skipped, every other waits for it,
  * up to the deadline.
  *
- * <p>The methods belong to the training thread, apart from {@link #failures} and what the writer
- * calls back.
+ * <p>The methods belong to the training thread, apart from {@link #failures}, what the writer calls
+ * back, and {@link #close}: whoever opens the run again closes this saver from another thread,
+ * which waits for the cut that the training thread is in.
  */
 public final class Saver {
   private static final int MOST_KNOWN = 64;
@@ -43,6 +46,8 @@ public final class Saver {
   private final SpecNames names = new SpecNames();
   private final List<CheckpointId> givenUp = new ArrayList<>();
 
+  private final ReentrantLock cut = new ReentrantLock();
+  private volatile boolean closed;
   private @Nullable SaveTask current;
   private final NavigableMap<CheckpointId, SaveTask> started = new TreeMap<>();
   private Optional<CheckpointId> applied = Optional.empty();
@@ -103,6 +108,17 @@ public final class Saver {
    */
   public Optional<SaveHandle> offer(
       Moment.Kind kind, Progress progress, boolean forced, Supplier<Map<String, Double>> metrics) {
+    cut.lock();
+    try {
+      return atCut(kind, progress, forced, metrics);
+    } finally {
+      cut.unlock();
+    }
+  }
+
+  private Optional<SaveHandle> atCut(
+      Moment.Kind kind, Progress progress, boolean forced, Supplier<Map<String, Double>> metrics) {
+    requireOpen();
     reportPending();
     Moment moment =
         new Moment(
@@ -119,11 +135,42 @@ public final class Saver {
 
   /** Saves, whatever the trigger says. */
   public SaveHandle save(Progress progress, Map<String, Double> metrics) {
-    SaveHandle handle = save(progress, false, () -> metrics);
-    if (handle == null) {
-      throw new AssertionError("only a periodic save is skipped");
+    cut.lock();
+    try {
+      requireOpen();
+      SaveHandle handle = save(progress, false, () -> metrics);
+      if (handle == null) {
+        throw new AssertionError("only a periodic save is skipped");
+      }
+      return handle;
+    } finally {
+      cut.unlock();
     }
-    return handle;
+  }
+
+  private void requireOpen() {
+    if (closed) {
+      throw new IllegalStateException("the manager is closed: the run was opened again");
+    }
+  }
+
+  /**
+   * Finishes the save in flight, from any thread; nothing is saved afterwards. A training thread
+   * that does not leave its cut within the deadline is left alone: what it writes is fenced.
+   */
+  public void close() {
+    closed = true;
+    try {
+      if (cut.tryLock(options.deadline().toNanos(), TimeUnit.NANOSECONDS)) {
+        try {
+          drain();
+        } finally {
+          cut.unlock();
+        }
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   /** Whether a save of this saver has failed. */

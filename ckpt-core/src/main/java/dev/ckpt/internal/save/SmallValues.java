@@ -8,14 +8,48 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.LongNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.node.TextNode;
+import dev.ckpt.internal.json.CanonicalJson;
 import java.util.List;
 import java.util.Map;
 
-/** Copies the few types that a value may have; anything else is refused, never serialized. */
+/**
+ * The small values of one state, by part, and the names of what it stored as opaque bytes. The few
+ * types that a value may have are copied; anything else is refused, never serialized.
+ */
 final class SmallValues {
-  private SmallValues() {}
+  private static final int MOST_BYTES = 1 << 20;
 
-  static JsonNode toJson(String name, Object value) {
+  /** Lists the columns holding opaque bytes. FORMAT.md, "Small values". */
+  private static final String BYTES = "#bytes";
+
+  private final ObjectNode all = JsonNodeFactory.instance.objectNode();
+
+  void put(String part, String name, Object value) {
+    JsonNode copy = toJson(part + "/" + name, value);
+    ObjectNode own = all.get(part) instanceof ObjectNode there ? there : all.putObject(part);
+    own.set(name, copy);
+  }
+
+  void markBytes(String column) {
+    ArrayNode list = all.get(BYTES) instanceof ArrayNode there ? there : all.putArray(BYTES);
+    list.add(column);
+  }
+
+  /**
+   * All of them as the one text of a shard.
+   *
+   * @throws IllegalArgumentException if that is too long
+   */
+  byte[] encode() {
+    byte[] json = CanonicalJson.encode(all);
+    if (json.length > MOST_BYTES) {
+      throw new IllegalArgumentException(
+          "values of " + json.length + " bytes: store what is large as bytes or tensors");
+    }
+    return json;
+  }
+
+  private static JsonNode toJson(String name, Object value) {
     if (value instanceof String text) {
       return TextNode.valueOf(text);
     } else if (value instanceof Boolean flag) {

@@ -1,27 +1,17 @@
 package dev.ckpt.internal.save;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.ArrayNode;
-import com.fasterxml.jackson.databind.node.JsonNodeFactory;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.Checkpointable;
-import dev.ckpt.DType;
-import dev.ckpt.Shape;
 import dev.ckpt.Stability;
-import dev.ckpt.StateSink;
 import dev.ckpt.TensorSource;
 import dev.ckpt.TensorSpec;
-import dev.ckpt.internal.json.CanonicalJson;
 import dev.ckpt.internal.shard.FiniteScan;
 import dev.ckpt.spi.ShardFormat;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -49,19 +39,15 @@ import org.jspecify.annotations.Nullable;
 final class StagedState implements ShardFormat.Contents {
 
   private static final int ALIGNMENT = 64;
-  private static final int MAX_VALUES = 1 << 20;
   private static final long SLICE_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
-
-  /** Key in a shard's values that lists the columns holding opaque bytes. FORMAT.md, "Values". */
-  static final String BYTES = "#bytes";
 
   /** A tensor on its way. */
   private static final class Column {
     final TensorSpec spec;
-    final @Nullable TensorSource source;
+    final TensorSource source;
     long start = -1;
 
-    Column(TensorSpec spec, @Nullable TensorSource source) {
+    Column(TensorSpec spec, TensorSource source) {
       this.spec = spec;
       this.source = source;
     }
@@ -74,8 +60,7 @@ final class StagedState implements ShardFormat.Contents {
 
   private final List<Column> columns = new ArrayList<>();
   private final List<Column> pending = new ArrayList<>();
-  private final Set<String> taken = new HashSet<>();
-  private final ObjectNode values = JsonNodeFactory.instance.objectNode();
+  private final SmallValues values = new SmallValues();
   private @Nullable List<TensorSpec> specs;
   private ByteBuffer encodedValues = ByteBuffer.allocate(0);
 
@@ -103,10 +88,17 @@ final class StagedState implements ShardFormat.Contents {
 
   /** Has a part register its state; copies what cannot wait. */
   void capture(String part, Checkpointable state) {
-    ObjectNode own = JsonNodeFactory.instance.objectNode();
-    state.capture(new PartSink(part, own));
-    if (!own.isEmpty()) {
-      values.set(part, own);
+    state.capture(new PartSink(part, names, this, values));
+  }
+
+  /** Takes a tensor in; copies it now if it cannot wait. */
+  void add(TensorSpec spec, TensorSource source, Stability stability) {
+    Column column = new Column(spec, source);
+    if (stability == Stability.COPY_NOW) {
+      columns.add(column);
+      copy(column);
+    } else {
+      pending.add(column);
     }
   }
 
@@ -114,12 +106,7 @@ final class StagedState implements ShardFormat.Contents {
   void seal() {
     columns.addAll(pending);
     specs = columns.stream().map(column -> column.spec).toList();
-    byte[] json = CanonicalJson.encode(values);
-    if (json.length > MAX_VALUES) {
-      throw new IllegalArgumentException(
-          "values of " + json.length + " bytes: store what is large as bytes or tensors");
-    }
-    encodedValues = ByteBuffer.wrap(json).asReadOnlyBuffer();
+    encodedValues = ByteBuffer.wrap(values.encode()).asReadOnlyBuffer();
   }
 
   /** Bytes that still have to be copied. */
@@ -167,7 +154,7 @@ final class StagedState implements ShardFormat.Contents {
     } finally {
       lock.unlock();
     }
-    for (long offset = 0; offset < bytes && source != null; ) {
+    for (long offset = 0; offset < bytes; ) {
       long at = start + offset;
       StagingPool.Segment segment = segmentFor((int) (at / StagingPool.SEGMENT_BYTES));
       int inside = (int) (at % StagingPool.SEGMENT_BYTES);
@@ -194,9 +181,7 @@ final class StagedState implements ShardFormat.Contents {
   private StagingPool.Segment segmentFor(int index) {
     lock.lock();
     try {
-      if (givenUp != null) {
-        throw new CheckpointException.SaveFailed(givenUp, null);
-      }
+      requireGoing();
       if (index < segments.size()) {
         StagingPool.Segment present = segments.get(index);
         if (present == null) {
@@ -231,6 +216,16 @@ final class StagedState implements ShardFormat.Contents {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new CheckpointException.SaveFailed("interrupted while staging", e);
+    }
+    if (segment == null
+        && !streaming
+        && (long) segments.size() * StagingPool.SEGMENT_BYTES >= pool.budget()) {
+      throw new CheckpointException.SaveFailed(
+          "what must be copied at once (COPY_NOW, bytes) needs more than the staging budget of "
+              + (pool.budget() >> 20)
+              + " MiB: raise staging.budget, or capture tensors as STABLE_UNTIL_UPDATE, which can"
+              + " be streamed",
+          null);
     }
     if (segment == null) {
       throw new CheckpointException.SaveFailed(
@@ -400,62 +395,5 @@ final class StagedState implements ShardFormat.Contents {
 
   private static long aligned(long bytes) {
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-  }
-
-  /** What a part sees. */
-  private final class PartSink implements StateSink {
-    private final String part;
-    private final ObjectNode own;
-
-    PartSink(String part, ObjectNode own) {
-      this.part = part;
-      this.own = own;
-    }
-
-    @Override
-    public void tensor(TensorSpec spec, TensorSource source, Stability stability) {
-      TensorSpec full = names.qualified(part, spec);
-      take(full.name());
-      Column column = new Column(full, source);
-      if (stability == Stability.COPY_NOW) {
-        columns.add(column);
-        copy(column);
-      } else {
-        pending.add(column);
-      }
-    }
-
-    @Override
-    public void value(String name, Object json) {
-      JsonNode node = SmallValues.toJson(part + "/" + name, json);
-      take(part + "/" + name);
-      own.set(name, node);
-    }
-
-    @Override
-    public void bytes(String name, ByteBuffer contents) {
-      ByteBuffer copy = contents.duplicate();
-      TensorSpec spec =
-          names.qualified(part, TensorSpec.of(name, DType.UINT8, Shape.of(copy.remaining())));
-      take(spec.name());
-      int start = copy.position();
-      Column column =
-          new Column(
-              spec,
-              (offset, into) -> {
-                copy.limit(start + (int) offset + into.remaining()).position(start + (int) offset);
-                into.put(copy);
-              });
-      columns.add(column);
-      copy(column);
-      ArrayNode list = values.withArray("/" + BYTES);
-      list.add(spec.name());
-    }
-
-    private void take(String name) {
-      if (!taken.add(name)) {
-        throw new IllegalArgumentException(name + " is given twice in one capture");
-      }
-    }
   }
 }

@@ -23,11 +23,13 @@ import org.jspecify.annotations.Nullable;
  * Gives only bytes that match their checksum: whoever reads a byte has the whole chunk around it
  * proved. The tail counts as one more chunk.
  *
- * <p>A mapped file is proved once: the pages that were checksummed are the pages that are copied
- * later, and a bitmap remembers the chunk. Without a map every read fetches bytes anew, so every
- * read proves them anew: a chunk that is wanted whole goes straight to its destination and is
- * checked there, of others a copy is made; a few of these copies are kept, because small tensors
- * that lie in one chunk are read one after the other.
+ * <p>A mapped file is proved once, and a bitmap remembers the chunk. The pages that are copied
+ * later are those that were checksummed as long as the system keeps them; under memory pressure it
+ * may drop clean pages and read them anew, and a medium that decays in between is not noticed.
+ * Without a map every read fetches bytes anew, so every read proves them anew: a chunk that is
+ * wanted whole goes straight to its destination and is checked there, of others a copy is made; a
+ * few of these copies are kept, because small tensors that lie in one chunk are read one after the
+ * other.
  *
  * <p>Thread-safe.
  */

@@ -45,10 +45,10 @@ class EnvelopeTest {
   @Test
   void theBytesAreWhatTheFormatSays() throws Exception {
     String rest =
-        "\"kind\":\"pin\",\"record\":{\"id\":\"7\"},\"requiredFeatures\":[],\"version\":\"1.0\"}";
-    byte[] pin = Envelope.seal("pin", JsonNodeFactory.instance.objectNode().put("id", "7"));
-    assertThat(pin).isEqualTo(sealed(rest));
-    assertThat(new String(pin, Envelope.PREFIX_BYTES, pin.length - 77, StandardCharsets.UTF_8))
+        "\"kind\":\"end\",\"record\":{\"id\":\"7\"},\"requiredFeatures\":[],\"version\":\"1.0\"}";
+    byte[] end = Envelope.seal("end", JsonNodeFactory.instance.objectNode().put("id", "7"));
+    assertThat(end).isEqualTo(sealed(rest));
+    assertThat(new String(end, Envelope.PREFIX_BYTES, end.length - 77, StandardCharsets.UTF_8))
         .isEqualTo(rest);
   }
 
@@ -115,23 +115,23 @@ class EnvelopeTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "\"kind\":\"pin\",\"record\":{},\"requiredFeatures\":[],\"version\":\"0.9\"}",
-        "\"kind\":\"pin\",\"record\":{},\"requiredFeatures\":[],\"version\":\"1\"}",
-        "\"kind\":\"pin\",\"record\":{},\"requiredFeatures\":[],\"version\":\"01.0\"}",
-        "\"kind\":\"pin\",\"record\":{},\"requiredFeatures\":[],\"version\":1.0}",
-        "\"kind\":\"pin\",\"record\":{},\"requiredFeatures\":{},\"version\":\"1.0\"}",
-        "\"kind\":\"pin\",\"record\":{},\"requiredFeatures\":[1],\"version\":\"1.0\"}",
-        "\"kind\":\"pin\",\"record\":[],\"requiredFeatures\":[],\"version\":\"1.0\"}",
-        "\"kind\":\"pin\",\"record\":{},\"requiredFeatures\":[],\"version\":\"1.0\",\"w\":1}",
-        "\"kind\":\"pin\",\"record\":{},\"version\":\"1.0\"}",
-        "\"kind\":\"pin\",\"record\":{ },\"requiredFeatures\":[],\"version\":\"1.0\"}",
-        "\"record\":{},\"kind\":\"pin\",\"requiredFeatures\":[],\"version\":\"1.0\"}",
-        "\"digest\":\"\",\"kind\":\"pin\",\"record\":{},\"requiredFeatures\":[],\"version\":\"1.0\"}",
+        "\"kind\":\"end\",\"record\":{},\"requiredFeatures\":[],\"version\":\"0.9\"}",
+        "\"kind\":\"end\",\"record\":{},\"requiredFeatures\":[],\"version\":\"1\"}",
+        "\"kind\":\"end\",\"record\":{},\"requiredFeatures\":[],\"version\":\"01.0\"}",
+        "\"kind\":\"end\",\"record\":{},\"requiredFeatures\":[],\"version\":1.0}",
+        "\"kind\":\"end\",\"record\":{},\"requiredFeatures\":{},\"version\":\"1.0\"}",
+        "\"kind\":\"end\",\"record\":{},\"requiredFeatures\":[1],\"version\":\"1.0\"}",
+        "\"kind\":\"end\",\"record\":[],\"requiredFeatures\":[],\"version\":\"1.0\"}",
+        "\"kind\":\"end\",\"record\":{},\"requiredFeatures\":[],\"version\":\"1.0\",\"w\":1}",
+        "\"kind\":\"end\",\"record\":{},\"version\":\"1.0\"}",
+        "\"kind\":\"end\",\"record\":{ },\"requiredFeatures\":[],\"version\":\"1.0\"}",
+        "\"record\":{},\"kind\":\"end\",\"requiredFeatures\":[],\"version\":\"1.0\"}",
+        "\"digest\":\"\",\"kind\":\"end\",\"record\":{},\"requiredFeatures\":[],\"version\":\"1.0\"}",
         "",
       })
   void aWellSealedButWrongEnvelopeIsCorrupt(String rest) throws Exception {
     byte[] record = sealed(rest);
-    assertThatThrownBy(() -> Envelope.open("pin", record, "p"))
+    assertThatThrownBy(() -> Envelope.open("end", record, "p"))
         .isInstanceOf(CheckpointException.Corrupt.class)
         .hasMessageStartingWith("p: ");
   }

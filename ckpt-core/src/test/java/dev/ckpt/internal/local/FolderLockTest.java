@@ -5,8 +5,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.ckpt.spi.CheckpointStore.LockHeldException;
 import java.io.Closeable;
+import java.io.File;
 import java.io.IOException;
+import java.net.URL;
+import java.net.URLClassLoader;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -39,6 +45,46 @@ class FolderLockTest {
       try (OtherProcess other = new OtherProcess(Locker.class, base)) {
         assertThat(other.answer())
             .contains("refused", "runs/r", "another process", "pid 7 on host h");
+      }
+    }
+  }
+
+  @Test
+  void aSecondClassLoaderOfThisProcessIsRefusedAndTheLockStays() throws Exception {
+    try (PosixStore store = PosixStore.in(base);
+        Closeable held = store.lock("runs/r", "pid 7 on host h");
+        URLClassLoader other =
+            new URLClassLoader(classPath(), ClassLoader.getPlatformClassLoader())) {
+      assertThat(held).isNotNull();
+      @SuppressWarnings("unchecked")
+      Function<Path, String> copy =
+          (Function<Path, String>)
+              other.loadClass(Again.class.getName()).getConstructor().newInstance();
+      assertThat(copy.getClass()).isNotEqualTo(Again.class);
+      assertThat(copy.apply(base)).contains("refused", "this process", "pid 7 on host h");
+      try (OtherProcess process = new OtherProcess(Locker.class, base)) {
+        assertThat(process.answer()).contains("refused", "another process", "pid 7 on host h");
+      }
+    }
+  }
+
+  private static URL[] classPath() throws IOException {
+    List<URL> urls = new ArrayList<>();
+    for (String entry : System.getProperty("java.class.path").split(File.pathSeparator)) {
+      urls.add(Path.of(entry).toUri().toURL());
+    }
+    return urls.toArray(URL[]::new);
+  }
+
+  /** What the second class loader runs. */
+  public static final class Again implements Function<Path, String> {
+    @Override
+    public String apply(Path folder) {
+      try {
+        PosixStore.in(folder).lock("runs/r", "the other loader").close();
+        return "taken";
+      } catch (IOException e) {
+        return "refused: " + e.getMessage();
       }
     }
   }

@@ -35,7 +35,7 @@ class VerifiedInputTest {
   @TempDir Path folder;
   private final byte[] bytes = new byte[TILED + TAIL];
   private ChunkTable table = new ChunkTable(0, new int[0]);
-  private ShardDigest digest = new ShardDigest(0, 0, 0, "");
+  private ShardDigest digest = new ShardDigest(0, 0, 0, "0".repeat(64));
 
   @BeforeEach
   void write() throws IOException {
