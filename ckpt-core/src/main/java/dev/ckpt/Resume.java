@@ -1,5 +1,7 @@
 package dev.ckpt;
 
+import java.util.regex.Pattern;
+
 /** How to start. */
 public sealed interface Resume {
 
@@ -20,7 +22,10 @@ public sealed interface Resume {
    *     again by a restarter, it means the newest commit on the branch that first applied it, so
    *     that the training gets on.
    */
-  record From(String reference) implements Resume {}
+  record From(String reference) implements Resume {
+    private static final Pattern FORM =
+        Pattern.compile("\\d{6}-\\d{12}-[01]|best\\(.+\\)|[A-Za-z][A-Za-z0-9+.-]*:.+");
+  }
 
   /**
    * Reads the form used in config files: {@code auto}, {@code never}, {@code required}, or a
@@ -40,7 +45,16 @@ public sealed interface Resume {
       case "auto" -> new Auto();
       case "never" -> new Never();
       case "required" -> new Required();
-      default -> new From(text);
+      default -> {
+        if (!From.FORM.matcher(text).matches()) {
+          throw new IllegalArgumentException(
+              "resume: '"
+                  + text
+                  + "' is none of auto, never, required, an id like 000001-000000000100-0,"
+                  + " best(metric), best(metric, min), <scheme>:...");
+        }
+        yield new From(text);
+      }
     };
   }
 

@@ -146,7 +146,7 @@ class ValuesTest {
         "auto",
         "never",
         "required",
-        "000001-0042-0",
+        "000001-000000000042-0",
         "best(a)",
         "best(a, min)",
         "best(a,max)",

@@ -148,7 +148,7 @@ record LocatedNode(
     try {
       value = Long.parseLong(string());
     } catch (NumberFormatException e) {
-      throw error("must be a whole number of at most 63 bits, not '" + text + "'");
+      throw error("must be a whole number from -2^63 to 2^63 - 1, not '" + text + "'");
     }
     if (value < min || value > max) {
       throw error(
