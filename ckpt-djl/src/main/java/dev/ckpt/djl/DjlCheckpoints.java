@@ -75,9 +75,17 @@ public final class DjlCheckpoints implements AutoCloseable {
     this.session = new Session(manager, seedEngine);
   }
 
-  /** Checkpoints in a folder, created if needed, with defaults for the rest. */
+  /**
+   * Checkpoints in a folder, created if needed, with defaults for the rest. The run is named after
+   * the program: one that trains several models gives each a name of its own.
+   */
   public static DjlCheckpoints in(Path directory) {
     return open(CheckpointManager.in(directory));
+  }
+
+  /** Checkpoints of the run of that name in a folder. */
+  public static DjlCheckpoints in(Path directory, String run) {
+    return open(CheckpointManager.in(directory).run(run));
   }
 
   /** Checkpoints as a config file says. */
@@ -196,6 +204,9 @@ public final class DjlCheckpoints implements AutoCloseable {
    * <p>If DJL draws its samples through a sampler, that sampler's first index lists are drawn again
    * and no sample is fetched; with {@link #sampler} not even that. A sampler of one's own must draw
    * from {@code RandomUtils}, in {@code Sampler.sample}. Any other dataset is read from its start.
+   *
+   * <p>A loop may leave an epoch by {@code break}: the epoch ends with {@code onEpoch} or the next
+   * iteration. If it counts batches for that, it begins to count at {@code progress().batch()}.
    */
   public Dataset dataset(Dataset train) {
     return new TrainingData(train, session);
@@ -252,7 +263,8 @@ public final class DjlCheckpoints implements AutoCloseable {
   /**
    * Says that the training has reached its goal: saves the final state and records the goal, which
    * is the number of epochs given to {@link #remainingEpochs}, else of those done. {@link #fit}
-   * does so by itself. Call it before the trainer is closed.
+   * does so by itself. Call it before the trainer is closed: afterwards it can only record a state
+   * that was saved at the end of an epoch.
    *
    * @return whether the goal is recorded: not if the final save failed, or if the training ended
    *     behind a batch that brought no update, whose gradients no checkpoint holds
@@ -342,7 +354,7 @@ public final class DjlCheckpoints implements AutoCloseable {
     @Override
     public void onTrainingEnd(Trainer trainer) {
       if (Thread.currentThread() == training) {
-        session.detach();
+        session.trainingEnds();
       }
     }
   }

@@ -12,16 +12,42 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/** Weights, running statistics, and which parameters are frozen. */
+/**
+ * Weights, running statistics, and which parameters are frozen. What the training froze or thawed
+ * on its way is restored; where the program itself freezes otherwise than it did when it was saved,
+ * the program counts.
+ */
 final class ModelState implements Checkpointable {
+  private static final Logger log = LoggerFactory.getLogger(ModelState.class);
   private static final int LISTED = 20;
 
   private final Supplier<Parameters> model;
 
+  /** What the program itself had frozen when it began, before anything was restored. */
+  private Set<String> frozenByProgram = Set.of();
+
   ModelState(Supplier<Parameters> model) {
     this.model = model;
+  }
+
+  /** The program has built its model; nothing is restored or trained yet. */
+  void begin() {
+    Set<String> frozen = new TreeSet<>();
+    model
+        .get()
+        .byName()
+        .forEach(
+            (name, parameter) -> {
+              if (!parameter.requiresGradient()) {
+                frozen.add(name);
+              }
+            });
+    frozenByProgram = frozen;
   }
 
   @Override
@@ -42,6 +68,7 @@ final class ModelState implements Checkpointable {
       }
     }
     sink.value("frozen", frozen);
+    sink.value("frozenByProgram", List.copyOf(frozenByProgram));
     sink.value("gradientsChecked", DjlInternals.gradientsChecked(parameters.trainer()));
   }
 
@@ -95,15 +122,26 @@ final class ModelState implements Checkpointable {
   public void restore(StateView view) {
     Parameters parameters = model.get();
     Set<?> frozen = new HashSet<>(view.value("frozen", List.class));
+    Set<?> frozenThen = new HashSet<>(view.value("frozenByProgram", List.class));
+    List<String> changed = new ArrayList<>();
     for (Map.Entry<String, Parameter> entry : parameters.byName().entrySet()) {
       Parameter parameter = entry.getValue();
       TensorSpec spec = parameters.spec(entry.getKey());
       new ArrayBytes(parameters.array(parameter), parameters.trainer().getManager(), spec)
           .fill(view, entry.getKey());
+      if (frozenByProgram.contains(entry.getKey()) != frozenThen.contains(entry.getKey())) {
+        changed.add(entry.getKey());
+        continue;
+      }
       boolean freeze = frozen.contains(entry.getKey());
       if (parameter.requiresGradient() == freeze) {
         parameter.freeze(freeze);
       }
+    }
+    if (!changed.isEmpty()) {
+      log.info(
+          "The program freezes other parameters than when the checkpoint was saved; it counts: {}",
+          changed);
     }
     DjlInternals.gradientsChecked(
         parameters.trainer(), view.value("gradientsChecked", Boolean.class));

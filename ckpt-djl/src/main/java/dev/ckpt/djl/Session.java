@@ -1,8 +1,6 @@
 package dev.ckpt.djl;
 
 import ai.djl.training.Trainer;
-import ai.djl.training.evaluator.Evaluator;
-import ai.djl.training.listener.EvaluatorTrainingListener;
 import ai.djl.training.listener.TrainingListener;
 import ai.djl.training.listener.TrainingListener.BatchData;
 import dev.ckpt.CheckpointException;
@@ -14,7 +12,6 @@ import dev.ckpt.SaveHandle;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.TreeMap;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -55,6 +52,10 @@ final class Session {
 
   private boolean iterating;
   private boolean exhausted;
+  private boolean frozen;
+  private boolean epochHeard;
+  private boolean allHeardEpoch;
+  private boolean detached;
   private boolean trained;
   private boolean epochEndOwed;
   private long openSamples = -1;
@@ -155,8 +156,11 @@ final class Session {
     Optional<Restored> done = restored;
     if (done == null) {
       Parameters all = parameters();
+      modelState.begin();
       done = manager.resume();
       restored = done;
+      // only a loop whose batches are seen one by one leaves a checkpoint inside an epoch
+      loopSeen |= position.batch() > 0;
       watch.start(all.byName().values());
       seedHere();
     }
@@ -174,9 +178,12 @@ final class Session {
     }
     iterating = true;
     exhausted = false;
+    epochHeard = false;
+    allHeardEpoch = false;
   }
 
   void delivered(long samples) {
+    validationEnds();
     openSamples = samples;
     trained = true;
     watch.batchDelivered();
@@ -203,6 +210,7 @@ final class Session {
   /** The boundary of a loop whose batches come from elsewhere. */
   void step(long samples) {
     resume();
+    validationEnds();
     loopSeen = true;
     trained = true;
     watch.batchEnds();
@@ -214,7 +222,27 @@ final class Session {
   void exhausted() {
     if (iterating && !exhausted) {
       exhausted = true;
+      freeze();
+    }
+  }
+
+  /** A save made from now on holds the small values as they are now. */
+  private void freeze() {
+    if (!frozen) {
+      frozen = true;
       frozenWithEpoch.forEach(SmallState::freeze);
+    }
+  }
+
+  private void thaw() {
+    frozen = false;
+    frozenWithEpoch.forEach(SmallState::thaw);
+  }
+
+  /** A validation that was none of an epoch's end: the epoch goes on. */
+  private void validationEnds() {
+    if (frozen) {
+      thaw();
     }
   }
 
@@ -222,7 +250,9 @@ final class Session {
   void epochDone() {
     iterating = false;
     exhausted = false;
-    frozenWithEpoch.forEach(SmallState::thaw);
+    epochHeard = false;
+    allHeardEpoch = false;
+    thaw();
     position.epochDone();
     if (atCut()) {
       offer(Kind.EPOCH_END);
@@ -245,7 +275,7 @@ final class Session {
 
   /** Between two batches of a validation, which may outlast the time that a SIGTERM gives. */
   void validationBoundary() {
-    if (exhausted && atCut() && manager.stopRequested()) {
+    if (frozen && atCut() && manager.stopRequested()) {
       offer(Kind.STEP);
     }
   }
@@ -261,11 +291,14 @@ final class Session {
 
   /** All listeners up to {@code ours} have closed the epoch. */
   void heardEpoch(TrainingListener ours) {
+    List<TrainingListener> all = DjlInternals.listeners(trainer());
     if (loopSeen) {
+      // also of a loop that was left by break, which never sees the end of its data
+      epochHeard = iterating;
+      allHeardEpoch = iterating && all.get(all.size() - 1) == ours;
       return;
     }
     resume();
-    List<TrainingListener> all = DjlInternals.listeners(trainer());
     if (!listenerOnlySaid) {
       listenerOnlySaid = true;
       log.warn(
@@ -294,7 +327,7 @@ final class Session {
     if (openSamples >= 0) {
       batchDone();
     }
-    if (iterating && exhausted) {
+    if (iterating && (exhausted || epochHeard)) {
       epochDone();
     }
     if (!atCut()) {
@@ -306,7 +339,13 @@ final class Session {
     if (trained && offer(Kind.COMPLETION).isEmpty()) {
       manager.save(position.progress(), metrics()); // a goal without its state would be lost work
     }
-    return manager.complete(goal);
+    boolean recorded = manager.complete(goal);
+    if (!recorded && detached) {
+      log.warn(
+          "complete() was called after the trainer had been closed, when its state could no longer"
+              + " be saved: call it before");
+    }
+    return recorded;
   }
 
   /** Whether the run was complete when it was opened, and nothing has been trained since. */
@@ -352,8 +391,20 @@ final class Session {
     return failure;
   }
 
+  /**
+   * The trainer is being closed, its arrays are still open: the last chance for the end of an epoch
+   * behind which no further one began. Only if every listener is known to have closed the epoch.
+   */
+  void trainingEnds() {
+    if (!detached && failure == null && allHeardEpoch && openSamples < 0) {
+      epochDone();
+    }
+    detach();
+  }
+
   /** The arrays are about to be closed. */
   void detach() {
+    detached = true;
     if (trainer != null
         && optimizer != null
         && DjlInternals.optimizer(trainer) instanceof WatchedOptimizer) {
@@ -375,35 +426,10 @@ final class Session {
     return manager.offer(kind, position.progress(), this::metrics);
   }
 
-  /** Of the last whole epoch if an epoch has just ended, else of the running one. */
   private Map<String, Double> metrics() {
-    Map<String, Double> all = new TreeMap<>();
-    if (position.phase() == Phase.AFTER_EPOCH) {
-      for (TrainingListener listener : DjlInternals.listeners(trainer())) {
-        if (listener instanceof EvaluatorTrainingListener evaluators) {
-          evaluators.getLatestEvaluations().forEach((name, value) -> put(all, name, value));
-        }
-      }
-      return all;
-    }
-    for (Evaluator evaluator : trainer().getEvaluators()) {
-      try {
-        float value = evaluator.getAccumulator(EvaluatorTrainingListener.TRAIN_EPOCH);
-        put(
-            all,
-            "train_" + (evaluator == trainer().getLoss() ? "loss" : evaluator.getName()),
-            value);
-      } catch (RuntimeException e) {
-        log.debug("no accumulator in {}", evaluator.getName(), e);
-      }
-    }
-    return all;
-  }
-
-  private static void put(Map<String, Double> all, String name, float value) {
-    if (Float.isFinite(value)) {
-      all.put(name, (double) value);
-    }
+    return position.phase() == Phase.AFTER_EPOCH
+        ? EpochMetrics.ofLastEpoch(trainer())
+        : EpochMetrics.ofRunningEpoch(trainer());
   }
 
   StateDigest digest() {

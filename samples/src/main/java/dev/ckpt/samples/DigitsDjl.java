@@ -1,7 +1,6 @@
 package dev.ckpt.samples;
 
 import dev.ckpt.CheckpointException;
-import dev.ckpt.ConfigException;
 import java.io.PrintStream;
 import java.io.UncheckedIOException;
 
@@ -61,7 +60,7 @@ public final class DigitsDjl {
       return code;
     } catch (CheckpointException e) {
       return refuse(err, e, WRONG_USAGE);
-    } catch (ConfigException | UncheckedIOException e) {
+    } catch (IllegalArgumentException | UncheckedIOException e) {
       return refuse(err, e, WRONG_USAGE);
     } catch (Exception e) {
       e.printStackTrace(err);

@@ -1,6 +1,7 @@
 package dev.ckpt.internal.run;
 
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
@@ -14,6 +15,7 @@ import org.slf4j.LoggerFactory;
 public final class OpenRuns {
   private static final Logger log = LoggerFactory.getLogger(OpenRuns.class);
   private static final Map<String, Holder> OPEN = new ConcurrentHashMap<>();
+  private static final Set<String> COMPLETED = ConcurrentHashMap.newKeySet();
 
   private OpenRuns() {}
 
@@ -50,6 +52,16 @@ public final class OpenRuns {
     } catch (Exception e) {
       log.warn("'{}' is opened again; closing it reported: {}", run, e.toString());
     }
+  }
+
+  /** Remembers that this process has completed it. */
+  public static void completed(String run) {
+    COMPLETED.add(run);
+  }
+
+  /** Whether this process has completed it. */
+  public static boolean completedHere(String run) {
+    return COMPLETED.contains(run);
   }
 
   /** Forgets it. */

@@ -1,0 +1,188 @@
+package dev.ckpt.djl;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.Device;
+import ai.djl.Model;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Activation;
+import ai.djl.nn.SequentialBlock;
+import ai.djl.nn.core.Linear;
+import ai.djl.training.DefaultTrainingConfig;
+import ai.djl.training.EasyTrain;
+import ai.djl.training.Trainer;
+import ai.djl.training.dataset.ArrayDataset;
+import ai.djl.training.dataset.Batch;
+import ai.djl.training.listener.TrainingListener;
+import ai.djl.training.loss.Loss;
+import ai.djl.training.optimizer.Optimizer;
+import dev.ckpt.CheckpointManager;
+import dev.ckpt.Progress;
+import dev.ckpt.Stores;
+import dev.ckpt.spi.CheckpointStore;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Loops that end in their own ways: by break, or with the trainer closed before the goal is said.
+ */
+class LoopEndTest {
+  private static final int BATCHES = 10;
+  private static final int TAKEN = 4;
+
+  private final CheckpointStore store = Stores.inMemory();
+
+  /** A loop that a user wrote. */
+  private interface Loop {
+    void run(DjlCheckpoints ckpt, Trainer trainer, ArrayDataset data) throws Exception;
+  }
+
+  /** What is left of a training. */
+  private record End(long steps, int epoch, boolean complete, String sha256) {}
+
+  private End train(CheckpointStore where, Loop loop, boolean completeAfterClose) throws Exception {
+    try (DjlCheckpoints ckpt = DjlCheckpoints.open(CheckpointManager.in(where).run("r").seed(3));
+        Model model = Model.newInstance("m", Device.cpu());
+        NDManager manager = NDManager.newBaseManager(Device.cpu())) {
+      model.setBlock(
+          new SequentialBlock()
+              .add(Linear.builder().setUnits(8).build())
+              .add(Activation::relu)
+              .add(Linear.builder().setUnits(2).build()));
+      ArrayDataset data =
+          new ArrayDataset.Builder()
+              .setData(manager.arange(8f * 4 * BATCHES).reshape(-1, 4).div(100))
+              .optLabels(manager.arange(8f * BATCHES).mod(2))
+              .setSampling(8, true)
+              .build();
+      var config =
+          new DefaultTrainingConfig(Loss.softmaxCrossEntropyLoss())
+              .optOptimizer(Optimizer.adam().build())
+              .addTrainingListeners(TrainingListener.Defaults.basic())
+              .addTrainingListeners(ckpt.listener());
+      String sha;
+      try (Trainer trainer = model.newTrainer(config)) {
+        trainer.initialize(new Shape(8, 4));
+        loop.run(ckpt, trainer, data);
+        sha = ckpt.sha256();
+      }
+      boolean complete = completeAfterClose ? ckpt.complete() : ckpt.isComplete();
+      return new End(ckpt.progress().step(), ckpt.progress().epoch(), complete, sha);
+    }
+  }
+
+  private static Loop broken(int epochs) {
+    return (ckpt, trainer, data) -> {
+      var wrapped = ckpt.dataset(data);
+      for (int epoch = epochs - ckpt.remainingEpochs(epochs); epoch < epochs; epoch++) {
+        int taken = 0;
+        for (Batch batch : trainer.iterateDataset(wrapped)) {
+          EasyTrain.trainBatch(trainer, batch);
+          trainer.step();
+          batch.close();
+          if (++taken == TAKEN) {
+            break;
+          }
+        }
+        trainer.notifyListeners(listener -> listener.onEpoch(trainer));
+      }
+      ckpt.complete();
+    };
+  }
+
+  @Test
+  void anEpochThatWasLeftByBreakIsAnEpoch() throws Exception {
+    End unbroken = train(Stores.inMemory(), broken(3), false);
+    assertThat(unbroken.steps()).isEqualTo(3 * TAKEN);
+    End first = train(store, broken(2), false);
+    assertThat(first.epoch()).isEqualTo(2);
+    assertThat(first.complete()).isTrue();
+    End then = train(store, broken(3), false);
+    assertThat(then).isEqualTo(unbroken);
+  }
+
+  /** A loop of the user's own, by batch number, as the Javadoc of step and endEpoch says. */
+  private static Loop stepped(int epochs, int dieInValidationOf) {
+    return (ckpt, trainer, data) -> {
+      ckpt.resume(trainer);
+      for (int epoch = ckpt.progress().epoch(); epoch < epochs; epoch++) {
+        int at = 0;
+        for (Batch batch : data.getData(trainer.getManager())) {
+          if (at++ >= ckpt.progress().batch()) {
+            EasyTrain.trainBatch(trainer, batch);
+            trainer.step();
+            if (at == BATCHES) {
+              ckpt.manager().requestSave("the last batch of the epoch");
+            }
+            ckpt.step(8);
+          }
+          batch.close();
+        }
+        if (epoch == dieInValidationOf) {
+          throw new IllegalStateException("killed by the test");
+        }
+        EasyTrain.evaluateDataset(trainer, ckpt.validation(data));
+        trainer.notifyListeners(listener -> listener.onEpoch(trainer));
+        ckpt.endEpoch();
+      }
+      ckpt.complete();
+    };
+  }
+
+  @Test
+  void aSteppedLoopThatResumesBehindTheLastBatchCountsItsEpochOnce() throws Exception {
+    assertThatThrownBy(() -> train(store, stepped(3, 1), false)).hasMessage("killed by the test");
+    End resumed = train(store, stepped(3, -1), false);
+    assertThat(resumed.steps()).isEqualTo(3 * BATCHES);
+    assertThat(resumed.epoch()).isEqualTo(3);
+  }
+
+  @Test
+  void whatTheProgramFreezesOtherwiseIsTheProgramsAndWhatTheTrainingFrozeIsRestored()
+      throws Exception {
+    boolean[] seen = new boolean[2];
+    Loop freezesFirst =
+        (ckpt, trainer, data) -> {
+          trainer.getModel().getBlock().getParameters().valueAt(0).freeze(true);
+          ckpt.fit(trainer, 1, data, null);
+          trainer.getModel().getBlock().getParameters().valueAt(2).freeze(true);
+          ckpt.manager().save(new Progress(99, 1, 0, 0, Progress.Phase.AFTER_EPOCH), Map.of());
+        };
+    train(store, freezesFirst, false);
+    Loop freezesNothing =
+        (ckpt, trainer, data) -> {
+          ckpt.resume(trainer);
+          seen[0] = trainer.getModel().getBlock().getParameters().valueAt(0).requiresGradient();
+          seen[1] = trainer.getModel().getBlock().getParameters().valueAt(2).requiresGradient();
+        };
+    train(store, freezesNothing, false);
+    assertThat(seen)
+        .as("thawed by the program, frozen by the training")
+        .containsExactly(true, false);
+  }
+
+  @Test
+  void aGoalSaidAfterTheTrainerIsClosedIsRecordedAndNothingIsTrainedTwice() throws Exception {
+    Loop easy =
+        (ckpt, trainer, data) ->
+            EasyTrain.fit(trainer, ckpt.remainingEpochs(2), ckpt.dataset(data), null);
+    End first = train(store, easy, true);
+    assertThat(first.complete()).isTrue();
+    assertThat(first.steps()).isEqualTo(2 * BATCHES);
+    End again = train(store, easy, true);
+    assertThat(again).isEqualTo(first);
+  }
+
+  @Test
+  void aForgottenGoalCostsNoEpoch() throws Exception {
+    Loop easy =
+        (ckpt, trainer, data) ->
+            EasyTrain.fit(trainer, ckpt.remainingEpochs(2), ckpt.dataset(data), null);
+    End first = train(store, easy, false);
+    End again = train(store, easy, false);
+    assertThat(again.steps()).isEqualTo(first.steps()).isEqualTo(2 * BATCHES);
+    assertThat(again.sha256()).isEqualTo(first.sha256());
+  }
+}
