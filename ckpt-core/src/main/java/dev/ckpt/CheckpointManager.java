@@ -70,7 +70,14 @@ public final class CheckpointManager implements AutoCloseable {
 
   /** Takes the run over from a manager of this JVM, if one has it, and its next attempt. */
   static CheckpointManager open(CheckpointManagerBuilder.Setup setup) throws IOException {
-    return OpenRuns.open(setup.identity(), () -> new CheckpointManager(setup));
+    CheckpointManager manager = OpenRuns.open(setup.identity(), () -> new CheckpointManager(setup));
+    if (manager.completed().isPresent() && OpenRuns.completedHere(setup.identity())) {
+      log.warn(
+          "run '{}' was completed by this very process and is opened again: what is trained now"
+              + " goes on from its end. To train another model, give it a run name of its own.",
+          manager.run());
+    }
+    return manager;
   }
 
   private CheckpointManager(CheckpointManagerBuilder.Setup setup) throws IOException {
@@ -102,12 +109,6 @@ public final class CheckpointManager implements AutoCloseable {
     } catch (Throwable e) {
       taken.release();
       throw e;
-    }
-    if (taken.completed().isPresent() && OpenRuns.completedHere(setup.identity())) {
-      log.warn(
-          "run '{}' was completed by this very process and is opened again: what is trained now"
-              + " goes on from its end. To train another model, give it a run name of its own.",
-          run());
     }
   }
 

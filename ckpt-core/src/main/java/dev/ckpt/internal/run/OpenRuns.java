@@ -15,7 +15,6 @@ import org.slf4j.LoggerFactory;
 public final class OpenRuns {
   private static final Logger log = LoggerFactory.getLogger(OpenRuns.class);
   private static final Map<String, Holder> OPEN = new ConcurrentHashMap<>();
-
   private static final Set<String> COMPLETED = ConcurrentHashMap.newKeySet();
 
   private OpenRuns() {}
@@ -46,6 +45,15 @@ public final class OpenRuns {
     }
   }
 
+  /** What an old manager still had to report is its own user's, not the one's who opens now. */
+  private static void close(String run, AutoCloseable before) {
+    try {
+      before.close();
+    } catch (Exception e) {
+      log.warn("'{}' is opened again; closing it reported: {}", run, e.toString());
+    }
+  }
+
   /** Remembers that this process has completed it. */
   public static void completed(String run) {
     COMPLETED.add(run);
@@ -54,15 +62,6 @@ public final class OpenRuns {
   /** Whether this process has completed it. */
   public static boolean completedHere(String run) {
     return COMPLETED.contains(run);
-  }
-
-  /** What an old manager still had to report is its own user's, not the one's who opens now. */
-  private static void close(String run, AutoCloseable before) {
-    try {
-      before.close();
-    } catch (Exception e) {
-      log.warn("'{}' is opened again; closing it reported: {}", run, e.toString());
-    }
   }
 
   /** Forgets it. */

@@ -367,11 +367,16 @@ public final class Saver {
    * @return what became of it; empty if there was none
    */
   public Optional<SaveHandle> drain() {
-    SaveTask task = current;
-    if (task != null && !task.decided() && !settle(task, false)) {
-      giveUp(task);
+    cut.lock();
+    try {
+      SaveTask task = current;
+      if (task != null && !task.decided() && !settle(task, false)) {
+        giveUp(task);
+      }
+      return Optional.ofNullable(task);
+    } finally {
+      cut.unlock();
     }
-    return Optional.ofNullable(task);
   }
 
   /** How many periodic saves were skipped because one was in flight. */
