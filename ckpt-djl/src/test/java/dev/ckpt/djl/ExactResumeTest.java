@@ -11,6 +11,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 class ExactResumeTest {
@@ -66,9 +67,10 @@ class ExactResumeTest {
     assertThat(resumed.epochs).isEqualTo(whole.epochs).isNotEmpty();
   }
 
-  @Test
-  void everyBatchIsAGoodPlaceToDie() {
-    Setup setup = Setup.plain().savingEvery(1);
+  @ParameterizedTest
+  @EnumSource(names = {"FIT", "STEP"})
+  void everyBatchIsAGoodPlaceToDie(Loop loop) {
+    Setup setup = Setup.plain().with(loop).savingEvery(1);
     Log whole = new SmallTraining(setup).run();
     SmallTraining killed = new SmallTraining(setup);
 

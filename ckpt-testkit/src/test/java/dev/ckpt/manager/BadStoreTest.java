@@ -255,6 +255,21 @@ class BadStoreTest {
   }
 
   @Test
+  void theCleanUpOfAFailedSaveNeverTouchesItsRetry() {
+    try (CheckpointManager ckpt = toy().deadline(Duration.ofSeconds(20)).open()) {
+      ckpt.resume();
+      store.on(Operation.CREATE).nth(1).fails();
+      store.on(Operation.LIST).key("**/votes/**").takes(Duration.ofMillis(300));
+      store.on(Operation.LIST).key("**/data/**").takes(Duration.ofMillis(300));
+      assertThatThrownBy(() -> step(ckpt).join()).isInstanceOf(CheckpointException.class);
+      ckpt.save(Progress.step(state.counter), Map.of()).join();
+      assertThat(ckpt.complete(Map.of("steps", 1L))).isTrue();
+    }
+    store.heal();
+    assertThat(restored()).isEqualTo(state);
+  }
+
+  @Test
   void aWriteThatFailsOnceIsTriedAgainFromStaging() {
     try (CheckpointManager ckpt = toy().retries(2).deadline(Duration.ofSeconds(10)).open()) {
       ckpt.resume();

@@ -239,12 +239,13 @@ final class SaveTask implements Runnable, SaveHandle {
     } catch (Throwable e) {
       failure = new CheckpointException.SaveFailed(id + " was not saved: " + describe(e), e);
     }
-    boolean lost = phase.getAndSet(Phase.ENDED) == Phase.GIVEN_UP;
-    if (!lost) {
-      failed = failure;
-    }
     if (failure != null) {
       state.giveUp("the save has failed: " + failure.getMessage());
+      // before anybody hears of the failure, and may save the same id again under the same keys
+      cleanUp(failure, phase.get() == Phase.GIVEN_UP);
+    }
+    if (phase.getAndSet(Phase.ENDED) != Phase.GIVEN_UP) {
+      failed = failure;
     }
     state.leave();
     // whoever waits for the handle finds everything that follows from it already under way
@@ -259,7 +260,6 @@ final class SaveTask implements Runnable, SaveHandle {
       CheckpointException reason = failure;
       failLater(reason);
       event.outcome = failure.getClass().getSimpleName();
-      cleanUp(failure, lost);
     }
     event.id = id.toString();
     event.commit();
