@@ -102,7 +102,7 @@ public final class CheckpointManager implements AutoCloseable {
               setup.options(),
               setup.pool(),
               Collections.unmodifiableMap(parts),
-              setup.house(),
+              setup.house().completions(),
               this::committed);
       this.signal = new StopSignal(setup.stopGrace(), () -> end(EndRecord.STOPPED, Map.of()));
       signal.install();

@@ -30,6 +30,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -425,6 +426,20 @@ class BadStoreTest {
     }
     System.out.println("crashed at each of " + (at - 1) + " store calls: 0 violations");
     assertThat(at).isGreaterThan(20);
+  }
+
+  @Test
+  void aCleanUpThatHangsHoldsUpNeitherHandlesNorTheRecordOfTheEnd() throws Exception {
+    Gate cleaning = store.on(Operation.SWEEP).hangs();
+    try (CheckpointManager ckpt = toy().deadline(Duration.ofSeconds(3)).open()) {
+      ckpt.resume();
+      cleaning.awaitArrivals(1, Duration.ofSeconds(10));
+      SaveHandle handle = step(ckpt);
+      handle.staged().toCompletableFuture().get(2, TimeUnit.SECONDS);
+      handle.join();
+      assertThat(ckpt.complete(Map.of("steps", 1L))).isTrue();
+      cleaning.release();
+    }
   }
 
   @Test

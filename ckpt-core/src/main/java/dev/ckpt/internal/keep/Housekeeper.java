@@ -20,13 +20,15 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One daemon thread for what nobody waits for: listeners, retention, completions of handles. What
- * fails here is logged and harms nothing.
+ * Daemon threads for what nobody waits for: one for listeners and retention, one for completions of
+ * handles. What fails here is logged and harms nothing.
  */
-public final class Housekeeper implements Executor, AutoCloseable {
+public final class Housekeeper implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Housekeeper.class);
 
+  private final ThreadFactory threads;
   private final ThreadPoolExecutor thread;
+  private final ThreadPoolExecutor completions;
   private final List<CheckpointListener> listeners;
   private final Set<Class<?>> warned = new HashSet<>();
 
@@ -34,9 +36,17 @@ public final class Housekeeper implements Executor, AutoCloseable {
    * @param listeners told of events, in this order
    */
   public Housekeeper(ThreadFactory threads, List<CheckpointListener> listeners) {
-    this.thread =
-        new ThreadPoolExecutor(1, 1, 0, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), threads);
+    this.threads = threads;
+    this.thread = single(threads);
+    this.completions = single(threads);
     this.listeners = List.copyOf(listeners);
+  }
+
+  private static ThreadPoolExecutor single(ThreadFactory threads) {
+    ThreadPoolExecutor executor =
+        new ThreadPoolExecutor(1, 1, 1, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), threads);
+    executor.allowCoreThreadTimeOut(true);
+    return executor;
   }
 
   /** A piece of work that may fail. */
@@ -48,12 +58,12 @@ public final class Housekeeper implements Executor, AutoCloseable {
   /** Does it when its turn comes. */
   public void later(String what, Chore chore) {
     execute(
+        thread,
         () -> {
           try {
             chore.run();
           } catch (IOException | RuntimeException e) {
-            log.warn(
-                "{} failed, and is tried again after the next checkpoint: {}", what, e.toString());
+            log.warn("{} failed; training and saves go on: {}", what, e.toString());
             log.debug("{} failed", what, e);
           }
         });
@@ -72,10 +82,14 @@ public final class Housekeeper implements Executor, AutoCloseable {
     }
   }
 
-  @Override
-  public void execute(Runnable task) {
+  /** Where handles complete: never behind a chore or a listener that hangs. */
+  public Executor completions() {
+    return task -> execute(completions, task);
+  }
+
+  private static void execute(Executor executor, Runnable task) {
     try {
-      thread.execute(task);
+      executor.execute(task);
     } catch (RejectedExecutionException e) {
       // closed: a completion must still reach its handle
       task.run();
@@ -83,8 +97,8 @@ public final class Housekeeper implements Executor, AutoCloseable {
   }
 
   /**
-   * Does something on this thread and waits for it, at most that long: for calls into a store that
-   * may hang.
+   * Does something on a thread of its own and waits for it, at most that long: for calls into a
+   * store that may hang.
    *
    * @throws TimeoutException if it is not done by then; it may still be done later
    * @throws IOException what it threw
@@ -92,7 +106,7 @@ public final class Housekeeper implements Executor, AutoCloseable {
   public <T> T within(Duration deadline, Callable<T> work)
       throws TimeoutException, IOException, InterruptedException {
     FutureTask<T> task = new FutureTask<>(work);
-    execute(task);
+    threads.newThread(task).start();
     try {
       return task.get(deadline.toNanos(), TimeUnit.NANOSECONDS);
     } catch (ExecutionException e) {
@@ -110,6 +124,7 @@ public final class Housekeeper implements Executor, AutoCloseable {
   @Override
   public void close() {
     thread.shutdown();
+    completions.shutdown();
   }
 
   /** Waits for the queue to empty after {@link #close()}. */
