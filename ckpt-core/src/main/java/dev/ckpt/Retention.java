@@ -10,6 +10,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.Collectors;
 
 /**
  * Says which checkpoints to keep. A pure function; the newest that verifies, pinned ones and those
@@ -29,6 +30,11 @@ public interface Retention {
    * @return the ones to keep, a subset
    */
   Set<Checkpoint> keep(List<Checkpoint> committed);
+
+  /** The metrics it looks at: one that no checkpoint has is a typo, and is warned about. */
+  default Set<String> metrics() {
+    return Set.of();
+  }
 
   /** Which end of a metric's scale is the good one. */
   enum Mode {
@@ -72,13 +78,22 @@ public interface Retention {
     Comparator<Checkpoint> byValue = Comparator.comparingDouble(value);
     Comparator<Checkpoint> bestFirst =
         (mode == Mode.MAX ? byValue.reversed() : byValue).thenComparing(oldestFirst().reversed());
-    return committed ->
-        setOf(
+    return new Retention() {
+      @Override
+      public Set<Checkpoint> keep(List<Checkpoint> committed) {
+        return setOf(
             finite(committed).stream()
                 .filter(c -> Double.isFinite(value.applyAsDouble(c)))
                 .sorted(bestFirst)
                 .limit(n)
                 .toList());
+      }
+
+      @Override
+      public Set<String> metrics() {
+        return Set.of(metric);
+      }
+    };
   }
 
   /**
@@ -106,10 +121,20 @@ public interface Retention {
   /** What one of them keeps; with none, nothing. */
   static Retention anyOf(Retention... policies) {
     List<Retention> all = List.of(policies);
-    return committed -> {
-      List<Checkpoint> kept = new ArrayList<>();
-      all.forEach(policy -> kept.addAll(policy.keep(committed)));
-      return setOf(kept);
+    return new Retention() {
+      @Override
+      public Set<Checkpoint> keep(List<Checkpoint> committed) {
+        List<Checkpoint> kept = new ArrayList<>();
+        all.forEach(policy -> kept.addAll(policy.keep(committed)));
+        return setOf(kept);
+      }
+
+      @Override
+      public Set<String> metrics() {
+        return all.stream()
+            .flatMap(policy -> policy.metrics().stream())
+            .collect(Collectors.toUnmodifiableSet());
+      }
     };
   }
 

@@ -280,4 +280,15 @@ class RetentionTest {
               .isEqualTo(union);
         });
   }
+
+  @Test
+  void aPolicySaysWhichMetricsItLooksAt() {
+    Retention any =
+        Retention.anyOf(
+            Retention.latest(2),
+            Retention.best("loss", Retention.Mode.MIN, 1),
+            Retention.best("accuracy", Retention.Mode.MAX, 1));
+    assertThat(any.metrics()).containsExactlyInAnyOrder("loss", "accuracy");
+    assertThat(Retention.latest(1).metrics()).isEmpty();
+  }
 }

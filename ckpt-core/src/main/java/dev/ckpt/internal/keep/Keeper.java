@@ -2,6 +2,7 @@ package dev.ckpt.internal.keep;
 
 import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointException;
+import dev.ckpt.Progress;
 import dev.ckpt.Retention;
 import dev.ckpt.internal.commit.Committer;
 import dev.ckpt.internal.commit.Keys;
@@ -59,6 +60,7 @@ public final class Keeper {
 
   private final TreeMap<CheckpointId, Manifest.Commit> live = new TreeMap<>();
   private Optional<CheckpointId> verified = Optional.empty();
+  private boolean metricsWarned;
 
   /**
    * @param attempt the one that deletes; a newer one stops it
@@ -111,7 +113,25 @@ public final class Keeper {
     if (run.manifest(id).orElse(null) instanceof Manifest.Commit commit) {
       live.put(id, commit);
     }
+    warnOfUnknownMetrics(checkpoint);
     apply();
+  }
+
+  /** The end of an epoch has all metrics that there will be. */
+  private void warnOfUnknownMetrics(Checkpoint checkpoint) {
+    Set<String> unknown = new TreeSet<>(policy.metrics());
+    unknown.removeAll(checkpoint.metrics().keySet());
+    if (!unknown.isEmpty()
+        && !metricsWarned
+        && !checkpoint.metrics().isEmpty()
+        && checkpoint.progress().phase() == Progress.Phase.AFTER_EPOCH) {
+      metricsWarned = true;
+      log.warn(
+          "the retention policy looks at {}, which {} does not have; it has {}",
+          unknown,
+          checkpoint.id(),
+          new TreeSet<>(checkpoint.metrics().keySet()));
+    }
   }
 
   /** Applies the policy. */
