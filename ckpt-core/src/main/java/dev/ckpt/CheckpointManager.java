@@ -51,6 +51,8 @@ import org.slf4j.LoggerFactory;
  */
 public final class CheckpointManager implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(CheckpointManager.class);
+  private static final Duration A_MOMENT = Duration.ofMillis(200);
+  private static final Duration AT_EXIT = Duration.ofSeconds(2);
   private static final Duration SWEEP_GRACE = Duration.ofMinutes(10);
 
   private final CheckpointManagerBuilder.Setup setup;
@@ -66,6 +68,7 @@ public final class CheckpointManager implements AutoCloseable {
   private @Nullable String poisoned;
   private @Nullable Keeper keeper;
   private volatile boolean ended;
+  private boolean endTried;
   private volatile boolean closed;
 
   /** Takes the run over from a manager of this JVM, if one has it, and its next attempt. */
@@ -104,7 +107,8 @@ public final class CheckpointManager implements AutoCloseable {
               Collections.unmodifiableMap(parts),
               setup.house().completions(),
               this::committed);
-      this.signal = new StopSignal(setup.stopGrace(), () -> end(EndRecord.STOPPED, Map.of()));
+      this.signal =
+          new StopSignal(setup.stopGrace(), () -> end(EndRecord.STOPPED, Map.of(), AT_EXIT));
       signal.install();
     } catch (Throwable e) {
       taken.release();
@@ -213,7 +217,9 @@ public final class CheckpointManager implements AutoCloseable {
         attempt(),
         setup.store().uri(),
         from,
-        taken.candidates().why(),
+        restored.isPresent() || setup.how() instanceof Resume.Never
+            ? taken.candidates().why()
+            : "nothing was committed yet",
         seed());
     Keeper made =
         new Keeper(
@@ -302,7 +308,7 @@ public final class CheckpointManager implements AutoCloseable {
     }
     signal.idle();
     OpenRuns.completed(setup.identity());
-    return end(EndRecord.COMPLETED, goal);
+    return end(EndRecord.COMPLETED, goal, setup.options().deadline());
   }
 
   /** The goal with which this branch had been completed when this manager was opened. */
@@ -333,22 +339,18 @@ public final class CheckpointManager implements AutoCloseable {
   }
 
   private void finish() {
-    saver.close();
-    end(EndRecord.CLOSED, Map.of());
+    long start = System.nanoTime();
+    saver.close(left(start));
+    end(EndRecord.CLOSED, Map.of(), left(start));
     setup.house().close();
-    try {
-      if (!setup.house().awaitEnd(setup.options().deadline())) {
-        log.warn("the store still hangs; what is left to clean up waits for the next start");
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
+    if (!setup.house().awaitEnd(left(start))) {
+      log.warn("the store still hangs; what is left to clean up waits for the next start");
     }
     signal.close();
     OpenRuns.closed(setup.identity(), this);
-    try (Closeable lock = taken::release;
-        Closeable store = setup.ownsStore() ? setup.store() : () -> {}) {
-      log.debug("closing {} and {}", lock, store);
-    } catch (IOException e) {
+    try {
+      setup.house().within(left(start), this::letGo);
+    } catch (IOException | TimeoutException e) {
       log.warn("run '{}' was not closed cleanly: {}", run(), e.toString());
     }
     List<CheckpointException> failures = failures();
@@ -365,6 +367,21 @@ public final class CheckpointManager implements AutoCloseable {
     saver.reportPending();
   }
 
+  /** What is left of the deadline, but always a moment for a store that answers. */
+  private Duration left(long start) {
+    Duration left = setup.options().deadline().minusNanos(System.nanoTime() - start);
+    return left.compareTo(A_MOMENT) < 0 ? A_MOMENT : left;
+  }
+
+  private boolean letGo() throws IOException {
+    try (Closeable lock = taken::release;
+        Closeable store = setup.ownsStore() ? setup.store() : () -> {}) {
+      log.debug("closing {} and {}", lock, store);
+    }
+    setup.pool().close();
+    return true;
+  }
+
   private void committed(Checkpoint checkpoint) {
     Keeper keeping = keeper;
     if (keeping != null) {
@@ -372,16 +389,18 @@ public final class CheckpointManager implements AutoCloseable {
     }
   }
 
-  private synchronized boolean end(String how, Map<String, Long> goal) {
-    if (ended || !resumed) {
+  /** Says how the attempt ended, once: a try that got no answer may still be under way. */
+  private synchronized boolean end(String how, Map<String, Long> goal, Duration atMost) {
+    if (ended || endTried || !resumed) {
       return ended;
     }
+    endTried = true;
     EndRecord record = new EndRecord(attempt(), how, goal, setup.options().clock().instant());
     try {
       setup
           .house()
           .within(
-              setup.options().deadline(),
+              atMost,
               () -> {
                 taken.log().ended(record);
                 return true;
@@ -389,8 +408,6 @@ public final class CheckpointManager implements AutoCloseable {
       ended = true;
     } catch (IOException | TimeoutException | RuntimeException e) {
       log.warn("run '{}': how it ended could not be recorded: {}", run(), e.toString());
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
     }
     return ended;
   }

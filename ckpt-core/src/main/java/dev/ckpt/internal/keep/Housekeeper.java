@@ -1,5 +1,6 @@
 package dev.ckpt.internal.keep;
 
+import dev.ckpt.internal.run.Uninterruptibly;
 import dev.ckpt.spi.CheckpointListener;
 import java.io.IOException;
 import java.time.Duration;
@@ -7,7 +8,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Callable;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -57,16 +57,19 @@ public final class Housekeeper implements AutoCloseable {
 
   /** Does it when its turn comes. */
   public void later(String what, Chore chore) {
-    execute(
-        thread,
-        () -> {
-          try {
-            chore.run();
-          } catch (IOException | RuntimeException e) {
-            log.warn("{} failed; training and saves go on: {}", what, e.toString());
-            log.debug("{} failed", what, e);
-          }
-        });
+    try {
+      thread.execute(
+          () -> {
+            try {
+              chore.run();
+            } catch (IOException | RuntimeException e) {
+              log.warn("{} failed; training and saves go on: {}", what, e.toString());
+              log.debug("{} failed", what, e);
+            }
+          });
+    } catch (RejectedExecutionException e) {
+      log.debug("{} is left to the next start: this one is closed", what);
+    }
   }
 
   /** Tells every listener; what one throws does not keep the event from the next. */
@@ -84,16 +87,14 @@ public final class Housekeeper implements AutoCloseable {
 
   /** Where handles complete: never behind a chore or a listener that hangs. */
   public Executor completions() {
-    return task -> execute(completions, task);
-  }
-
-  private static void execute(Executor executor, Runnable task) {
-    try {
-      executor.execute(task);
-    } catch (RejectedExecutionException e) {
-      // closed: a completion must still reach its handle
-      task.run();
-    }
+    return task -> {
+      try {
+        completions.execute(task);
+      } catch (RejectedExecutionException e) {
+        // closed: a completion must still reach its handle
+        task.run();
+      }
+    };
   }
 
   /**
@@ -103,13 +104,15 @@ public final class Housekeeper implements AutoCloseable {
    * @throws TimeoutException if it is not done by then; it may still be done later
    * @throws IOException what it threw
    */
-  public <T> T within(Duration deadline, Callable<T> work)
-      throws TimeoutException, IOException, InterruptedException {
+  public <T> T within(Duration deadline, Callable<T> work) throws TimeoutException, IOException {
     FutureTask<T> task = new FutureTask<>(work);
     threads.newThread(task).start();
     try {
-      return task.get(deadline.toNanos(), TimeUnit.NANOSECONDS);
-    } catch (ExecutionException e) {
+      return Uninterruptibly.<T, Exception>await(
+          deadline.toNanos(), left -> task.get(left, TimeUnit.NANOSECONDS));
+    } catch (TimeoutException e) {
+      throw e;
+    } catch (Exception e) {
       if (e.getCause() instanceof IOException failure) {
         throw failure;
       }
@@ -128,7 +131,8 @@ public final class Housekeeper implements AutoCloseable {
   }
 
   /** Waits for the queue to empty after {@link #close()}. */
-  public boolean awaitEnd(Duration deadline) throws InterruptedException {
-    return thread.awaitTermination(deadline.toNanos(), TimeUnit.NANOSECONDS);
+  public boolean awaitEnd(Duration deadline) {
+    return Uninterruptibly.await(
+        deadline.toNanos(), left -> thread.awaitTermination(left, TimeUnit.NANOSECONDS));
   }
 }

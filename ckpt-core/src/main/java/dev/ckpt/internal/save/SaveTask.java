@@ -8,6 +8,7 @@ import dev.ckpt.SaveHandle;
 import dev.ckpt.internal.commit.Committer;
 import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.commit.RunLog;
+import dev.ckpt.internal.run.Uninterruptibly;
 import dev.ckpt.internal.shard.ChecksumOutput;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.Manifest;
@@ -20,6 +21,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
@@ -72,7 +74,7 @@ final class SaveTask implements Runnable, SaveHandle {
   private final Instant savedAt;
   private final Map<String, Double> metrics;
   private final StagedState state;
-  private final List<CheckpointId> abortFirst;
+  private final Set<CheckpointId> abortFirst;
   private final Consumer<SaveTask> ended;
 
   private final CompletableFuture<Void> staged = new CompletableFuture<>();
@@ -94,7 +96,7 @@ final class SaveTask implements Runnable, SaveHandle {
       Progress progress,
       Map<String, Double> metrics,
       StagedState state,
-      List<CheckpointId> abortFirst,
+      Set<CheckpointId> abortFirst,
       Consumer<SaveTask> ended) {
     this.run = run;
     this.id = id;
@@ -103,7 +105,7 @@ final class SaveTask implements Runnable, SaveHandle {
     this.savedAt = run.options().clock().instant();
     this.metrics = Map.copyOf(metrics);
     this.state = state;
-    this.abortFirst = List.copyOf(abortFirst);
+    this.abortFirst = abortFirst;
     this.ended = ended;
   }
 
@@ -172,15 +174,19 @@ final class SaveTask implements Runnable, SaveHandle {
   }
 
   /** Waits for the outcome at most that long. */
-  boolean await(long nanos) throws InterruptedException {
-    try {
-      outcome.get(Math.max(0, nanos), TimeUnit.NANOSECONDS);
-    } catch (ExecutionException e) {
-      return true;
-    } catch (TimeoutException e) {
-      return false;
-    }
-    return true;
+  boolean await(long nanos) {
+    return Uninterruptibly.await(
+        nanos,
+        left -> {
+          try {
+            outcome.get(left, TimeUnit.NANOSECONDS);
+          } catch (ExecutionException e) {
+            return true;
+          } catch (TimeoutException e) {
+            return false;
+          }
+          return true;
+        });
   }
 
   /** Nanoseconds since a byte last moved. */
@@ -249,7 +255,11 @@ final class SaveTask implements Runnable, SaveHandle {
     }
     state.leave();
     // whoever waits for the handle finds everything that follows from it already under way
-    ended.accept(this);
+    try {
+      ended.accept(this);
+    } catch (RuntimeException e) {
+      log.warn("{}: what follows from it failed", id, e);
+    }
     Checkpoint checkpoint = result;
     if (checkpoint != null) {
       outcome.complete(checkpoint);
@@ -268,6 +278,7 @@ final class SaveTask implements Runnable, SaveHandle {
   private Manifest.Commit save() throws IOException, InterruptedException {
     for (CheckpointId lost : abortFirst) {
       run.committer().abort(lost, "given up by the process that saved it");
+      abortFirst.remove(lost);
     }
     run.log().checkNotFenced(run.attempt());
     ShardEntry shard = writeShard();

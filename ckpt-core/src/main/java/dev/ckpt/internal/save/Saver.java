@@ -9,15 +9,17 @@ import dev.ckpt.Progress;
 import dev.ckpt.SaveHandle;
 import dev.ckpt.internal.commit.Committer;
 import dev.ckpt.internal.commit.RunLog;
+import dev.ckpt.internal.run.Uninterruptibly;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.spi.CheckpointStore;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
@@ -44,7 +46,7 @@ public final class Saver {
   private final Consumer<Checkpoint> onCommit;
   private final FailureLog failures;
   private final SpecNames names = new SpecNames();
-  private final List<CheckpointId> givenUp = new ArrayList<>();
+  private final Set<CheckpointId> givenUp = ConcurrentHashMap.newKeySet();
 
   private final ReentrantLock cut = new ReentrantLock();
   private volatile boolean closed;
@@ -158,18 +160,16 @@ public final class Saver {
    * Finishes the save in flight, from any thread; nothing is saved afterwards. A training thread
    * that does not leave its cut within the deadline is left alone: what it writes is fenced.
    */
-  public void close() {
+  public void close(Duration atMost) {
     closed = true;
-    try {
-      if (cut.tryLock(options.deadline().toNanos(), TimeUnit.NANOSECONDS)) {
-        try {
-          drain();
-        } finally {
-          cut.unlock();
-        }
+    boolean held =
+        Uninterruptibly.await(atMost.toNanos(), left -> cut.tryLock(left, TimeUnit.NANOSECONDS));
+    if (held) {
+      try {
+        drain();
+      } finally {
+        cut.unlock();
       }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
     }
   }
 
@@ -233,19 +233,15 @@ public final class Saver {
     long deadline = options.deadline().toNanos();
     if (!periodic) {
       long start = System.nanoTime();
-      try {
-        while (!task.decided()) {
-          long left = deadline - (System.nanoTime() - start);
-          long untilStuck = deadline - task.standstill();
-          if (left <= 0 || untilStuck <= 0) {
-            break;
-          }
-          if (task.await(Math.min(left, untilStuck))) {
-            return true;
-          }
+      while (!task.decided()) {
+        long left = deadline - (System.nanoTime() - start);
+        long untilStuck = deadline - task.standstill();
+        if (left <= 0 || untilStuck <= 0) {
+          break;
         }
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
+        if (task.await(Math.min(left, untilStuck))) {
+          return true;
+        }
       }
     }
     if (task.decided()) {
@@ -259,10 +255,14 @@ public final class Saver {
   }
 
   private void giveUp(SaveTask task) {
+    String why =
+        task.standstill() >= options.deadline().toNanos()
+            ? ": the store has not moved for "
+            : ": it was not finished within ";
     if (task.giveUp(
         "gave up the save of "
             + task.id()
-            + ": the store has not moved for "
+            + why
             + options.deadline()
             + "; its memory is set aside until the store answers")) {
       givenUp.add(task.checkpointId());
@@ -307,12 +307,13 @@ public final class Saver {
           e instanceof CheckpointException known
               ? known
               : new CheckpointException.SaveFailed(id + ": the capture failed: " + e, e);
-      if (running) {
-        task.giveUp(String.valueOf(failure.getMessage()));
-      } else {
+      if (!running) {
         task.failCapture(failure);
-      }
-      failures.failed(failure);
+        failures.failed(failure);
+      } else if (!state.stopped()) {
+        task.giveUp(String.valueOf(failure.getMessage()));
+        failures.failed(failure);
+      } // else the writer has stopped this side, and reports why itself
     } finally {
       state.leave();
       event.id = id.toString();
@@ -354,7 +355,7 @@ public final class Saver {
   private SaveTask refused(CheckpointId id, String why) {
     StagedState nothing = new StagedState(pool, names, options.header(), 0);
     SaveTask task =
-        new SaveTask(run, id, parent(), Progress.START, Map.of(), nothing, List.of(), done -> {});
+        new SaveTask(run, id, parent(), Progress.START, Map.of(), nothing, Set.of(), done -> {});
     CheckpointException failure = new CheckpointException.SaveFailed(why, null);
     task.failCapture(failure);
     failures.failed(failure);

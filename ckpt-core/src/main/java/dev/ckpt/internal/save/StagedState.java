@@ -205,17 +205,12 @@ final class StagedState implements ShardFormat.Contents {
   private StagingPool.Segment nextSegment() {
     StagingPool.Segment segment = pool.tryAcquire();
     long start = System.nanoTime();
-    try {
-      while (segment == null && streaming && System.nanoTime() - start < waitNanos) {
-        // in slices: the writer that would free a segment may have failed
-        segment = pool.acquire(Math.min(waitNanos, SLICE_NANOS));
-        if (segment == null) {
-          requireGoing();
-        }
+    while (segment == null && streaming && System.nanoTime() - start < waitNanos) {
+      // in slices: the writer that would free a segment may have failed
+      segment = pool.acquire(Math.min(waitNanos, SLICE_NANOS));
+      if (segment == null) {
+        requireGoing();
       }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new CheckpointException.SaveFailed("interrupted while staging", e);
     }
     if (segment == null
         && !streaming
@@ -369,6 +364,16 @@ final class StagedState implements ShardFormat.Contents {
     }
   }
 
+  /** Whether somebody made both sides stop. */
+  boolean stopped() {
+    lock.lock();
+    try {
+      return givenUp != null;
+    } finally {
+      lock.unlock();
+    }
+  }
+
   /** One side has touched its last byte. The segments go back with the last side. */
   void leave() {
     lock.lock();
@@ -376,6 +381,11 @@ final class StagedState implements ShardFormat.Contents {
       if (--sides == 0) {
         releaseBefore(segments.size());
         segments.clear();
+        // handles outlive their state: what the sources hold must not stay with them
+        columns.clear();
+        pending.clear();
+        specs = null;
+        encodedValues = ByteBuffer.allocate(0);
       }
     } finally {
       lock.unlock();

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.management.BufferPoolMXBean;
 import java.lang.management.ManagementFactory;
+import java.lang.ref.SoftReference;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
@@ -14,6 +15,8 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -39,8 +42,35 @@ public final class StagingMemory implements StagingPool.Source {
     return Runtime.getRuntime().maxMemory();
   }
 
+  /**
+   * Memory of managers that were closed, for the next one in this JVM: of several trainings one
+   * after the other each would else leave a state's worth behind until a collection.
+   */
+  private static SoftReference<Queue<ByteBuffer>> spare =
+      new SoftReference<>(new ConcurrentLinkedQueue<>());
+
+  private static Queue<ByteBuffer> spare() {
+    synchronized (StagingMemory.class) {
+      Queue<ByteBuffer> queue = spare.get();
+      if (queue == null) {
+        queue = new ConcurrentLinkedQueue<>();
+        spare = new SoftReference<>(queue);
+      }
+      return queue;
+    }
+  }
+
+  @Override
+  public void giveBack(ByteBuffer memory) {
+    spare().add(memory.clear());
+  }
+
   @Override
   public synchronized ByteBuffer allocate(int bytes) {
+    ByteBuffer used = spare().poll();
+    if (used != null && used.capacity() == bytes) {
+      return used;
+    }
     if (directLimit() - directUsed() - LEFT_FOR_OTHERS >= bytes) {
       try {
         return ByteBuffer.allocateDirect(bytes);

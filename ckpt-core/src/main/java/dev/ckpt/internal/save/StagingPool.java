@@ -26,6 +26,9 @@ public final class StagingPool {
 
     /** A new buffer of {@code bytes}, off the heap; called with no lock of the pool's held. */
     ByteBuffer allocate(int bytes);
+
+    /** Takes back a buffer that it allocated and nobody uses any more. */
+    default void giveBack(ByteBuffer memory) {}
   }
 
   /** One piece of staging memory, with a view for the one that fills it and one for the reader. */
@@ -45,6 +48,7 @@ public final class StagingPool {
   private final Source source;
   private final int most;
   private int made;
+  private int preparing;
 
   /**
    * @param budget most bytes ever allocated, rounded down to segments, at least one
@@ -73,7 +77,7 @@ public final class StagingPool {
   long available() {
     lock.lock();
     try {
-      return (long) (most - made + idle.size()) * SEGMENT_BYTES;
+      return (long) (most - made + idle.size() + preparing) * SEGMENT_BYTES;
     } finally {
       lock.unlock();
     }
@@ -83,6 +87,9 @@ public final class StagingPool {
   @Nullable Segment tryAcquire() {
     lock.lock();
     try {
+      while (idle.isEmpty() && made == most && preparing > 0) {
+        released.awaitUninterruptibly(); // no longer than it takes to allocate one
+      }
       Segment segment = idle.pollLast();
       if (segment != null) {
         return segment;
@@ -118,7 +125,17 @@ public final class StagingPool {
    */
   public void prepare(long bytes) {
     while (reserve(bytes)) {
-      release(make());
+      try {
+        release(make());
+      } finally {
+        lock.lock();
+        try {
+          preparing--;
+          released.signalAll();
+        } finally {
+          lock.unlock();
+        }
+      }
     }
   }
 
@@ -129,32 +146,58 @@ public final class StagingPool {
         return false;
       }
       made++;
+      preparing++;
       return true;
     } finally {
       lock.unlock();
     }
   }
 
-  /** A segment, waiting for one at most that long; null if none came. */
-  @Nullable Segment acquire(long nanos) throws InterruptedException {
+  /** A segment, waiting for one at most that long, interrupted or not; null if none came. */
+  @Nullable Segment acquire(long nanos) {
     long deadline = System.nanoTime() + nanos;
-    while (true) {
-      Segment segment = tryAcquire();
-      if (segment != null) {
-        return segment;
-      }
-      lock.lock();
-      try {
+    boolean interrupted = false;
+    try {
+      while (true) {
+        Segment segment = tryAcquire();
         long left = deadline - System.nanoTime();
-        if (left <= 0) {
-          return null;
+        if (segment != null || left <= 0) {
+          return segment;
         }
-        if (idle.isEmpty()) {
-          released.awaitNanos(Math.min(left, TimeUnit.SECONDS.toNanos(1)));
+        try {
+          awaitRelease(left);
+        } catch (InterruptedException e) {
+          interrupted = true;
         }
-      } finally {
-        lock.unlock();
       }
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  private void awaitRelease(long nanos) throws InterruptedException {
+    lock.lock();
+    try {
+      if (idle.isEmpty()) {
+        released.awaitNanos(Math.min(nanos, TimeUnit.SECONDS.toNanos(1)));
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Gives the idle segments back to their source; segments in use stay what they are. */
+  public void close() {
+    lock.lock();
+    try {
+      for (Segment segment = idle.poll(); segment != null; segment = idle.poll()) {
+        made--;
+        source.giveBack(segment.writer);
+      }
+    } finally {
+      lock.unlock();
     }
   }
 

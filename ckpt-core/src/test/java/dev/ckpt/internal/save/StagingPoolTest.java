@@ -24,7 +24,7 @@ class StagingPoolTest {
   }
 
   @Test
-  void theBudgetIsNeverExceeded() throws InterruptedException {
+  void theBudgetIsNeverExceeded() {
     StagingPool pool = pool(3 * SEGMENT + 1);
     for (int i = 0; i < 3; i++) {
       assertThat(pool.tryAcquire()).isNotNull();
