@@ -39,6 +39,7 @@ import org.slf4j.LoggerFactory;
  *     simulation.advance();
  *     ckpt.offer(Moment.Kind.STEP, Progress.step(++step), Map::of);
  *   }
+ *   ckpt.offer(Moment.Kind.COMPLETION, Progress.step(step), Map::of);
  *   ckpt.complete(Map.of("steps", step));
  * }
  * }</pre>
@@ -256,7 +257,7 @@ public final class CheckpointManager implements AutoCloseable {
     try {
       save = saver.offer(stop ? Moment.Kind.STOP : kind, progress, request != null, metrics);
     } finally {
-      if (request != null && save.filter(made -> !saver.failed(made)).isEmpty()) {
+      if (request != null && save.filter(made -> !saver.wasRefused(made)).isEmpty()) {
         requested.compareAndSet(null, request);
       }
     }
@@ -275,7 +276,7 @@ public final class CheckpointManager implements AutoCloseable {
 
   /**
    * Asks for a save at the next cut: an operator, a notebook, a database's commit. If that cut can
-   * start none, the one after it is asked.
+   * start none, the one after it is asked; one that fails is not asked for again.
    */
   public void requestSave(String reason) {
     requested.set(reason);
@@ -295,15 +296,21 @@ public final class CheckpointManager implements AutoCloseable {
   }
 
   /**
-   * Records that the run reached its goal, once its last state is committed.
+   * Records that the run reached its goal, once its last state is committed: save it before, or
+   * {@link #offer} it as {@link Moment.Kind#COMPLETION}.
    *
    * @param goal such as {@code {"epochs": 20}}; a later start with a larger goal trains on
-   * @return whether it was recorded; not if the last save failed
+   * @return whether it was recorded: not if the last save failed or was refused, or if there is no
+   *     checkpoint at all
    */
   public boolean complete(Map<String, Long> goal) {
     requireReady();
-    Optional<SaveHandle> last = saver.drain();
-    if (last.isPresent() && saver.failed(last.get())) {
+    saver.drain();
+    if (!saver.lastIsCommitted()) {
+      log.warn(
+          "run '{}' is not recorded as complete: its last state is not committed; the next start"
+              + " goes on from the newest checkpoint",
+          run());
       return false;
     }
     signal.idle();

@@ -9,14 +9,23 @@ import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.sli
 import com.tngtech.archunit.base.DescribedPredicate;
 import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.core.importer.Location;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
 import java.util.stream.Stream;
 
 /** Holds the direction of the arrows between the packages of the core. */
-@AnalyzeClasses(packages = "dev.ckpt", importOptions = ImportOption.DoNotIncludeTests.class)
+@AnalyzeClasses(packages = "dev.ckpt", importOptions = RoomsTest.WithoutTests.class)
 class RoomsTest {
+
+  /** Also where the build folder is not {@code target}. */
+  static final class WithoutTests implements ImportOption {
+    @Override
+    public boolean includes(Location location) {
+      return !location.contains("/test-classes/");
+    }
+  }
 
   /** The user's types that compose the other rooms. All others are values and interfaces. */
   private static final DescribedPredicate<JavaClass> DOORS =

@@ -6,13 +6,22 @@ import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 
 import com.tngtech.archunit.base.DescribedPredicate;
 import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.core.importer.Location;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
 
 /** Holds the adapter to the doors of the core. */
-@AnalyzeClasses(packages = "dev.ckpt.djl", importOptions = ImportOption.DoNotIncludeTests.class)
+@AnalyzeClasses(packages = "dev.ckpt.djl", importOptions = RoomsTest.WithoutTests.class)
 class RoomsTest {
+
+  /** Also where the build folder is not {@code target}. */
+  static final class WithoutTests implements ImportOption {
+    @Override
+    public boolean includes(Location location) {
+      return !location.contains("/test-classes/");
+    }
+  }
 
   @ArchTest
   static final ArchRule theAdapterUsesOnlyTheUsersRoomAndTheSeams =

@@ -343,6 +343,25 @@ class BadStoreTest {
   }
 
   @Test
+  void aGoalIsNotRecordedWithoutItsLastState() {
+    try (CheckpointManager ckpt = toy().open()) {
+      ckpt.resume();
+      assertThat(ckpt.complete(Map.of("steps", 0L))).as("no checkpoint at all").isFalse();
+      step(ckpt).join();
+      store.on(Operation.WRITE).key("**.arrow").hangs();
+      step(ckpt);
+      state.advance(1);
+      store.on(Operation.WRITE).key("**.arrow").hangs();
+      ckpt.save(Progress.step(state.counter), Map.of());
+      assertThat(ckpt.complete(Map.of("steps", 3L))).as("the last save failed").isFalse();
+      store.heal();
+    }
+    try (CheckpointManager ckpt = toy().open()) {
+      assertThat(ckpt.completed()).isEmpty();
+    }
+  }
+
+  @Test
   void anInterruptedTrainingLosesNoSaveInFlight() {
     try (CheckpointManager ckpt = toy().deadline(Duration.ofSeconds(20)).open()) {
       ckpt.resume();

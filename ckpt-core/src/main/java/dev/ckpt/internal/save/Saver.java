@@ -51,6 +51,8 @@ public final class Saver {
   private final ReentrantLock cut = new ReentrantLock();
   private volatile boolean closed;
   private @Nullable SaveTask current;
+  private @Nullable SaveTask lastAskedFor;
+  private @Nullable SaveTask lastRefused;
   private final NavigableMap<CheckpointId, SaveTask> started = new TreeMap<>();
   private Optional<CheckpointId> applied = Optional.empty();
   private long savedStep;
@@ -173,11 +175,6 @@ public final class Saver {
     }
   }
 
-  /** Whether a save of this saver has failed. */
-  public boolean failed(SaveHandle handle) {
-    return handle instanceof SaveTask task && task.failure().isPresent();
-  }
-
   /** Saves; null only if it is periodic and another save is in flight. */
   private @Nullable SaveHandle save(
       Progress progress, boolean periodic, Supplier<Map<String, Double>> metrics) {
@@ -214,6 +211,7 @@ public final class Saver {
   private @Nullable SaveTask known(CheckpointId id) {
     SaveTask same = started.get(id);
     if (same != null && !(same.decided() && same.retriable())) {
+      lastAskedFor = same;
       return same;
     }
     if (!started.isEmpty() && id.compareTo(started.lastKey()) < 0) {
@@ -277,6 +275,7 @@ public final class Saver {
         new StagedState(pool, names, options.header(), options.deadline().toNanos());
     SaveTask task = new SaveTask(run, id, parent(), progress, metrics, state, givenUp, this::ended);
     current = task;
+    lastAskedFor = task;
     started.put(id, task);
     if (started.size() > MOST_KNOWN) {
       started.pollFirstEntry();
@@ -359,7 +358,23 @@ public final class Saver {
     CheckpointException failure = new CheckpointException.SaveFailed(why, null);
     task.failCapture(failure);
     failures.failed(failure);
+    lastAskedFor = task;
+    lastRefused = task;
     return task;
+  }
+
+  /** Whether nothing was captured for it: another cut may have more luck. */
+  public boolean wasRefused(SaveHandle handle) {
+    return handle == lastRefused;
+  }
+
+  /**
+   * Whether the last state that was to be saved is committed; call after {@link #drain}. A state
+   * that was resumed, and that nothing was to be saved after, is.
+   */
+  public boolean lastIsCommitted() {
+    SaveTask last = lastAskedFor;
+    return last == null ? applied.isPresent() : last.result().isPresent();
   }
 
   /**
