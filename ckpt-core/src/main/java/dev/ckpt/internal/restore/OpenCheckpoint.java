@@ -5,6 +5,7 @@ import dev.ckpt.CheckpointException;
 import dev.ckpt.Progress;
 import dev.ckpt.StateView;
 import dev.ckpt.internal.json.CanonicalJson;
+import dev.ckpt.internal.shard.ShardValues;
 import dev.ckpt.internal.shard.StoreInput;
 import dev.ckpt.internal.shard.VerifiedInput;
 import dev.ckpt.manifest.ChunkTable;
@@ -109,7 +110,7 @@ public final class OpenCheckpoint implements Closeable {
       part(name.substring(0, slash)).add(reader, tensor, name.substring(slash + 1));
     }
     for (Map.Entry<String, JsonNode> value : values.properties()) {
-      if (value.getKey().equals(PartView.BYTES)) {
+      if (value.getKey().equals(ShardValues.OPAQUE)) {
         for (JsonNode name : value.getValue()) {
           int slash = name.asText().indexOf('/');
           part(name.asText().substring(0, Math.max(0, slash)))

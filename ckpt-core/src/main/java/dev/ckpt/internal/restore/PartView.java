@@ -22,9 +22,6 @@ import java.util.Set;
 /** One part of an open checkpoint. */
 final class PartView implements StateView {
 
-  /** Key in a shard's values that lists the columns holding opaque bytes. FORMAT.md, "Values". */
-  static final String BYTES = "#bytes";
-
   private static final ObjectMapper MAPPER = new ObjectMapper();
 
   /** Where a tensor lies. */

@@ -57,7 +57,6 @@ public final class Saver {
   private Optional<CheckpointId> applied = Optional.empty();
   private long savedStep;
   private long savedTicks;
-  private long skipped;
 
   // shared with writers, guarded by this
   private @Nullable CheckpointId lastCommitted;
@@ -187,7 +186,6 @@ public final class Saver {
     SaveTask before = current;
     if (before != null && !before.decided() && !settle(before, periodic)) {
       if (periodic) {
-        skipped++;
         SaveEvents.Skip event = new SaveEvents.Skip();
         event.step = progress.step();
         event.commit();
@@ -393,11 +391,6 @@ public final class Saver {
     } finally {
       cut.unlock();
     }
-  }
-
-  /** How many periodic saves were skipped because one was in flight. */
-  public long skipped() {
-    return skipped;
   }
 
   /** What failed so far, oldest first; bounded. */

@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.node.LongNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.node.TextNode;
 import dev.ckpt.internal.json.CanonicalJson;
+import dev.ckpt.internal.shard.ShardValues;
 import java.util.List;
 import java.util.Map;
 
@@ -19,9 +20,6 @@ import java.util.Map;
 final class SmallValues {
   private static final int MOST_BYTES = 1 << 20;
 
-  /** Lists the columns holding opaque bytes. FORMAT.md, "Small values". */
-  private static final String BYTES = "#bytes";
-
   private final ObjectNode all = JsonNodeFactory.instance.objectNode();
 
   void put(String part, String name, Object value) {
@@ -31,7 +29,10 @@ final class SmallValues {
   }
 
   void markBytes(String column) {
-    ArrayNode list = all.get(BYTES) instanceof ArrayNode there ? there : all.putArray(BYTES);
+    ArrayNode list =
+        all.get(ShardValues.OPAQUE) instanceof ArrayNode there
+            ? there
+            : all.putArray(ShardValues.OPAQUE);
     list.add(column);
   }
 
