@@ -1,6 +1,8 @@
 package dev.ckpt.internal.shard;
 
-/** What who writes and who reads the small values of a shard agree on. FORMAT.md, "Small values". */
+/**
+ * What who writes and who reads the small values of a shard agree on. FORMAT.md, "Small values".
+ */
 public final class ShardValues {
   private ShardValues() {}
 
