@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.TreeSet;
+import java.util.function.LongConsumer;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -83,6 +84,47 @@ public final class Checkpoints implements AutoCloseable {
       }
     }
     return all.isEmpty() ? Optional.empty() : Optional.of(all.get(all.size() - 1));
+  }
+
+  /**
+   * The best finite one of {@link #list()} by a metric; of equal ones the newer.
+   *
+   * @return empty if none has the metric
+   */
+  public Optional<Checkpoint> best(String metric, Retention.Mode mode) {
+    throw new UnsupportedOperationException("not there yet: " + metric + mode);
+  }
+
+  /**
+   * Every id that the run has a trace of, oldest first, with what it is: also what is on dead
+   * branches, given up, damaged or half deleted. Reads no shard.
+   */
+  public List<ListedCheckpoint> all() {
+    throw new UnsupportedOperationException("not there yet");
+  }
+
+  /** The attempts of the run, oldest first. */
+  public List<Attempt> attempts() {
+    throw new UnsupportedOperationException("not there yet");
+  }
+
+  /**
+   * Looks at the run's own records: attempts, what they resumed from, how they ended, and each
+   * decision. A damaged one is a problem, and so is one that should be there and is not.
+   */
+  public Verification verifyRecords() {
+    throw new UnsupportedOperationException("not there yet");
+  }
+
+  /**
+   * Compares every byte of a checkpoint with its checksum: manifest, votes and shards. A vote that
+   * is gone is no problem, one that differs is.
+   *
+   * @param onBytes told of bytes as they are verified, on any thread
+   * @throws CheckpointException.NotFound if there is no such checkpoint
+   */
+  public Verification verify(String id, LongConsumer onBytes) {
+    throw new UnsupportedOperationException("not there yet: " + id + onBytes);
   }
 
   /**

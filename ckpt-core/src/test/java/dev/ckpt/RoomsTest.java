@@ -30,7 +30,7 @@ class RoomsTest {
   /** The user's types that compose the other rooms. All others are values and interfaces. */
   private static final DescribedPredicate<JavaClass> DOORS =
       nameMatching(
-              "dev\\.ckpt\\.(CheckpointManager|CheckpointManagerBuilder|Checkpoints|Stores|CheckpointConfig)(\\$.*)?")
+              "dev\\.ckpt\\.(CheckpointManager|CheckpointManagerBuilder|Checkpoints|Maintenance|Stores|CheckpointConfig)(\\$.*)?")
           .<JavaClass>forSubtype()
           .as("the doors");
 
@@ -113,7 +113,7 @@ class RoomsTest {
           .should()
           .dependOnClassesThat(
               nameMatching(
-                  "dev\\.ckpt\\.(CheckpointManager|CheckpointManagerBuilder|Checkpoints)(\\$.*)?"));
+                  "dev\\.ckpt\\.(CheckpointManager|CheckpointManagerBuilder|Checkpoints|Maintenance)(\\$.*)?"));
 
   @ArchTest
   static final ArchRule roomsHaveNoCycle =

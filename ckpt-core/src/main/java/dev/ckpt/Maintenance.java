@@ -1,0 +1,75 @@
+package dev.ckpt;
+
+import dev.ckpt.spi.CheckpointStore;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Cleans up and repairs the runs of a store from outside: what {@code ckpt gc} and {@code ckpt
+ * repair} do.
+ *
+ * <p>Whatever changes a run takes the run's lock first, so that a training which goes on is not
+ * disturbed; a store whose locks guard nothing needs {@link #takeOver}. A dry run takes nothing,
+ * changes nothing, and returns the same actions. An undecided id is given up before anything of it
+ * is removed. Nothing foreign is touched. May be called from any thread; blocks as the store does.
+ */
+public final class Maintenance {
+
+  private Maintenance() {}
+
+  /** Maintenance of a store, which stays the caller's. */
+  public static Maintenance of(CheckpointStore store) {
+    throw new UnsupportedOperationException("not there yet: " + store);
+  }
+
+  /**
+   * Whether to take runs over that are in use: their processes are fenced by an attempt of their
+   * own, which never starts. By default they are left alone.
+   */
+  public Maintenance takeOver(boolean take) {
+    throw new UnsupportedOperationException("not there yet: " + take);
+  }
+
+  /** How old a left-over must be, by the store's clock; 10 minutes unless said otherwise. */
+  public Maintenance grace(Duration age) {
+    throw new UnsupportedOperationException("not there yet: " + age);
+  }
+
+  /**
+   * Removes left-overs: files of saves that never committed, of deletions that were cut short,
+   * checkpoints of dead branches that nobody pinned, and what the policy lets go.
+   *
+   * @param keep applied to the live branch as a training would; {@code committed ->
+   *     Set.copyOf(committed)} keeps all
+   * @param dryRun whether only to say what would be done
+   * @throws CheckpointException.Fenced if the run is in use, naming by whom
+   * @throws CheckpointException.NotFound if there is no such run
+   */
+  public List<MaintenanceAction> collect(String run, Retention keep, boolean dryRun) {
+    throw new UnsupportedOperationException("not there yet: " + run + keep + dryRun);
+  }
+
+  /**
+   * Deletes checkpoints, the oldest first, until the shards of all runs together hold no more than
+   * that. Of each run stay the newest finite one, the best of those that {@code best} keeps, and
+   * what is pinned, also if that is more. Runs in use are left alone, and said.
+   *
+   * @param best for a run's name what counts as its best; a run that is not in the map keeps its
+   *     newest only
+   */
+  public List<MaintenanceAction> limit(long maxBytes, Map<String, Retention> best, boolean dryRun) {
+    throw new UnsupportedOperationException("not there yet: " + maxBytes + best + dryRun);
+  }
+
+  /**
+   * Mends what can be proven and moves aside what cannot be used: every checkpoint that is listed
+   * afterwards verifies, none that verified before is lost, and no byte is invented.
+   *
+   * @throws CheckpointException.Fenced if the run is in use, naming by whom
+   * @throws CheckpointException.NotFound if there is no such run
+   */
+  public List<MaintenanceAction> repair(String run, boolean dryRun) {
+    throw new UnsupportedOperationException("not there yet: " + run + dryRun);
+  }
+}
