@@ -35,8 +35,9 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
    * @param how to resume
    * @param branch the attempt whose branch it goes on with, 0 for a new root
    * @param seed the configured one
+   * @param facts of the process, for people
    */
-  public record Request(Resume how, int branch, OptionalLong seed) {}
+  public record Request(Resume how, int branch, OptionalLong seed, Map<String, String> facts) {}
 
   /**
    * Takes the lock. Call before looking at the run.
@@ -75,7 +76,13 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
     for (int tries = 0; tries < TRIES; tries++, next++) {
       AttemptRecord attempt =
           new AttemptRecord(
-              next, 1, List.of(nonce()), request.how().text(), seed, now, provenance());
+              next,
+              1,
+              List.of(nonce()),
+              request.how().text(),
+              seed,
+              now,
+              provenance(request.facts()));
       if (run.take(attempt)) {
         if (request.how() instanceof Resume.Never) {
           run.resumed(new ResumeRecord(next, Optional.empty(), List.of()));
@@ -109,8 +116,8 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
     return HexFormat.of().formatHex(bytes);
   }
 
-  private static Map<String, String> provenance() {
-    Map<String, String> facts = new TreeMap<>();
+  private static Map<String, String> provenance(Map<String, String> given) {
+    Map<String, String> facts = new TreeMap<>(given);
     facts.put("host", host());
     facts.put("pid", Long.toString(ProcessHandle.current().pid()));
     facts.put("java", System.getProperty("java.version", "?"));

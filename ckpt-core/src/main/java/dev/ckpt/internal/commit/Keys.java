@@ -78,9 +78,14 @@ public record Keys(String run) {
     return resumes() + number(attempt) + JSON;
   }
 
+  /** Folder of the records of ends. */
+  public String ends() {
+    return root() + "ends/";
+  }
+
   /** Record of how an attempt ended. */
   public String end(int attempt) {
-    return root() + "ends/" + number(attempt) + JSON;
+    return ends() + number(attempt) + JSON;
   }
 
   /** The decision about a checkpoint. */
