@@ -145,6 +145,11 @@ public final class CheckpointConfig {
     return settings.nonFinite();
   }
 
+  /** How many failures of the same kind in a row stop a start; 0: none do. */
+  public int crashLoop() {
+    return settings.crashLoop();
+  }
+
   /** Whether to take the run over from another process that holds it. */
   public boolean takeOver() {
     return settings.takeOver();
@@ -169,6 +174,11 @@ public final class CheckpointConfig {
           "no key '" + key + "' in this config, only " + settings.values().keySet());
     }
     return value.origin();
+  }
+
+  /** Each value and where it came from, by key. */
+  Map<String, Settings.Value> values() {
+    return settings.values();
   }
 
   /** One line {@code key = value (origin)} for each key. */

@@ -79,6 +79,19 @@ public abstract sealed class CheckpointException extends RuntimeException {
     }
   }
 
+  /**
+   * The last attempts failed at the same step, of the same cause, and got no further; the message
+   * names both. Reaction: do not restart; mend the cause, then start once with the limit off. No
+   * attempt was taken.
+   */
+  public static final class CrashLoop extends CheckpointException {
+    private static final long serialVersionUID = 1L;
+
+    public CrashLoop(String message) {
+      super(message, null);
+    }
+  }
+
   /** A worker was restarted alone. Reaction: restart all workers. */
   public static final class RestartRequired extends CheckpointException {
     private static final long serialVersionUID = 1L;

@@ -1,6 +1,7 @@
 package dev.ckpt;
 
 import dev.ckpt.internal.commit.Committer;
+import dev.ckpt.internal.keep.Ending;
 import dev.ckpt.internal.keep.Keeper;
 import dev.ckpt.internal.restore.Restorer;
 import dev.ckpt.internal.restore.Resumption;
@@ -60,6 +61,7 @@ public final class CheckpointManager implements AutoCloseable {
   private final TakenRun taken;
   private final Committer committer;
   private final Saver saver;
+  private final Ending ending;
   private final StopSignal signal;
   private final Map<String, Checkpointable> parts = new LinkedHashMap<>();
   private final Object closing = new Object();
@@ -68,8 +70,6 @@ public final class CheckpointManager implements AutoCloseable {
   private boolean resumed;
   private @Nullable String poisoned;
   private @Nullable Keeper keeper;
-  private volatile boolean ended;
-  private boolean endTried;
   private volatile boolean closed;
 
   /** Takes the run over from a manager of this JVM, if one has it, and its next attempt. */
@@ -95,6 +95,8 @@ public final class CheckpointManager implements AutoCloseable {
             setup.how(),
             setup.takeOver(),
             setup.seed(),
+            setup.crashLoop(),
+            setup.facts(),
             setup.options().clock());
     try {
       this.saver =
@@ -108,8 +110,10 @@ public final class CheckpointManager implements AutoCloseable {
               Collections.unmodifiableMap(parts),
               setup.house().completions(),
               this::committed);
-      this.signal =
-          new StopSignal(setup.stopGrace(), () -> end(EndRecord.STOPPED, Map.of(), AT_EXIT));
+      this.ending =
+          new Ending(
+              taken.log(), setup.house(), taken.attempt(), setup.options().clock(), saver::newest);
+      this.signal = new StopSignal(setup.stopGrace(), new Exit());
       signal.install();
     } catch (Throwable e) {
       taken.release();
@@ -200,7 +204,9 @@ public final class CheckpointManager implements AutoCloseable {
 
   private void started(Optional<Restored> restored, Optional<CheckpointId> applied)
       throws IOException {
-    saver.startFrom(applied, restored.map(r -> r.checkpoint().progress().step()).orElse(0L));
+    long step = restored.map(r -> r.checkpoint().progress().step()).orElse(0L);
+    saver.startFrom(applied, step);
+    ending.startsAt(step);
     signal.training(Thread.currentThread());
     String from =
         restored
@@ -254,8 +260,12 @@ public final class CheckpointManager implements AutoCloseable {
     boolean stop = signal.requested();
     String request = requested.getAndSet(null);
     Optional<SaveHandle> save = Optional.empty();
+    ending.at(progress.step());
     try {
       save = saver.offer(stop ? Moment.Kind.STOP : kind, progress, request != null, metrics);
+    } catch (CheckpointException e) {
+      ending.failedHere(e);
+      throw e;
     } finally {
       if (request != null && save.filter(made -> !saver.wasRefused(made)).isEmpty()) {
         requested.compareAndSet(null, request);
@@ -271,7 +281,30 @@ public final class CheckpointManager implements AutoCloseable {
   /** Saves now, whatever the trigger says; waits for the save in flight, up to the deadline. */
   public SaveHandle save(Progress progress, Map<String, Double> metrics) {
     requireReady();
-    return saver.save(progress, metrics);
+    ending.at(progress.step());
+    try {
+      return saver.save(progress, metrics);
+    } catch (CheckpointException e) {
+      ending.failedHere(e);
+      throw e;
+    }
+  }
+
+  /**
+   * Says that the training threw, for a loop of one's own: {@code catch (Throwable e) {
+   * ckpt.failed(e, Progress.step(step)); throw e; }}. The attempt is then recorded as failed, with
+   * the cause, when this manager is closed, or when the process ends without that; so a start can
+   * tell a crash loop from a machine that died. An attempt whose exception nobody told is recorded
+   * as closed.
+   *
+   * <p>From any thread; waits for nothing. Of what is thrown at one step the first counts. It is
+   * forgotten if the training goes on to a later step, or completes. {@link
+   * CheckpointException.Fenced} is no failure: the run goes on elsewhere.
+   *
+   * @param at where the training stood
+   */
+  public void failed(Throwable thrown, Progress at) {
+    ending.failed(thrown, at.step());
   }
 
   /**
@@ -315,7 +348,7 @@ public final class CheckpointManager implements AutoCloseable {
     }
     signal.idle();
     OpenRuns.completed(setup.identity());
-    return end(EndRecord.COMPLETED, goal, setup.options().deadline());
+    return ending.say(EndRecord.COMPLETED, goal, setup.options().deadline());
   }
 
   /** The goal with which this branch had been completed when this manager was opened. */
@@ -348,7 +381,8 @@ public final class CheckpointManager implements AutoCloseable {
   private void finish() {
     long start = System.nanoTime();
     saver.close(left(start));
-    end(EndRecord.CLOSED, Map.of(), left(start));
+    saver.pending().ifPresent(ending::failedHere);
+    ending.say(EndRecord.CLOSED, Map.of(), left(start));
     setup.house().close();
     if (!setup.house().awaitEnd(left(start))) {
       log.warn("the store still hangs; what is left to clean up waits for the next start");
@@ -396,27 +430,29 @@ public final class CheckpointManager implements AutoCloseable {
     }
   }
 
-  /** Says how the attempt ended, once: a try that got no answer may still be under way. */
-  private synchronized boolean end(String how, Map<String, Long> goal, Duration atMost) {
-    if (ended || endTried || !resumed) {
-      return ended;
+  /** What is left to say when the process ends. */
+  private final class Exit implements StopSignal.AtExit {
+    @Override
+    public void stopped(boolean atCut) {
+      if (!atCut) {
+        log.warn(
+            "run '{}': the training came to no cut within {} s: nothing newer is saved, {}",
+            run(),
+            setup.stopGrace().toSeconds(),
+            saver
+                .newest()
+                .map(id -> "the last committed checkpoint is kept: " + id)
+                .orElse("and there is no checkpoint"));
+      }
+      ending.say(EndRecord.STOPPED, Map.of(), AT_EXIT);
     }
-    endTried = true;
-    EndRecord record = new EndRecord(attempt(), how, goal, setup.options().clock().instant());
-    try {
-      setup
-          .house()
-          .within(
-              atMost,
-              () -> {
-                taken.log().ended(record);
-                return true;
-              });
-      ended = true;
-    } catch (IOException | TimeoutException | RuntimeException e) {
-      log.warn("run '{}': how it ended could not be recorded: {}", run(), e.toString());
+
+    @Override
+    public void abandoned() {
+      if (ending.hasFailed()) {
+        ending.say(EndRecord.FAILED, Map.of(), AT_EXIT);
+      }
     }
-    return ended;
   }
 
   private void requireReady() {

@@ -3,6 +3,7 @@ package dev.ckpt;
 import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.formats.Formats;
 import dev.ckpt.internal.keep.Housekeeper;
+import dev.ckpt.internal.run.Provenance;
 import dev.ckpt.internal.run.RunName;
 import dev.ckpt.internal.save.SaveOptions;
 import dev.ckpt.internal.save.StagingMemory;
@@ -17,6 +18,7 @@ import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.concurrent.ThreadFactory;
@@ -50,7 +52,9 @@ public final class CheckpointManagerBuilder {
   private @Nullable Integer retries;
   private @Nullable FailurePolicy onFailure;
   private @Nullable NonFinitePolicy nonFinite;
+  private @Nullable Integer crashLoop;
   private @Nullable Boolean takeOver;
+  private final Map<String, String> facts = new LinkedHashMap<>();
   private InstantSource clock = InstantSource.system();
   private LongSupplier ticker = System::nanoTime;
 
@@ -68,6 +72,8 @@ public final class CheckpointManagerBuilder {
       Duration stopGrace,
       boolean takeOver,
       OptionalLong seed,
+      int crashLoop,
+      Map<String, String> facts,
       Map<String, Checkpointable> parts) {
 
     /** Tells this run from every other of this JVM. */
@@ -165,6 +171,27 @@ public final class CheckpointManagerBuilder {
     return this;
   }
 
+  /**
+   * After how many attempts that failed at the same step, of the same cause, a start is refused; 0:
+   * never. See {@link CheckpointException.CrashLoop}.
+   */
+  public CheckpointManagerBuilder crashLoop(int attempts) {
+    if (attempts < 0) {
+      throw new IllegalArgumentException("crashLoop: " + attempts);
+    }
+    crashLoop = attempts;
+    return this;
+  }
+
+  /**
+   * Adds a fact about this process to the record of its attempt: a version, a commit of the
+   * program. For people only, and not for secrets.
+   */
+  public CheckpointManagerBuilder provenance(String name, String value) {
+    facts.put(name, value);
+    return this;
+  }
+
   /** Whether to take the run over from another process that seems to hold it. */
   public CheckpointManagerBuilder takeOver(boolean take) {
     takeOver = take;
@@ -188,6 +215,7 @@ public final class CheckpointManagerBuilder {
    * Takes the run. Blocks as the store does.
    *
    * @throws CheckpointException.Fenced if another process has the run
+   * @throws CheckpointException.CrashLoop if the attempts before this one failed all alike
    * @throws CheckpointException.NotFound if what is to be resumed is not there
    * @throws CheckpointException.Corrupt if the run's own records are damaged
    * @throws IllegalArgumentException on a name or value out of range
@@ -233,6 +261,8 @@ public final class CheckpointManagerBuilder {
               config.stopGrace(),
               takeOver != null ? takeOver : config.takeOver(),
               seeded,
+              crashLoop != null ? crashLoop : config.crashLoop(),
+              provenance(used),
               parts));
     } catch (IOException e) {
       abandon(house, given == null ? used : null, e);
@@ -241,6 +271,40 @@ public final class CheckpointManagerBuilder {
     } catch (RuntimeException | Error e) {
       abandon(house, given == null ? used : null, e);
       throw e;
+    }
+  }
+
+  private Map<String, String> provenance(CheckpointStore used) {
+    Map<String, String> code = new LinkedHashMap<>();
+    if (directory != null || store != null) {
+      code.put("store", Provenance.open(String.valueOf(used.uri())));
+    }
+    String policy = "a policy";
+    said(code, "run", run);
+    said(code, "resume", resume == null ? null : Provenance.open(resume.text()));
+    said(code, "seed", seed);
+    said(code, "save", trigger == null ? null : policy);
+    said(code, "keep", retention == null ? null : policy);
+    said(code, "format", format);
+    said(code, "deadline", deadline);
+    said(code, "staging.budget", budget);
+    said(code, "retries", retries);
+    said(code, "onFailure", onFailure);
+    said(code, "nonFinite", nonFinite);
+    said(code, "crashLoop", crashLoop);
+    said(code, "takeOver", takeOver);
+    Map<String, String> known = new LinkedHashMap<>(facts);
+    String version = CheckpointManager.class.getPackage().getImplementationVersion();
+    if (version != null) {
+      known.put("ckpt", version);
+    }
+    return Provenance.of(config.values(), code, known);
+  }
+
+  private static void said(Map<String, String> code, String key, @Nullable Object value) {
+    if (value != null) {
+      boolean constant = value instanceof Enum;
+      code.put(key, constant ? value.toString().toLowerCase(Locale.ROOT) : value.toString());
     }
   }
 

@@ -263,7 +263,14 @@ class EveryByteTest {
       throws IOException {
     TakenRun taken =
         TakenRun.take(
-            store, KEYS, new Resume.Auto(), false, OptionalLong.empty(), InstantSource.system());
+            store,
+            KEYS,
+            new Resume.Auto(),
+            false,
+            OptionalLong.empty(),
+            0,
+            Map.of(),
+            InstantSource.system());
     Restorer restorer = new Restorer(store, taken.log(), new Formats()::named, 1);
     return new Resumption(
             restorer, taken.log(), taken.candidates(), new Resume.Auto(), taken.attempt())

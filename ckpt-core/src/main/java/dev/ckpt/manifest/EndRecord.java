@@ -4,16 +4,26 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.ckpt.internal.json.Envelope;
 import java.time.Instant;
 import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
 
 /**
  * How an attempt ended; absent if it was killed.
  *
  * @param attempt whose
- * @param how {@link #COMPLETED}, {@link #STOPPED} or {@link #CLOSED}
+ * @param how {@link #COMPLETED}, {@link #STOPPED}, {@link #CLOSED} or {@link #FAILED}
  * @param goal what a completed run had to reach, such as {@code {"epochs": 20}}
  * @param endedAt by the clock of rank 0
+ * @param cause what a failed one threw: class and message, in one line
+ * @param step updates done when it ended; absent if the newest checkpoint says the same
  */
-public record EndRecord(int attempt, String how, Map<String, Long> goal, Instant endedAt) {
+public record EndRecord(
+    int attempt,
+    String how,
+    Map<String, Long> goal,
+    Instant endedAt,
+    Optional<String> cause,
+    OptionalLong step) {
 
   /** The goal was reached. */
   public static final String COMPLETED = "completed";
@@ -24,10 +34,20 @@ public record EndRecord(int attempt, String how, Map<String, Long> goal, Instant
   /** The manager was closed before the goal. */
   public static final String CLOSED = "closed";
 
+  /** The training threw. */
+  public static final String FAILED = "failed";
+
   private static final String KIND = "end";
+  private static final String CAUSE = "cause";
+  private static final String STEP = "step";
 
   public EndRecord {
     goal = Map.copyOf(goal);
+  }
+
+  /** An end about which there is no more to say. */
+  public EndRecord(int attempt, String how, Map<String, Long> goal, Instant endedAt) {
+    this(attempt, how, goal, endedAt, Optional.empty(), OptionalLong.empty());
   }
 
   /** The bytes on disk. */
@@ -36,6 +56,8 @@ public record EndRecord(int attempt, String how, Map<String, Long> goal, Instant
         Fields.object().put("attempt", attempt).put("how", how).put("endedAt", endedAt.toString());
     ObjectNode goals = body.putObject("goal");
     goal.forEach(goals::put);
+    cause.ifPresent(text -> body.put(CAUSE, text));
+    step.ifPresent(updates -> body.put(STEP, updates));
     return Envelope.seal(KIND, body);
   }
 
@@ -49,6 +71,8 @@ public record EndRecord(int attempt, String how, Map<String, Long> goal, Instant
         fields.small("attempt"),
         fields.text("how"),
         fields.longs("goal"),
-        fields.instant("endedAt"));
+        fields.instant("endedAt"),
+        fields.has(CAUSE) ? Optional.of(fields.text(CAUSE)) : Optional.empty(),
+        fields.has(STEP) ? OptionalLong.of(fields.integer(STEP)) : OptionalLong.empty());
   }
 }

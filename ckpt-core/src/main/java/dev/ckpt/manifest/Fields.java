@@ -45,6 +45,11 @@ final class Fields {
     return JsonNodeFactory.instance.objectNode();
   }
 
+  /** Whether an optional field is there. */
+  boolean has(String field) {
+    return node.has(field);
+  }
+
   String text(String field) {
     JsonNode value = need(field);
     if (!value.isTextual()) {
@@ -165,7 +170,7 @@ final class Fields {
   }
 
   Optional<CheckpointId> optionalId(String field) {
-    return node.has(field) ? Optional.of(id(field)) : Optional.empty();
+    return has(field) ? Optional.of(id(field)) : Optional.empty();
   }
 
   static ObjectNode of(Progress progress) {

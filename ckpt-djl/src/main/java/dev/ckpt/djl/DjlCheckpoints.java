@@ -1,5 +1,6 @@
 package dev.ckpt.djl;
 
+import ai.djl.engine.Engine;
 import ai.djl.training.EasyTrain;
 import ai.djl.training.Trainer;
 import ai.djl.training.dataset.Batch;
@@ -106,6 +107,7 @@ public final class DjlCheckpoints implements AutoCloseable {
 
   static DjlCheckpoints open(CheckpointManagerBuilder builder, IntConsumer seedEngine) {
     PrivateField.probe(DjlInternals.class);
+    builder.provenance("djl", Engine.getDjlVersion());
     CheckpointManager manager = builder.open();
     try {
       return new DjlCheckpoints(manager, seedEngine);
@@ -274,6 +276,22 @@ public final class DjlCheckpoints implements AutoCloseable {
     int epochs = goal == null ? session.position().epoch() : goal;
     completed = session.complete(Map.of(EPOCHS, (long) epochs));
     return completed;
+  }
+
+  /**
+   * Says that the training threw, for loops of one's own: {@code catch (Throwable e) {
+   * ckpt.failed(e); throw e; }}. Saves if the training stands between two batches and {@code
+   * save.onException} is on; and the attempt is recorded as failed, with the cause, so that a start
+   * can tell a crash loop ({@link dev.ckpt.CheckpointException.CrashLoop}) from a machine that
+   * died. {@link #fit} does so by itself, and so do wrapped data that throw. Early stopping is no
+   * failure.
+   *
+   * <p>What a loop of one's own throws and does not tell is not seen: such an attempt, in
+   * particular one by {@link EasyTrain#fit}, is recorded as closed at the step where it stood, and
+   * never makes a crash loop.
+   */
+  public void failed(Throwable thrown) {
+    session.failed(thrown);
   }
 
   /** Whether this or an earlier attempt has completed the run. */

@@ -1,6 +1,7 @@
 package dev.ckpt.djl;
 
 import ai.djl.training.Trainer;
+import ai.djl.training.listener.EarlyStoppingListener.EarlyStoppedException;
 import ai.djl.training.listener.TrainingListener;
 import ai.djl.training.listener.TrainingListener.BatchData;
 import dev.ckpt.CheckpointException;
@@ -360,12 +361,16 @@ final class Session {
     }
   }
 
-  /** Thrown by the loop, by the data, by a listener: saves if the state stands at a cut. */
+  /**
+   * Thrown by the loop, by the data, by a listener: saves if the state stands at a cut, and is what
+   * the attempt's record of its end will tell.
+   */
   void failed(Throwable thrown) {
-    if (failure == thrown) {
+    if (failure == thrown || thrown instanceof EarlyStoppedException) {
       return;
     }
     failure = thrown;
+    manager.failed(thrown, position.progress());
     if (thrown instanceof CheckpointException || restored == null) {
       return;
     }

@@ -49,7 +49,7 @@ final class TrainingData implements Dataset {
           source instanceof RandomAccessDataset indexed && samplesItself(indexed)
               ? seek(indexed, manager, executor)
               : readPast(manager, executor);
-    } catch (IOException | TranslateException | RuntimeException e) {
+    } catch (IOException | TranslateException | RuntimeException | Error e) {
       session.failed(e);
       throw e;
     }
@@ -140,7 +140,7 @@ final class TrainingData implements Dataset {
       boolean more;
       try {
         more = source.hasNext();
-      } catch (RuntimeException e) {
+      } catch (RuntimeException | Error e) {
         session.failed(e);
         throw e;
       }
@@ -158,7 +158,7 @@ final class TrainingData implements Dataset {
       Batch batch;
       try {
         batch = source.next();
-      } catch (RuntimeException e) {
+      } catch (RuntimeException | Error e) {
         session.failed(e);
         throw e;
       }

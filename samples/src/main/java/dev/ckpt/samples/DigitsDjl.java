@@ -3,6 +3,7 @@ package dev.ckpt.samples;
 import dev.ckpt.CheckpointException;
 import java.io.PrintStream;
 import java.io.UncheckedIOException;
+import java.util.function.BiFunction;
 
 /** The command {@code digits-djl}: reads the command line, trains, gives the exit code. */
 public final class DigitsDjl {
@@ -11,6 +12,7 @@ public final class DigitsDjl {
   private static final int WRONG_USAGE = 2;
   private static final int NOTHING_RESTORABLE = 3;
   private static final int SAVE_FAILED = 4;
+  private static final int CRASH_LOOP = 5;
 
   private DigitsDjl() {}
 
@@ -34,7 +36,18 @@ public final class DigitsDjl {
     }
   }
 
-  static int run(String[] args, PrintStream out, PrintStream err) {
+  private static int run(String[] args, PrintStream out, PrintStream err) {
+    return run(args, out, err, DigitsTraining::new);
+  }
+
+  /**
+   * @param program the training, for tests that interfere with it
+   */
+  static int run(
+      String[] args,
+      PrintStream out,
+      PrintStream err,
+      BiFunction<DigitsOptions, PrintStream, DigitsTraining> program) {
     DigitsOptions options;
     try {
       options = DigitsOptions.parse(args);
@@ -48,7 +61,7 @@ public final class DigitsDjl {
       out.print(DigitsOptions.USAGE);
       return 0;
     }
-    DigitsTraining training = new DigitsTraining(options, out);
+    DigitsTraining training = program.apply(options, out);
     try {
       training.run();
       return 0;
@@ -58,6 +71,8 @@ public final class DigitsDjl {
       int code = refuse(err, e, NOTHING_RESTORABLE);
       err.println("--fresh begins anew and leaves what is there in its place.");
       return code;
+    } catch (CheckpointException.CrashLoop e) {
+      return refuse(err, e, CRASH_LOOP);
     } catch (CheckpointException e) {
       return refuse(err, e, WRONG_USAGE);
     } catch (IllegalArgumentException | UncheckedIOException e) {

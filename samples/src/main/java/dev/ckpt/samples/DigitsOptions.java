@@ -84,7 +84,8 @@ record DigitsOptions(
 
       Exit codes: 0 done, 1 training failed, 2 wrong usage or configuration, no access to the
       store, or another process has the run, 3 there are checkpoints but none can be restored,
-      4 trained but a save failed, 143 stopped by SIGTERM.
+      4 trained but a save failed, 5 the last attempts failed all alike, nothing was started,
+      143 stopped by SIGTERM.
       """;
 
   private static final DigitsOptions DEFAULTS =

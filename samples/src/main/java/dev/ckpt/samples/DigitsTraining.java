@@ -129,6 +129,11 @@ class DigitsTraining {
   /** For tests that interfere, before anything is restored. */
   void initialized(DjlCheckpoints ckpt, Trainer trainer) {}
 
+  /** For tests that interfere, in each batch. */
+  List<TrainingListener> interference() {
+    return List.of();
+  }
+
   /** Options win over the environment and the file; what none of them says is chosen here. */
   private CheckpointManagerBuilder checkpoints() {
     CheckpointConfig config =
@@ -185,6 +190,7 @@ class DigitsTraining {
     List<TrainingListener> all = new ArrayList<>();
     Collections.addAll(all, TrainingListener.Defaults.basic());
     all.add(output);
+    all.addAll(interference());
     String journal = System.getProperty(JOURNAL);
     if (journal != null) {
       all.add(new BatchJournal(Path.of(journal)));

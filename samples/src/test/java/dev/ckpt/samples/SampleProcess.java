@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 
@@ -30,6 +31,15 @@ final class SampleProcess implements AutoCloseable {
    */
   static SampleProcess start(Path folder, Class<?> program, List<String> arguments)
       throws IOException {
+    return start(folder, program, arguments, Map.of());
+  }
+
+  /**
+   * @param environment variables besides the inherited ones
+   */
+  static SampleProcess start(
+      Path folder, Class<?> program, List<String> arguments, Map<String, String> environment)
+      throws IOException {
     Files.createDirectories(folder);
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
@@ -43,6 +53,7 @@ final class SampleProcess implements AutoCloseable {
     builder.redirectError(folder.resolve("err").toFile());
     // What the caller's shell says about checkpoints is not the tests' business.
     builder.environment().keySet().removeIf(name -> name.startsWith("CKPT_"));
+    builder.environment().putAll(environment);
     return new SampleProcess(folder, builder.start());
   }
 
@@ -91,6 +102,28 @@ final class SampleProcess implements AutoCloseable {
   /** {@code kill}, which is SIGTERM. */
   void terminate() {
     process.destroy();
+  }
+
+  /** {@code kill -STOP}: it does nothing more, and does not know that it does not. */
+  void freeze() throws IOException, InterruptedException {
+    signal("STOP");
+  }
+
+  /** {@code kill -CONT}: it goes on as if no time had passed. */
+  void thaw() throws IOException, InterruptedException {
+    signal("CONT");
+  }
+
+  private void signal(String name) throws IOException, InterruptedException {
+    Process kill = new ProcessBuilder("kill", "-" + name, Long.toString(pid())).inheritIO().start();
+    if (kill.waitFor() != 0) {
+      throw new IOException("kill -" + name + " " + pid() + " failed");
+    }
+  }
+
+  /** Whether it has ended. */
+  boolean ended() {
+    return !process.isAlive();
   }
 
   /** The complete lines of its journal so far, see {@link BatchJournal}. */

@@ -11,6 +11,7 @@ import java.security.SecureRandom;
 import java.time.Instant;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import org.slf4j.Logger;
@@ -33,8 +34,9 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
    * @param how to resume
    * @param branch the attempt whose branch it goes on with, 0 for a new root
    * @param seed the configured one
+   * @param facts of the process, for people
    */
-  public record Request(Resume how, int branch, OptionalLong seed) {}
+  public record Request(Resume how, int branch, OptionalLong seed, Map<String, String> facts) {}
 
   /**
    * Takes the lock. Call before looking at the run.
@@ -78,7 +80,13 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
     for (int tries = 0; tries < TRIES; tries++, next++) {
       AttemptRecord attempt =
           new AttemptRecord(
-              next, 1, List.of(nonce()), request.how().text(), seed, now, Workplace.provenance());
+              next,
+              1,
+              List.of(nonce()),
+              request.how().text(),
+              seed,
+              now,
+              Workplace.provenance(request.facts()));
       if (run.take(attempt)) {
         if (request.how() instanceof Resume.Never) {
           run.resumed(new ResumeRecord(next, Optional.empty(), List.of()));

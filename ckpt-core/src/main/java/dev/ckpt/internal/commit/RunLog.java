@@ -150,6 +150,23 @@ public final class RunLog {
     records.put(keys.end(end.attempt()), end.encode());
   }
 
+  /**
+   * How attempts ended, of those that said so.
+   *
+   * @param most looks at so many, the newest
+   */
+  public NavigableMap<Integer, EndRecord> ends(int most) throws IOException {
+    NavigableMap<Integer, EndRecord> ends = new TreeMap<>();
+    List<String> written = keysUnder(keys.ends(), "");
+    for (String key : written.subList(Math.max(0, written.size() - most), written.size())) {
+      Optional<Integer> attempt = Keys.attemptOf(key);
+      if (attempt.isPresent()) {
+        end(attempt.get()).ifPresent(end -> ends.put(attempt.get(), end));
+      }
+    }
+    return ends;
+  }
+
   /** How an attempt ended, if it said so. */
   public Optional<EndRecord> end(int attempt) throws IOException {
     String key = keys.end(attempt);

@@ -31,9 +31,13 @@ public final class Workplace {
 
   private Workplace() {}
 
-  /** Facts of this process, as an attempt's record holds them. */
-  static Map<String, String> provenance() {
-    Map<String, String> facts = new TreeMap<>();
+  /**
+   * Facts of this process, as an attempt's record holds them.
+   *
+   * @param given what others know of it
+   */
+  static Map<String, String> provenance(Map<String, String> given) {
+    Map<String, String> facts = new TreeMap<>(given);
     facts.put(HOST, host());
     facts.put(PID, Long.toString(ProcessHandle.current().pid()));
     facts.put("java", System.getProperty("java.version", "?"));

@@ -36,6 +36,7 @@ record ConfigKey(String path, Optional<String> standard) {
           key("retries", "2"),
           key("onFailure", "warn"),
           key("nonFinite", "warn"),
+          key("crashLoop", "3"),
           key("takeOver", "false"));
 
   private static ConfigKey key(String path) {

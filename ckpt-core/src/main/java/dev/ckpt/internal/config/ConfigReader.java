@@ -92,6 +92,7 @@ public final class ConfigReader {
         value("retries", node -> (int) node.integer(0, 100)),
         value("onFailure", node -> node.oneOf(FailurePolicy.class)),
         value("nonFinite", node -> node.oneOf(NonFinitePolicy.class)),
+        value("crashLoop", node -> (int) node.integer(0, 1_000_000)),
         value("takeOver", ConfigNode::bool),
         sections(),
         Collections.unmodifiableMap(values));

@@ -30,6 +30,7 @@ public record Settings(
     int retries,
     FailurePolicy onFailure,
     NonFinitePolicy nonFinite,
+    int crashLoop,
     boolean takeOver,
     Map<Class<?>, Object> sections,
     Map<String, Value> values) {

@@ -26,12 +26,18 @@ import java.util.OptionalLong;
 public record TakenRun(
     RunLog log, Candidates candidates, Admission admission, Optional<Map<String, Long>> completed) {
 
+  /** How far back a crash loop is looked for: a run may have had thousands of attempts. */
+  private static final int MOST_ENDS = 64;
+
   /**
    * Takes it; what fails lets go of the lock.
    *
    * @param seed the configured one
+   * @param crashLoop how many failures of one kind in a row are too many; 0: no number is
+   * @param facts of this process, for the attempt's provenance
    * @throws CheckpointException.Fenced if another process holds it
    * @throws CheckpointException.NotFound if what is to be resumed is not there
+   * @throws CheckpointException.CrashLoop if the attempts before this one failed all alike
    * @throws CheckpointException.Corrupt if the run's own records are damaged
    */
   public static TakenRun take(
@@ -40,6 +46,8 @@ public record TakenRun(
       Resume how,
       boolean takeOver,
       OptionalLong seed,
+      int crashLoop,
+      Map<String, String> facts,
       InstantSource clock)
       throws IOException {
     RunLog log = new RunLog(store, keys);
@@ -47,11 +55,14 @@ public record TakenRun(
     try {
       Lineage lineage = log.lineage();
       Candidates candidates = Candidates.find(how, lineage, log);
+      if (crashLoop > 0 && !(how instanceof Resume.Never)) {
+        refuseCrashLoop(log, lineage, candidates, crashLoop);
+      }
       Admission admission =
           Admission.take(
               log,
               lineage,
-              new Admission.Request(how, candidates.branch(), seed),
+              new Admission.Request(how, candidates.branch(), seed, facts),
               lock,
               clock.instant());
       Optional<EndRecord> end =
@@ -60,6 +71,19 @@ public record TakenRun(
     } catch (Throwable e) {
       lock.close();
       throw e;
+    }
+  }
+
+  private static void refuseCrashLoop(RunLog log, Lineage lineage, Candidates candidates, int limit)
+      throws IOException {
+    Map<Integer, EndRecord> ends = log.ends(Math.max(MOST_ENDS, limit));
+    if (ends.isEmpty()) {
+      return;
+    }
+    Optional<CrashLoop> loop =
+        CrashLoop.find(lineage, ends, log.decided(), candidates.ids().stream().findFirst());
+    if (loop.isPresent() && loop.get().attempts().size() >= limit) {
+      throw loop.get().exception(log.keys().run());
     }
   }
 

@@ -18,20 +18,31 @@ public final class StopSignal implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(StopSignal.class);
 
   private final Duration grace;
-  private final Runnable atEnd;
+  private final AtExit atExit;
   private final CountDownLatch arrived = new CountDownLatch(1);
   private final Thread hook = new Thread(this::hold, "ckpt-stop");
   private volatile @Nullable Thread training;
   private volatile boolean requested;
 
+  /** What to do before the process is gone; on the hook's thread. */
+  public interface AtExit {
+    /**
+     * It was asked to end.
+     *
+     * @param atCut whether the training has arrived; else the grace is over
+     */
+    void stopped(boolean atCut);
+
+    /** The training thread has died, or ends the process, and nobody has closed. */
+    void abandoned();
+  }
+
   /**
    * @param grace longest hold
-   * @param atEnd what to do when the training has arrived or the grace is over; on the hook's
-   *     thread
    */
-  public StopSignal(Duration grace, Runnable atEnd) {
+  public StopSignal(Duration grace, AtExit atExit) {
     this.grace = grace;
-    this.atEnd = atEnd;
+    this.atExit = atExit;
   }
 
   /** Starts to listen. */
@@ -68,20 +79,21 @@ public final class StopSignal implements AutoCloseable {
   private void hold() {
     Thread thread = training;
     requested = true;
-    if (thread == null || !thread.isAlive() || exits(thread)) {
+    if (thread == null) {
+      return;
+    }
+    if (!thread.isAlive() || exits(thread)) {
+      atExit.abandoned();
       return;
     }
     log.info("asked to end: saving at the next cut, at most {} s", grace.toSeconds());
+    boolean atCut = false;
     try {
-      if (!arrived.await(grace.toMillis(), TimeUnit.MILLISECONDS)) {
-        log.warn(
-            "the training came to no cut within {} s: the last committed checkpoint is kept",
-            grace.toSeconds());
-      }
+      atCut = arrived.await(grace.toMillis(), TimeUnit.MILLISECONDS);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-    atEnd.run();
+    atExit.stopped(atCut);
   }
 
   /** A thread that waits in System.exit comes to no cut. */

@@ -5,6 +5,7 @@ import dev.ckpt.FailurePolicy;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -63,6 +64,11 @@ final class FailureLog {
     } else {
       log.debug("{}", message);
     }
+  }
+
+  /** What {@link #report} would throw. */
+  synchronized Optional<CheckpointException> pending() {
+    return Optional.ofNullable(unreported);
   }
 
   /** Throws what the policy wants thrown and was not; a fenced process hears it each time. */

@@ -54,7 +54,7 @@ public final class Saver {
   private @Nullable SaveTask lastAskedFor;
   private @Nullable SaveTask lastRefused;
   private final NavigableMap<CheckpointId, SaveTask> started = new TreeMap<>();
-  private Optional<CheckpointId> applied = Optional.empty();
+  private volatile Optional<CheckpointId> applied = Optional.empty();
   private long savedStep;
   private long savedTicks;
 
@@ -271,7 +271,7 @@ public final class Saver {
     event.begin();
     StagedState state =
         new StagedState(pool, names, options.header(), options.deadline().toNanos());
-    SaveTask task = new SaveTask(run, id, parent(), progress, metrics, state, givenUp, this::ended);
+    SaveTask task = new SaveTask(run, id, newest(), progress, metrics, state, givenUp, this::ended);
     current = task;
     lastAskedFor = task;
     started.put(id, task);
@@ -330,10 +330,6 @@ public final class Saver {
     }
   }
 
-  private Optional<CheckpointId> parent() {
-    return lastCommitted().or(() -> applied);
-  }
-
   /** A state that only does not fit because a hanging save holds memory is not streamed. */
   private void requireUncharged(StagedState state) {
     long whole = state.stagedBytes() + state.pendingBytes();
@@ -352,7 +348,7 @@ public final class Saver {
   private SaveTask refused(CheckpointId id, String why) {
     StagedState nothing = new StagedState(pool, names, options.header(), 0);
     SaveTask task =
-        new SaveTask(run, id, parent(), Progress.START, Map.of(), nothing, Set.of(), done -> {});
+        new SaveTask(run, id, newest(), Progress.START, Map.of(), nothing, Set.of(), done -> {});
     CheckpointException failure = new CheckpointException.SaveFailed(why, null);
     task.failCapture(failure);
     failures.failed(failure);
@@ -401,6 +397,16 @@ public final class Saver {
   /** The newest checkpoint that this process committed. */
   public synchronized Optional<CheckpointId> lastCommitted() {
     return Optional.ofNullable(lastCommitted);
+  }
+
+  /** The newest checkpoint that this process committed, else the one that it went on from. */
+  public Optional<CheckpointId> newest() {
+    return lastCommitted().or(() -> applied);
+  }
+
+  /** What {@link #reportPending} would throw. */
+  public Optional<CheckpointException> pending() {
+    return failures.pending();
   }
 
   /** Throws what happened in the background, if the policy or its kind says so. */

@@ -158,21 +158,28 @@ public final class AttemptLog {
           new Ending(End.COMPLETED, said.goal().isEmpty() ? "" : "reached " + said.goal(), gone);
       case EndRecord.STOPPED -> new Ending(End.STOPPED, "", gone);
       case EndRecord.CLOSED -> new Ending(End.CLOSED, "", gone);
+      case EndRecord.FAILED -> new Ending(End.FAILED, said.cause().orElse(""), gone);
       default -> new Ending(End.UNKNOWN, "it ended as '" + said.how() + "'", gone);
     };
   }
 
-  /** The updates done at the end, if they are known. */
+  /**
+   * The updates done at the end, if they are known: a word without a step means that of the newest
+   * checkpoint, but one of a failure.
+   */
   private static OptionalLong stood(Optional<EndRecord> said, Own own) {
-    if (said.filter(end -> end.how().equals(EndRecord.COMPLETED)).isPresent()) {
-      // a goal is recorded only when its last state is committed
-      return own.newest()
-          .map(Manifest.Commit::id)
-          .or(own::from)
-          .map(id -> OptionalLong.of(id.step()))
-          .orElse(OptionalLong.empty());
+    if (said.isEmpty() || said.get().step().isPresent()) {
+      return said.map(EndRecord::step).orElse(OptionalLong.empty());
     }
-    return OptionalLong.empty();
+    return switch (said.get().how()) {
+      case EndRecord.COMPLETED, EndRecord.STOPPED, EndRecord.CLOSED ->
+          own.newest()
+              .map(Manifest.Commit::id)
+              .or(own::from)
+              .map(id -> OptionalLong.of(id.step()))
+              .orElse(OptionalLong.empty());
+      default -> OptionalLong.empty();
+    };
   }
 
   /** The end of an attempt that left no word. */

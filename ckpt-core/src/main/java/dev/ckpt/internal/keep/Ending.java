@@ -1,0 +1,140 @@
+package dev.ckpt.internal.keep;
+
+import dev.ckpt.internal.commit.RunLog;
+import dev.ckpt.internal.run.Failure;
+import dev.ckpt.manifest.CheckpointId;
+import dev.ckpt.manifest.EndRecord;
+import java.io.IOException;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The last word of an attempt: how it ended and where it stood, said once.
+ *
+ * <p>A failure is remembered, not written: a program may catch what its data threw and train on,
+ * and an attempt's first word stands for ever. It is forgotten as soon as a later step is seen.
+ * Thread-safe; only {@link #say} waits.
+ */
+public final class Ending {
+  private static final Logger log = LoggerFactory.getLogger(Ending.class);
+
+  private final RunLog run;
+  private final Housekeeper house;
+  private final int attempt;
+  private final InstantSource clock;
+  private final Supplier<Optional<CheckpointId>> committed;
+
+  private volatile boolean started;
+  private volatile long step;
+  private final AtomicReference<@Nullable Failure> failure = new AtomicReference<>();
+  private boolean tried;
+  private boolean said;
+
+  /**
+   * @param committed the newest checkpoint that this attempt committed or went on from
+   */
+  public Ending(
+      RunLog run,
+      Housekeeper house,
+      int attempt,
+      InstantSource clock,
+      Supplier<Optional<CheckpointId>> committed) {
+    this.run = run;
+    this.house = house;
+    this.attempt = attempt;
+    this.clock = clock;
+    this.committed = committed;
+  }
+
+  /** The attempt has resumed: from here on it has an end. */
+  public void startsAt(long step) {
+    this.step = step;
+    started = true;
+  }
+
+  /** The training stands at a cut. */
+  public void at(long now) {
+    Failure before = failure.get();
+    if (before != null && now > before.step()) {
+      failure.compareAndSet(before, null);
+    }
+    step = now;
+  }
+
+  /** The training threw; the first of what it threw at a step counts. */
+  public void failed(Throwable thrown, long at) {
+    if (Failure.counts(thrown)) {
+      failure.compareAndSet(null, Failure.of(thrown, at));
+    }
+  }
+
+  /** The training threw where it was last seen. */
+  public void failedHere(Throwable thrown) {
+    failed(thrown, step);
+  }
+
+  /** Whether what was thrown is still to be said. */
+  public boolean hasFailed() {
+    return failure.get() != null;
+  }
+
+  /**
+   * Records it, once: a try that got no answer may still be under way. What the training threw is
+   * said in place of {@link EndRecord#CLOSED} and {@link EndRecord#STOPPED}.
+   *
+   * @param goal of a completed run
+   * @return whether an end is recorded
+   */
+  public synchronized boolean say(String how, Map<String, Long> goal, Duration atMost) {
+    if (said || tried || !started) {
+      return said;
+    }
+    tried = true;
+    EndRecord record = record(how, goal);
+    try {
+      house.within(
+          atMost,
+          () -> {
+            run.ended(record);
+            return true;
+          });
+      said = true;
+    } catch (IOException | TimeoutException | RuntimeException e) {
+      log.warn("run '{}': how it ended could not be recorded: {}", run.keys().run(), e.toString());
+    }
+    return said;
+  }
+
+  private EndRecord record(String how, Map<String, Long> goal) {
+    Failure failed = failure.get();
+    if (how.equals(EndRecord.COMPLETED)) {
+      return new EndRecord(attempt, how, goal, clock.instant());
+    }
+    if (failed != null) {
+      return new EndRecord(
+          attempt,
+          EndRecord.FAILED,
+          Map.of(),
+          clock.instant(),
+          Optional.of(failed.cause()),
+          OptionalLong.of(failed.step()));
+    }
+    long kept = committed.get().map(CheckpointId::step).orElse(0L);
+    return new EndRecord(
+        attempt,
+        how,
+        Map.of(),
+        clock.instant(),
+        Optional.empty(),
+        step == kept ? OptionalLong.empty() : OptionalLong.of(step));
+  }
+}

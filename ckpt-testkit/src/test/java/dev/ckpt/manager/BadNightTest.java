@@ -1,0 +1,279 @@
+package dev.ckpt.manager;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.ckpt.CheckpointConfig;
+import dev.ckpt.CheckpointException;
+import dev.ckpt.CheckpointManager;
+import dev.ckpt.CheckpointManagerBuilder;
+import dev.ckpt.FailurePolicy;
+import dev.ckpt.Moment;
+import dev.ckpt.Progress;
+import dev.ckpt.Resume;
+import dev.ckpt.SaveTrigger;
+import dev.ckpt.Stores;
+import dev.ckpt.spi.CheckpointStore;
+import dev.ckpt.testkit.FaultyStore;
+import dev.ckpt.testkit.FaultyStore.Operation;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What an attempt says of its end, and what the next start makes of it. */
+class BadNightTest {
+  private static final IllegalStateException NO_DATA = new IllegalStateException("no data");
+
+  private final CheckpointStore whole = Stores.inMemory();
+  private final FaultyStore store = FaultyStore.around(whole);
+
+  @AfterEach
+  void letGo() {
+    store.heal();
+  }
+
+  private CheckpointManagerBuilder toy() {
+    return CheckpointManager.in(store)
+        .run("toy")
+        .part("toy", ToyState.random(5, 1, 50))
+        .saveWhen(SaveTrigger.everySteps(2))
+        .retries(0)
+        .deadline(Duration.ofSeconds(30));
+  }
+
+  /** A process that trains up to a step, where something is thrown; as a user's loop tells it. */
+  private static void fails(CheckpointManagerBuilder builder, long at, Throwable thrown) {
+    try (CheckpointManager ckpt = builder.open()) {
+      ckpt.resume();
+      for (long step = 2; step <= at; step += 2) {
+        ckpt.save(Progress.step(step), Map.of()).join();
+      }
+      ckpt.failed(thrown, Progress.step(at));
+    }
+  }
+
+  private String record(String key) {
+    ByteBuffer bytes = ByteBuffer.allocate(16 << 10);
+    try {
+      whole.read("runs/toy/" + key, 0, bytes);
+    } catch (IOException e) {
+      return "";
+    }
+    return new String(bytes.array(), 0, bytes.position(), StandardCharsets.UTF_8);
+  }
+
+  private String end(int attempt) {
+    return record("ends/00000" + attempt + ".json");
+  }
+
+  @Test
+  void whatTheTrainingThrewIsTheAttemptsEnd() {
+    fails(toy(), 5, NO_DATA);
+    assertThat(end(1))
+        .contains("\"how\":\"failed\"")
+        .contains("\"cause\":\"java.lang.IllegalStateException: no data\"")
+        .contains("\"step\":5");
+  }
+
+  @Test
+  void anEndThatNobodyToldIsClosedAtTheStepWhereItStood() {
+    try (CheckpointManager ckpt = toy().open()) {
+      ckpt.resume();
+      for (long step = 1; step <= 5; step++) {
+        ckpt.offer(Moment.Kind.STEP, Progress.step(step), Map::of);
+      }
+    }
+    assertThat(end(1))
+        .contains("\"how\":\"closed\"")
+        .contains("\"step\":5")
+        .doesNotContain("cause");
+    try (CheckpointManager ckpt = toy().open()) {
+      ckpt.resume();
+    }
+    assertThat(end(2)).as("as the checkpoint says").contains("closed").doesNotContain("step");
+  }
+
+  @Test
+  void aFailureThatTheTrainingOutlivedIsForgotten() {
+    try (CheckpointManager ckpt = toy().open()) {
+      ckpt.resume();
+      ckpt.offer(Moment.Kind.STEP, Progress.step(1), Map::of);
+      ckpt.failed(NO_DATA, Progress.step(1));
+      ckpt.failed(new IllegalStateException("and then"), Progress.step(1));
+      ckpt.offer(Moment.Kind.STEP, Progress.step(2), Map::of);
+    }
+    assertThat(end(1)).contains("closed").doesNotContain("no data");
+    try (CheckpointManager ckpt = toy().open()) {
+      ckpt.resume();
+      ckpt.failed(NO_DATA, Progress.step(2));
+      ckpt.failed(new IllegalStateException("and then"), Progress.step(2));
+      assertThat(ckpt.complete(Map.of("steps", 2L))).isTrue();
+    }
+    assertThat(end(2)).contains("completed").doesNotContain("no data").doesNotContain("step\":2,");
+  }
+
+  @Test
+  void ofWhatIsThrownAtOneStepTheFirstCounts() {
+    try (CheckpointManager ckpt = toy().open()) {
+      ckpt.resume();
+      ckpt.failed(NO_DATA, Progress.step(0));
+      ckpt.failed(new IllegalStateException("and then"), Progress.step(0));
+    }
+    assertThat(end(1)).contains("no data").doesNotContain("and then");
+  }
+
+  @Test
+  void aSaveThatFailedByPolicyIsAFailureThoughNobodyTold() {
+    try (CheckpointManager ckpt = toy().onFailure(FailurePolicy.FAIL).open()) {
+      ckpt.resume();
+      store.on(Operation.CREATE).fails();
+      assertThatThrownBy(() -> ckpt.save(Progress.step(2), Map.of()).join())
+          .isInstanceOf(CheckpointException.SaveFailed.class);
+      assertThatThrownBy(() -> ckpt.offer(Moment.Kind.STEP, Progress.step(3), Map::of))
+          .isInstanceOf(CheckpointException.SaveFailed.class);
+    }
+    assertThat(end(1)).contains("failed").contains("SaveFailed").contains("\"step\":3");
+    store.heal();
+    CheckpointManager ckpt = toy().onFailure(FailurePolicy.FAIL).open();
+    ckpt.resume();
+    store.on(Operation.CREATE).fails();
+    ckpt.save(Progress.step(2), Map.of());
+    assertThatThrownBy(ckpt::close).isInstanceOf(CheckpointException.SaveFailed.class);
+    assertThat(end(2)).as("found out at the close").contains("failed").contains("SaveFailed");
+  }
+
+  @Test
+  void whoWasTakenOverHasNotFailed() {
+    CheckpointManager first = toy().open();
+    first.resume();
+    first.failed(new CheckpointException.Fenced("taken over"), Progress.step(0));
+    first.close();
+    assertThat(end(1)).contains("closed").doesNotContain("taken over");
+  }
+
+  @Test
+  void aStoreThatHangsHoldsUpTheEndNoLongerThanTheDeadline() {
+    CheckpointManager ckpt = toy().deadline(Duration.ofMillis(300)).open();
+    ckpt.resume();
+    store.on(Operation.PUT_IF_ABSENT).key("**/ends/**").hangs();
+    ckpt.failed(NO_DATA, Progress.step(0));
+    long start = System.nanoTime();
+    ckpt.close();
+    assertThat(Duration.ofNanos(System.nanoTime() - start))
+        .as("a bound far above the deadline: it hung for ever otherwise")
+        .isLessThan(Duration.ofSeconds(20));
+    assertThat(end(1)).isEmpty();
+  }
+
+  @Test
+  void theFourthStartIntoTheSameFailureIsRefused(@TempDir Path folder) throws Exception {
+    CheckpointStore local = Stores.local(folder);
+    CheckpointManagerBuilder[] loop = new CheckpointManagerBuilder[5];
+    for (int i = 0; i < loop.length; i++) {
+      loop[i] =
+          CheckpointManager.in(local)
+              .run("toy")
+              .part("toy", ToyState.random(5, 1, 50))
+              .saveWhen(SaveTrigger.everySteps(2));
+    }
+    for (int i = 0; i < 3; i++) {
+      fails(loop[i], 5, NO_DATA);
+    }
+    for (int i = 0; i < 2; i++) {
+      assertThatThrownBy(loop[3]::open)
+          .isInstanceOf(CheckpointException.CrashLoop.class)
+          .hasMessageContaining("run 'toy' failed at step 5 in 3 attempts in a row (1, 2, 3)")
+          .hasMessageContaining("java.lang.IllegalStateException: no data")
+          .hasMessageContaining("CKPT_CRASH_LOOP=0")
+          .hasMessageContaining("resume: never");
+    }
+    try (CheckpointManager mended = loop[4].crashLoop(0).open()) {
+      assertThat(mended.attempt()).as("no attempt, no lock was left behind").isEqualTo(4);
+      mended.resume();
+      mended.save(Progress.step(6), Map.of()).join();
+    }
+    try (CheckpointManager after = loop[3].open()) {
+      assertThat(after.attempt()).isEqualTo(5);
+    }
+    local.close();
+  }
+
+  @Test
+  void aKilledStartAfterTheLastProgressDoesNotHideTheLoop() {
+    for (int i = 0; i < 3; i++) {
+      fails(toy(), 5, NO_DATA);
+      try (CheckpointManager killed = toy().crashLoop(0).open()) {
+        assertThat(killed.attempt()).isEqualTo(2 * i + 2); // it never resumes, and leaves no end
+      }
+    }
+    assertThatThrownBy(() -> toy().open()).isInstanceOf(CheckpointException.CrashLoop.class);
+  }
+
+  @Test
+  void theWaysOutAreAFreshStartAndAnOlderCheckpoint() {
+    for (int i = 0; i < 3; i++) {
+      fails(toy().keep(java.util.Set::copyOf), 5, NO_DATA);
+    }
+    assertThatThrownBy(() -> toy().resume(new Resume.Required()).open())
+        .isInstanceOf(CheckpointException.CrashLoop.class);
+    assertThatThrownBy(() -> toy().resume(Resume.parse("000003-000000000004-0")).open())
+        .isInstanceOf(CheckpointException.CrashLoop.class);
+    try (CheckpointManager older = toy().resume(Resume.parse("000001-000000000002-0")).open()) {
+      assertThat(older.resume()).isPresent();
+    }
+    try (CheckpointManager fresh = toy().resume(new Resume.Never()).open()) {
+      assertThat(fresh.resume()).isEmpty();
+    }
+  }
+
+  @Test
+  void theLimitComesFromTheConfig(@TempDir Path folder) {
+    CheckpointManagerBuilder one =
+        CheckpointManager.from(
+                CheckpointConfig.defaults(
+                    Map.of("CKPT_CRASH_LOOP", "1", "CKPT_STORE", folder.toString())))
+            .run("toy");
+    fails(one, 5, NO_DATA);
+    assertThatThrownBy(one::open)
+        .isInstanceOf(CheckpointException.CrashLoop.class)
+        .hasMessageContaining("in the last attempt (1)");
+  }
+
+  @Test
+  void anAttemptTellsWhatItWasStartedWith(@TempDir Path folder) throws IOException {
+    CheckpointConfig config =
+        CheckpointConfig.defaults(
+            Map.of("CKPT_STORE", folder.toString(), "CKPT_RETRIES", "7", "CKPT_SEED", "42"));
+    try (CheckpointManager ckpt =
+        CheckpointManager.from(config)
+            .run("toy")
+            .onFailure(FailurePolicy.FAIL)
+            .saveWhen(SaveTrigger.everySteps(2))
+            .provenance("commit", "1234abc")
+            .provenance("pid", "not mine")
+            .open()) {
+      assertThat(ckpt.attempt()).isEqualTo(1);
+    }
+    String attempt = Files.readString(folder.resolve("runs/toy/attempts/000001.json"));
+    assertThat(attempt)
+        .contains("\"config.retries\":\"7 (environment CKPT_RETRIES)\"")
+        .contains("\"config.seed\":\"42 (environment CKPT_SEED)\"")
+        .contains("\"config.stopGrace\":\"25s (default)\"")
+        .contains("\"config.run\":\"toy (code)\"")
+        .contains("\"config.onFailure\":\"fail (code)\"")
+        .contains("\"config.save\":\"a policy (code)\"")
+        .doesNotContain("config.save.")
+        .doesNotContain("config.keep.every\"")
+        .contains("\"commit\":\"1234abc\"")
+        .contains("\"ckpt\":\"")
+        .contains("\"program\":\"")
+        .doesNotContain("not mine");
+  }
+}
