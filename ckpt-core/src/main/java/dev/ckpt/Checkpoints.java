@@ -1,6 +1,7 @@
 package dev.ckpt;
 
 import dev.ckpt.internal.commit.Keys;
+import dev.ckpt.internal.commit.Lineage;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.internal.formats.Formats;
 import dev.ckpt.internal.restore.Candidates;
@@ -235,7 +236,10 @@ public final class Checkpoints implements AutoCloseable {
   }
 
   private NavigableSet<CheckpointId> live() throws IOException {
-    return new TreeSet<>(run.lineage().live(run.decided()));
+    NavigableSet<CheckpointId> decided = run.idsUnder(run.keys().manifests());
+    Lineage lineage = run.lineage(decided);
+    decided.removeAll(run.deleted());
+    return new TreeSet<>(lineage.live(decided));
   }
 
   private CheckpointId known(String id) {
