@@ -12,8 +12,10 @@ import java.time.Instant;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -27,6 +29,12 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
   private static final Logger log = LoggerFactory.getLogger(Admission.class);
   private static final SecureRandom RANDOM = new SecureRandom();
   private static final int TRIES = 100;
+  private static final String CLEANING = "the clean-up of ";
+  private static final int MOMENTS = 100;
+  private static final long A_MOMENT_MILLIS = 100;
+
+  /** What stands as the request of an attempt that only maintains the run. */
+  public static final String MAINTENANCE = "maintenance";
 
   /**
    * What a process asks for.
@@ -45,13 +53,46 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
    */
   public static Closeable lock(CheckpointStore store, Keys keys, boolean takeOver)
       throws IOException {
-    String holder =
-        "process "
-            + ProcessHandle.current().pid()
-            + " on "
-            + Workplace.host()
-            + " since "
-            + Instant.now();
+    for (int tries = 0; tries < MOMENTS; tries++) {
+      try {
+        return store.lock(keys.lock(), holder());
+      } catch (CheckpointStore.LockHeldException e) {
+        if (!String.valueOf(e.getMessage()).contains(CLEANING)) {
+          break;
+        }
+        // somebody cleans up for a moment: no reason for a start to fail
+        pause();
+      }
+    }
+    return lock(store, keys, holder(), takeOver);
+  }
+
+  /** The same for who only cleans up: a start waits for that a little. */
+  public static Closeable lockToClean(CheckpointStore store, Keys keys, boolean takeOver)
+      throws IOException {
+    return lock(store, keys, CLEANING + holder(), takeOver);
+  }
+
+  private static void pause() throws IOException {
+    try {
+      Thread.sleep(A_MOMENT_MILLIS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IOException("interrupted while waiting for a clean-up to end", e);
+    }
+  }
+
+  private static String holder() {
+    return "process "
+        + ProcessHandle.current().pid()
+        + " on "
+        + Workplace.host()
+        + " since "
+        + Instant.now();
+  }
+
+  private static Closeable lock(CheckpointStore store, Keys keys, String holder, boolean takeOver)
+      throws IOException {
     try {
       return store.lock(keys.lock(), holder);
     } catch (CheckpointStore.LockHeldException e) {
@@ -76,22 +117,42 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
       RunLog run, Lineage lineage, Request request, Closeable lock, Instant now)
       throws IOException {
     long seed = seed(lineage, request);
-    int next = lineage.newest() + 1;
+    AttemptRecord attempt =
+        taken(run, lineage.newest() + 1, request.how().text(), seed, request.facts(), now);
+    if (request.how() instanceof Resume.Never) {
+      run.resumed(new ResumeRecord(attempt.attempt(), Optional.empty(), List.of()));
+    }
+    return new Admission(attempt, lock);
+  }
+
+  /**
+   * Takes the next attempt for a maintenance: older writers are fenced by it. It never resumes
+   * anything, so the live branch stays what it was, and so does the seed of the next start.
+   *
+   * @return its number
+   */
+  public static int maintain(RunLog run, Lineage lineage, Instant now) throws IOException {
+    Optional<Long> seed =
+        Stream.of(lineage.resumes(), lineage.attempts())
+            .filter(records -> !records.isEmpty())
+            .map(NavigableMap::lastKey)
+            .map(lineage::seed)
+            .flatMap(Optional::stream)
+            .findFirst();
+    return taken(
+            run, lineage.newest() + 1, MAINTENANCE, seed.orElseGet(RANDOM::nextLong), Map.of(), now)
+        .attempt();
+  }
+
+  private static AttemptRecord taken(
+      RunLog run, int next, String request, long seed, Map<String, String> facts, Instant now)
+      throws IOException {
     for (int tries = 0; tries < TRIES; tries++, next++) {
       AttemptRecord attempt =
           new AttemptRecord(
-              next,
-              1,
-              List.of(nonce()),
-              request.how().text(),
-              seed,
-              now,
-              Workplace.provenance(request.facts()));
+              next, 1, List.of(nonce()), request, seed, now, Workplace.provenance(facts));
       if (run.take(attempt)) {
-        if (request.how() instanceof Resume.Never) {
-          run.resumed(new ResumeRecord(next, Optional.empty(), List.of()));
-        }
-        return new Admission(attempt, lock);
+        return attempt;
       }
     }
     throw new IOException(

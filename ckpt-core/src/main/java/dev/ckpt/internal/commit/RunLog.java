@@ -61,6 +61,7 @@ public final class RunLog {
         numbered(keys.attempts(), AttemptRecord::decode, AttemptRecord::attempt, lostAttempts);
     NavigableMap<Integer, ResumeRecord> resumes =
         numbered(keys.resumes(), ResumeRecord::decode, ResumeRecord::attempt, damaged);
+    damaged.putAll(cutShort(resumes, damaged));
     lostAttempts.forEach(
         (attempt, damage) -> log.warn("passed over a damaged record: {}", damage.getMessage()));
     int newest =
@@ -74,6 +75,26 @@ public final class RunLog {
         resumes,
         damaged,
         ids.isEmpty() ? newest : Math.max(newest, ids.last().attempt()));
+  }
+
+  /** Resume records that a repair copied aside and did not live to write again. */
+  private NavigableMap<Integer, CheckpointException.Corrupt> cutShort(
+      NavigableMap<Integer, ResumeRecord> resumes,
+      NavigableMap<Integer, CheckpointException.Corrupt> damaged)
+      throws IOException {
+    NavigableMap<Integer, CheckpointException.Corrupt> lost = new TreeMap<>();
+    for (String key : keysUnder(keys.quarantined(Optional.empty(), keys.resumes()), "")) {
+      int attempt = Keys.attemptOf(key).orElse(0);
+      if (attempt > 0 && !resumes.containsKey(attempt) && !damaged.containsKey(attempt)) {
+        lost.put(
+            attempt,
+            new CheckpointException.Corrupt(
+                keys.resume(attempt)
+                    + " is missing: its repair was cut short. Repair the run again; or resume from"
+                    + " a checkpoint by its id, or start over with 'never'"));
+      }
+    }
+    return lost;
   }
 
   private <T> NavigableMap<Integer, T> numbered(
@@ -230,6 +251,15 @@ public final class RunLog {
   public NavigableSet<CheckpointId> decided() throws IOException {
     NavigableSet<CheckpointId> ids = idsUnder(keys.manifests());
     ids.removeAll(idsUnder(keys.deleted()));
+    return ids;
+  }
+
+  /** Ids whose decision a repair has moved aside: of what they were, nothing can be used. */
+  public NavigableSet<CheckpointId> quarantined() throws IOException {
+    NavigableSet<CheckpointId> ids = new TreeSet<>();
+    for (String key : keysUnder(keys.quarantine(), "")) {
+      keys.quarantinedManifest(key).ifPresent(ids::add);
+    }
     return ids;
   }
 

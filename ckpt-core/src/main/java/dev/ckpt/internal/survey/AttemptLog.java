@@ -3,6 +3,7 @@ package dev.ckpt.internal.survey;
 import dev.ckpt.Attempt;
 import dev.ckpt.Attempt.End;
 import dev.ckpt.CheckpointException;
+import dev.ckpt.internal.commit.Admission;
 import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.commit.Lineage;
 import dev.ckpt.internal.commit.RunLog;
@@ -182,6 +183,10 @@ public final class AttemptLog {
 
   /** The end of an attempt that left no word. */
   private Ending silent(int number, Optional<AttemptRecord> record) {
+    if (record.filter(each -> each.request().equals(Admission.MAINTENANCE)).isPresent()) {
+      return new Ending(
+          End.CLOSED, "a clean-up or repair that took the run over", Optional.empty());
+    }
     Integer next = numbers.higher(number);
     if (next != null) {
       return new Ending(
