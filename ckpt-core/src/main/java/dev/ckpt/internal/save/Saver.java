@@ -38,6 +38,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Saver {
   private static final int MOST_KNOWN = 64;
+  private static final long WAKING_NANOS = TimeUnit.MILLISECONDS.toNanos(250);
 
   private final SaveTask.Run run;
   private final SaveOptions options;
@@ -224,9 +225,14 @@ public final class Saver {
     return null;
   }
 
-  /** Waits for the save in flight, and gives it up if it stands still. */
+  /**
+   * Waits for the save in flight, and gives it up if it stands still. A process that was suspended
+   * (a SIGSTOP, a laptop, a paused container) finds all clocks run on when it wakes: a writer that
+   * nobody has waited for yet gets a moment to show that it moves.
+   */
   private boolean settle(SaveTask task, boolean periodic) {
     long deadline = options.deadline().toNanos();
+    boolean waited = false;
     if (!periodic) {
       long start = System.nanoTime();
       while (!task.decided()) {
@@ -235,6 +241,7 @@ public final class Saver {
         if (left <= 0 || untilStuck <= 0) {
           break;
         }
+        waited = true;
         if (task.await(Math.min(left, untilStuck))) {
           return true;
         }
@@ -243,11 +250,13 @@ public final class Saver {
     if (task.decided()) {
       return true;
     }
-    if (task.standstill() >= deadline) {
-      giveUp(task);
-      return true;
+    if (task.standstill() < deadline) {
+      return false;
     }
-    return false;
+    if (waited || !task.await(Math.min(deadline, WAKING_NANOS))) {
+      giveUp(task);
+    }
+    return true;
   }
 
   private void giveUp(SaveTask task) {
