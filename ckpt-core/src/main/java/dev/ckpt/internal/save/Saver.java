@@ -61,6 +61,7 @@ public final class Saver {
 
   // shared with writers, guarded by this
   private @Nullable CheckpointId lastCommitted;
+  private Optional<CheckpointId> lastFinite = Optional.empty();
 
   /**
    * A saver for one attempt.
@@ -413,6 +414,10 @@ public final class Saver {
     return lastCommitted().or(() -> applied);
   }
 
+  private synchronized Optional<CheckpointId> lastFinite() {
+    return lastFinite.or(() -> applied);
+  }
+
   /** What {@link #reportPending} would throw. */
   public Optional<CheckpointException> pending() {
     return failures.pending();
@@ -430,12 +435,18 @@ public final class Saver {
         if (lastCommitted == null || lastCommitted.compareTo(task.checkpointId()) < 0) {
           lastCommitted = task.checkpointId();
         }
+        if (committed.get().finite()) {
+          lastFinite = Optional.of(task.checkpointId());
+        }
       }
       if (!committed.get().finite() && options.nonFinite() != NonFinitePolicy.KEEP) {
         failures.warnOnce(
             "nonFinite",
             committed.get().id()
-                + " holds NaN or infinite values: it is kept, but never the latest or the best");
+                + " holds NaN or infinite values: it is kept, but never the latest or the best; "
+                + lastFinite()
+                    .map(id -> "the last finite one is " + id)
+                    .orElse("there is no finite one yet"));
       }
       onCommit.accept(committed.get());
     } else {
