@@ -76,6 +76,17 @@ class ProcessTest {
     assertThat(restored().checkpoint().id()).isEqualTo("000001-000000000019-0");
   }
 
+  @Test
+  void aFailureIsRecordedThoughTheProgramExitsWithoutClosing() throws Exception {
+    try (ToyProcess process = ToyProcess.start(folder, "exits", 9, Map.of())) {
+      assertThat(process.exitCode(IN_TIME)).isEqualTo(1);
+    }
+    assertThat(end())
+        .contains("\"how\":\"failed\"")
+        .contains("\"cause\":\"java.lang.IllegalStateException: bad step\"")
+        .contains("\"step\":8");
+  }
+
   @ParameterizedTest
   @EnumSource
   void whateverIsNotFiniteIsNeverTheLatestNorTheBest(NonFinitePolicy policy) throws Exception {

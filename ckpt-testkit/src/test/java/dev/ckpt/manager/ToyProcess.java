@@ -19,8 +19,9 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * A training in a JVM of its own, with a trouble from some step on: {@code hangs}, the store
- * answers no more; {@code lasts}, a step without an end; {@code nan}, a weight is not finite. It
- * prints a line where it starts and at each step.
+ * answers no more; {@code lasts}, a step without an end; {@code exits}, the program tells a failure
+ * and ends the JVM without closing anything; {@code nan}, a weight is not finite. It prints a line
+ * where it starts and at each step.
  */
 final class ToyProcess implements AutoCloseable {
 
@@ -126,6 +127,10 @@ final class ToyProcess implements AutoCloseable {
         if (state.counter == from && trouble.equals("lasts")) {
           say("lasts");
           TimeUnit.MINUTES.sleep(10);
+        }
+        if (state.counter == from && trouble.equals("exits")) {
+          ckpt.failed(new IllegalStateException("bad step"), Progress.step(from - 1));
+          System.exit(1);
         }
         if (state.counter == from && trouble.equals("hangs")) {
           store.on().hangs();
