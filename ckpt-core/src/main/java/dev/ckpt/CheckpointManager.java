@@ -453,13 +453,14 @@ public final class CheckpointManager implements AutoCloseable {
     public void stopped(boolean atCut) {
       if (!atCut) {
         log.warn(
-            "run '{}': the training came to no cut within {} s: nothing newer is saved, {}",
+            "run '{}': no cut was saved within {} s, because the step lasts longer or the store does"
+                + " not answer: {}",
             run(),
             setup.stopGrace().toSeconds(),
             saver
                 .newest()
                 .map(id -> "the last committed checkpoint is kept: " + id)
-                .orElse("and there is no checkpoint"));
+                .orElse("there is no checkpoint yet"));
       }
       ending.say(EndRecord.STOPPED, Map.of(), AT_EXIT);
     }

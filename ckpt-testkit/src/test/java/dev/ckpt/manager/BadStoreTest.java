@@ -153,6 +153,23 @@ class BadStoreTest {
     store.heal();
   }
 
+  /** As after a kill -STOP, a suspended laptop, a paused container: all clocks have run on. */
+  @Test
+  void aWriterThatStoodStillWithTheTrainingIsNotGivenUp() throws Exception {
+    try (CheckpointManager ckpt = toy().open()) {
+      ckpt.resume();
+      Gate gate = store.on(Operation.WRITE).key("**.arrow").nth(1).hangs();
+      SaveHandle frozen = step(ckpt);
+      gate.awaitArrivals(1, Duration.ofSeconds(10));
+      Thread.sleep(DEADLINE.multipliedBy(2).toMillis());
+      gate.release();
+      state.advance(1);
+      ckpt.offer(Moment.Kind.STEP, Progress.step(state.counter), Map::of);
+      assertThat(frozen.join().progress().step()).isEqualTo(1);
+      assertThat(ckpt.failures()).isEmpty();
+    }
+  }
+
   @Test
   void whoStopsWaitingForASaveHearsThatItMayCommitYet() throws Exception {
     try (CheckpointManager ckpt = toy().open()) {

@@ -3,8 +3,10 @@ package dev.ckpt.samples;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 
 /** Looks at the manifests on disk by their names alone: attempt, step, phase. */
 final class Commits {
@@ -19,6 +21,36 @@ final class Commits {
     }
     return Long.parseLong(
         manifests.get(manifests.size() - 1).getFileName().toString().split("-", 3)[1]);
+  }
+
+  /** The newest attempt that was taken; 0 without any. */
+  static int newestAttempt(Path store) {
+    return names(store, "attempts")
+        .filter(name -> name.matches("\\d{6}\\.json"))
+        .mapToInt(name -> Integer.parseInt(name.substring(0, 6)))
+        .max()
+        .orElse(0);
+  }
+
+  /** The newest attempt that has committed something; 0 without any. */
+  static int newestCommitter(Path store) {
+    List<Path> manifests = manifests(store);
+    return manifests.isEmpty()
+        ? 0
+        : Integer.parseInt(
+            manifests.get(manifests.size() - 1).getFileName().toString().substring(0, 6));
+  }
+
+  /** Names in a folder of the run; none if there is no such folder. */
+  static Stream<String> names(Path store, String folder) {
+    Path path = store.resolve("runs/digits-djl").resolve(folder);
+    try (Stream<Path> files = Files.list(path)) {
+      return files.map(file -> file.getFileName().toString()).toList().stream();
+    } catch (NoSuchFileException e) {
+      return Stream.empty();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   /** Oldest first. */

@@ -7,8 +7,11 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
 import java.util.function.Predicate;
 
 /**
@@ -37,11 +40,15 @@ final class KilledRun {
     }
   }
 
+  /** What a process that is frozen waits for at most; it is frozen for longer. */
+  private static final int DEADLINE_MILLIS = 800;
+
   private final Path folder;
   private final Path store;
   private final Training training;
   private final Training.Uninterrupted reference;
   private final List<Attempt> attempts = new ArrayList<>();
+  private int started;
   private final SortedMap<Integer, String> epochLines = new TreeMap<>();
 
   KilledRun(Path folder, Training training) throws IOException, InterruptedException {
@@ -88,6 +95,108 @@ final class KilledRun {
     }
   }
 
+  /**
+   * Sends a signal at {@code moment}, sees what comes of it, and leaves no process behind.
+   *
+   * @param delay nanoseconds after the moment
+   * @return what it hit
+   */
+  Phase strike(Signal signal, Predicate<SampleProcess> moment, int delay)
+      throws IOException, InterruptedException {
+    int before = committed();
+    Phase.Traces traces = Phase.Traces.in(store);
+    boolean stops = signal == Signal.STOP || signal == Signal.STOP_TAKEN_OVER;
+    Map<String, String> environment =
+        stops ? Map.of("CKPT_DEADLINE", DEADLINE_MILLIS + "ms") : Map.of();
+    try (SampleProcess process = start(environment)) {
+      boolean reached = process.await(() -> moment.test(process));
+      Thread.sleep(delay / 1_000_000, delay % 1_000_000);
+      Phase phase = Phase.of(process, traces, store);
+      switch (signal) {
+        case KILL -> process.kill();
+        case TERM -> process.terminate();
+        case STOP, STOP_TAKEN_OVER -> process.freeze();
+      }
+      assertThat(reached).as("it ended before the signal: %s", process).isTrue();
+      if (signal != Signal.TERM) {
+        phase = Phase.of(process, traces, store); // nothing moves any more
+      }
+      switch (signal) {
+        case KILL -> ended(before, process);
+        case TERM -> terminated(before, process);
+        case STOP -> goesOn(before, process);
+        case STOP_TAKEN_OVER -> isTakenOver(before, process);
+      }
+      return phase;
+    }
+  }
+
+  private void terminated(int before, SampleProcess process) throws InterruptedException {
+    assertThat(process.exitCode()).as(process.toString()).isEqualTo(143);
+    assertThat(ended(before, process).lost()).as("stopped at a cut: %s", process).isZero();
+  }
+
+  /** A process that stood still for longer than any wait trains and commits as before. */
+  private void goesOn(int before, SampleProcess process) throws IOException, InterruptedException {
+    Thread.sleep(DEADLINE_MILLIS * 3 / 2);
+    int trained = process.trained().size();
+    int commits = committed();
+    process.thaw();
+    assertThat(
+            process.await(() -> process.trained().size() >= trained + 3 && committed() > commits))
+        .as("it goes on: %s", process)
+        .isTrue();
+    process.kill();
+    ended(before, process);
+  }
+
+  /**
+   * Another process takes the run over, commits, and then the first one wakes up. It is told that
+   * it was fenced, or, if it had not taken its attempt yet, fences the other. Whoever is left is
+   * killed once it has committed.
+   */
+  private void isTakenOver(int before, SampleProcess first)
+      throws IOException, InterruptedException {
+    Thread.sleep(DEADLINE_MILLIS * 3 / 2);
+    int attemptsBefore = Commits.newestAttempt(store);
+    int handedOver = committed();
+    try (SampleProcess second = start(Map.of("CKPT_TAKE_OVER", "true"))) {
+      assertThat(second.await(() -> Commits.newestCommitter(store) > attemptsBefore))
+          .as("it commits: %s", second)
+          .isTrue();
+      int secondAttempt = Commits.newestAttempt(store);
+      first.thaw();
+      assertThat(await(() -> first.ended() || second.ended()))
+          .as("one of two gives way: %s, %s", first, second)
+          .isTrue();
+      boolean firstGaveWay = !second.ended();
+      SampleProcess left = firstGaveWay ? second : first;
+      int attempt = firstGaveWay ? secondAttempt : secondAttempt + 1;
+      left.await(() -> Commits.newestCommitter(store) >= attempt);
+      left.kill();
+      first.kill();
+      if (firstGaveWay) {
+        assertThat(first.exitCode()).as(first.toString()).isIn(2, 3);
+        assertThat(first.err()).contains("digits-djl: run 'digits-djl'").doesNotContain("\tat ");
+        ended(before, handedOver, first);
+        ended(handedOver, committed(), second);
+      } else {
+        assertThat(second.exitCode()).as(second.toString()).isEqualTo(2);
+        assertThat(second.err()).contains("was taken over by").doesNotContain("\tat ");
+        ended(handedOver, before, second);
+        ended(before, committed(), first);
+      }
+    }
+  }
+
+  private static boolean await(BooleanSupplier there) throws InterruptedException {
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
+    while (!there.getAsBoolean() && System.nanoTime() < deadline) {
+      Thread.sleep(1);
+    }
+    return there.getAsBoolean();
+  }
+
   /** Lets it run to its end, and compares what the whole run did with the one nobody killed. */
   void finish() throws IOException, InterruptedException {
     int before = committed();
@@ -103,11 +212,22 @@ final class KilledRun {
   }
 
   private SampleProcess start() throws IOException {
+    return start(Map.of());
+  }
+
+  private SampleProcess start(Map<String, String> environment) throws IOException {
     return SampleProcess.start(
-        folder.resolve("attempt-" + attempts.size()), DigitsDjl.class, training.arguments(store));
+        folder.resolve("attempt-" + started++),
+        DigitsDjl.class,
+        training.arguments(store),
+        environment);
   }
 
   private Attempt ended(int before, SampleProcess process) {
+    return ended(before, committed(), process);
+  }
+
+  private Attempt ended(int before, int after, SampleProcess process) {
     List<String> trained = process.trained();
     int end = before + trained.size();
     assertThat(end)
@@ -124,7 +244,7 @@ final class KilledRun {
     }
     List<String> journal = process.journal();
     boolean validating = !journal.isEmpty() && journal.get(journal.size() - 1).startsWith("V ");
-    Attempt attempt = new Attempt(before, trained.size(), validating, committed());
+    Attempt attempt = new Attempt(before, trained.size(), validating, after);
     attempts.add(attempt);
     return attempt;
   }

@@ -38,6 +38,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Saver {
   private static final int MOST_KNOWN = 64;
+  private static final long WAKING_NANOS = TimeUnit.MILLISECONDS.toNanos(250);
 
   private final SaveTask.Run run;
   private final SaveOptions options;
@@ -60,6 +61,7 @@ public final class Saver {
 
   // shared with writers, guarded by this
   private @Nullable CheckpointId lastCommitted;
+  private Optional<CheckpointId> lastFinite = Optional.empty();
 
   /**
    * A saver for one attempt.
@@ -224,9 +226,14 @@ public final class Saver {
     return null;
   }
 
-  /** Waits for the save in flight, and gives it up if it stands still. */
+  /**
+   * Waits for the save in flight, and gives it up if it stands still. A process that was suspended
+   * (a SIGSTOP, a laptop, a paused container) finds all clocks run on when it wakes: a writer that
+   * nobody has waited for yet gets a moment to show that it moves.
+   */
   private boolean settle(SaveTask task, boolean periodic) {
     long deadline = options.deadline().toNanos();
+    boolean waited = false;
     if (!periodic) {
       long start = System.nanoTime();
       while (!task.decided()) {
@@ -235,6 +242,7 @@ public final class Saver {
         if (left <= 0 || untilStuck <= 0) {
           break;
         }
+        waited = true;
         if (task.await(Math.min(left, untilStuck))) {
           return true;
         }
@@ -243,11 +251,13 @@ public final class Saver {
     if (task.decided()) {
       return true;
     }
-    if (task.standstill() >= deadline) {
-      giveUp(task);
-      return true;
+    if (task.standstill() < deadline) {
+      return false;
     }
-    return false;
+    if (waited || !task.await(Math.min(deadline, WAKING_NANOS))) {
+      giveUp(task);
+    }
+    return true;
   }
 
   private void giveUp(SaveTask task) {
@@ -404,6 +414,10 @@ public final class Saver {
     return lastCommitted().or(() -> applied);
   }
 
+  private synchronized Optional<CheckpointId> lastFinite() {
+    return lastFinite.or(() -> applied);
+  }
+
   /** What {@link #reportPending} would throw. */
   public Optional<CheckpointException> pending() {
     return failures.pending();
@@ -421,12 +435,18 @@ public final class Saver {
         if (lastCommitted == null || lastCommitted.compareTo(task.checkpointId()) < 0) {
           lastCommitted = task.checkpointId();
         }
+        if (committed.get().finite()) {
+          lastFinite = Optional.of(task.checkpointId());
+        }
       }
       if (!committed.get().finite() && options.nonFinite() != NonFinitePolicy.KEEP) {
         failures.warnOnce(
             "nonFinite",
             committed.get().id()
-                + " holds NaN or infinite values: it is kept, but never the latest or the best");
+                + " holds NaN or infinite values: it is kept, but never the latest or the best; "
+                + lastFinite()
+                    .map(id -> "the last finite one is " + id)
+                    .orElse("there is no finite one yet"));
       }
       onCommit.accept(committed.get());
     } else {
