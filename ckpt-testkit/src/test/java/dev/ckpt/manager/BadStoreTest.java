@@ -447,6 +447,15 @@ class BadStoreTest {
   }
 
   @Test
+  void aStateThatFitsIntoTheLastPieceOfTheBudgetIsStaged() {
+    try (CheckpointManager ckpt = toy().stagingBudget(1).open()) {
+      ckpt.resume();
+      step(ckpt).join();
+    }
+    assertThat(committedSteps()).containsExactly(1L);
+  }
+
+  @Test
   void aNewerAttemptFencesThisOne() {
     try (CheckpointManager old = toy().open()) {
       old.resume();
