@@ -315,6 +315,20 @@ class BadStoreTest {
   }
 
   @Test
+  void aCommitThatIsSeenAndNotKnownToBeDurableIsNotReported() {
+    try (CheckpointManager ckpt = toy().open()) {
+      ckpt.resume();
+      store.on(Operation.PUT_IF_ABSENT).key("**/manifests/**").failsAfterwards();
+      SaveHandle unknown = step(ckpt);
+      assertThatThrownBy(unknown::join)
+          .isInstanceOf(CheckpointException.CommitUnknown.class)
+          .hasMessageContaining("durable");
+    }
+    store.heal();
+    assertThat(restored()).as("it was committed after all").isEqualTo(state);
+  }
+
+  @Test
   void aCommitNobodyCanLookUpIsLeftAlone() {
     try (CheckpointManager ckpt = toy().open()) {
       ckpt.resume();
