@@ -139,18 +139,7 @@ public final class FaultyStore implements CheckpointStore {
 
     /** Only keys that fit: {@code *} is anything within a segment, {@code **} anything at all. */
     public Rule key(String glob) {
-      StringBuilder regex = new StringBuilder();
-      for (int i = 0; i < glob.length(); i++) {
-        if (glob.startsWith("**", i)) {
-          regex.append(".*");
-          i++;
-        } else if (glob.charAt(i) == '*') {
-          regex.append("[^/]*");
-        } else {
-          regex.append(Pattern.quote(glob.substring(i, i + 1)));
-        }
-      }
-      key = Pattern.compile(regex.toString());
+      key = Globs.pattern(glob);
       return this;
     }
 

@@ -332,6 +332,20 @@ class BadStoreTest {
   }
 
   @Test
+  void aCommitThatIsSeenAndNotKnownToBeDurableIsNotReported() {
+    try (CheckpointManager ckpt = toy().open()) {
+      ckpt.resume();
+      store.on(Operation.PUT_IF_ABSENT).key("**/manifests/**").failsAfterwards();
+      SaveHandle unknown = step(ckpt);
+      assertThatThrownBy(unknown::join)
+          .isInstanceOf(CheckpointException.CommitUnknown.class)
+          .hasMessageContaining("durable");
+    }
+    store.heal();
+    assertThat(restored()).as("it was committed after all").isEqualTo(state);
+  }
+
+  @Test
   void aCommitNobodyCanLookUpIsLeftAlone() {
     try (CheckpointManager ckpt = toy().open()) {
       ckpt.resume();
@@ -461,6 +475,15 @@ class BadStoreTest {
       ckpt.save(Progress.step(3), Map.of()).join();
       assertThat(ckpt.failures()).as("counted once").hasSize(1);
     }
+  }
+
+  @Test
+  void aStateThatFitsIntoTheLastPieceOfTheBudgetIsStaged() {
+    try (CheckpointManager ckpt = toy().stagingBudget(1).open()) {
+      ckpt.resume();
+      step(ckpt).join();
+    }
+    assertThat(committedSteps()).containsExactly(1L);
   }
 
   @Test

@@ -44,6 +44,25 @@ final class ToyState implements Checkpointable {
     }
   }
 
+  ToyState copy() {
+    ToyState copy = new ToyState();
+    copy.counter = counter;
+    tensors.forEach((name, values) -> copy.tensors.put(name, values.clone()));
+    return copy;
+  }
+
+  /** Makes it differ from a state of the same step that somebody else computed. */
+  void salt(float value) {
+    tensors.values().forEach(values -> values[0] = value);
+  }
+
+  /** Enough to see a mix of two states. */
+  String describe() {
+    StringBuilder text = new StringBuilder(toString());
+    tensors.forEach((name, values) -> text.append(' ').append(values[0]));
+    return text.toString();
+  }
+
   @Override
   public void capture(StateSink sink) {
     sink.value("counter", counter);

@@ -12,6 +12,8 @@ import java.util.Optional;
 /**
  * Small objects, with the one rule about doubt: after an error the write may have happened, so it
  * is read back before anything is decided, and as long as it cannot be read nothing is concluded.
+ * To see one's own bytes is no answer yet: the error may have been that of making them durable, and
+ * a loss of power would take them back. So the store is asked again, until it answers.
  */
 public final class Records {
 
@@ -34,23 +36,33 @@ public final class Records {
   /**
    * Writes a record unless its key is taken.
    *
-   * @throws CheckpointException.CommitUnknown if it may have been written and cannot be read back
+   * @throws CheckpointException.CommitUnknown if it may have been written and cannot be read back,
+   *     or stands there and the store does not say that it is durable
    * @throws IOException if it was certainly not written
    */
   public Outcome put(String key, byte[] bytes) throws IOException {
     IOException failure = null;
     for (int attempt = 0; attempt < TRIES; attempt++) {
+      boolean answered = false;
       try {
         if (store.putIfAbsent(key, ByteBuffer.wrap(bytes)) == Decision.CREATED) {
           return Outcome.OURS;
         }
+        answered = true;
       } catch (IOException e) {
         failure = e;
       }
       Optional<byte[]> present = readBack(key, failure);
-      if (present.isPresent()) {
+      if (present.isPresent() && answered) {
         return Arrays.equals(present.get(), bytes) ? Outcome.OURS : Outcome.OTHER;
       }
+    }
+    if (failure != null && readBack(key, failure).isPresent()) {
+      throw new CheckpointException.CommitUnknown(
+          key
+              + " stands there, but the store does not say that it is durable; nothing is cleaned"
+              + " up, the next start finds out",
+          failure);
     }
     throw failure == null ? new IOException(key + " exists and does not: unusable store") : failure;
   }

@@ -25,40 +25,53 @@ final class FolderLock implements Closeable {
   private static final int MOST_TEXT = 1024;
   private static final String HERE = "dev.ckpt.lock.";
 
-  private final Path file;
+  private final String name;
   private final FileChannel channel;
   private final FileLock lock;
   private final AtomicBoolean closed = new AtomicBoolean();
 
-  private FolderLock(Path file, FileChannel channel, FileLock lock) {
-    this.file = file;
+  private FolderLock(String name, FileChannel channel, FileLock lock) {
+    this.name = name;
     this.channel = channel;
     this.lock = lock;
   }
 
   static FolderLock take(Path file, String key, String holder, Disk disk) throws IOException {
     String line = holder.strip().replaceAll("\\R", " ");
-    Object other = System.getProperties().putIfAbsent(HERE + file, line);
+    // a path alone is no name: several file systems have the same
+    String name = HERE + file.toUri();
+    Object other = System.getProperties().putIfAbsent(name, line);
     if (other != null) {
       throw new LockHeldException(key + " is locked by this process already: " + other);
     }
-    FileChannel channel = null;
+    FolderLock taken = null;
     try {
-      channel = disk.openLockFile(file);
+      taken = take(file, name, key, line, disk);
+      return taken;
+    } finally {
+      if (taken == null) {
+        System.getProperties().remove(name);
+      }
+    }
+  }
+
+  private static FolderLock take(Path file, String name, String key, String line, Disk disk)
+      throws IOException {
+    FileChannel channel = disk.openLockFile(file);
+    try {
       FileLock lock = channel.tryLock(LOCKED_BYTE, 1, false);
       if (lock == null) {
         throw new LockHeldException(key + " is locked by another process: " + text(channel));
       }
       channel.truncate(0);
       channel.write(StandardCharsets.UTF_8.encode(line), 0);
-      FolderLock taken = new FolderLock(file, channel, lock);
+      FolderLock taken = new FolderLock(name, channel, lock);
       channel = null;
       return taken;
     } catch (OverlappingFileLockException e) {
       throw new LockHeldException(key + " is locked by another class loader of this process");
     } finally {
       if (channel != null) {
-        System.getProperties().remove(HERE + file);
         channel.close();
       }
     }
@@ -77,7 +90,7 @@ final class FolderLock implements Closeable {
         channel.truncate(0);
         lock.release();
       } finally {
-        System.getProperties().remove(HERE + file);
+        System.getProperties().remove(name);
       }
     }
   }

@@ -245,7 +245,13 @@ final class StagedState implements ShardFormat.Contents {
 
   /** Whether everything can be staged now, without waiting for a segment to be drained. */
   boolean fits() {
-    return pendingBytes() <= pool.available();
+    lock.lock();
+    try {
+      long room = (long) segments.size() * StagingPool.SEGMENT_BYTES + pool.available();
+      return aligned(filled) + pendingBytes() <= room;
+    } finally {
+      lock.unlock();
+    }
   }
 
   // ---- the writer thread's side

@@ -3,15 +3,20 @@ package dev.ckpt.internal.local;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.google.common.jimfs.Configuration;
+import com.google.common.jimfs.Jimfs;
 import dev.ckpt.spi.CheckpointStore.LockHeldException;
 import java.io.Closeable;
 import java.io.File;
 import java.io.IOException;
 import java.net.URL;
 import java.net.URLClassLoader;
+import java.nio.channels.FileChannel;
+import java.nio.file.FileSystem;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Function;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -31,6 +36,37 @@ class FolderLockTest {
           .hasMessageContaining("this process");
       held.close();
       held.close();
+      second.lock("runs/r", "the second").close();
+    }
+  }
+
+  @Test
+  void aLockThatCouldNotBeTakenIsNotHeld() throws IOException {
+    AtomicBoolean full = new AtomicBoolean(true);
+    Disk disk =
+        new Disk() {
+          @Override
+          FileChannel openLockFile(Path file) throws IOException {
+            if (full.getAndSet(false)) {
+              throw new IOException("No space left on device");
+            }
+            return super.openLockFile(file);
+          }
+        };
+    try (PosixStore store = new PosixStore(base, disk)) {
+      assertThatThrownBy(() -> store.lock("runs/r", "me")).hasMessageContaining("No space left");
+      store.lock("runs/r", "me again").close();
+    }
+  }
+
+  @Test
+  void equalPathsOfTwoFileSystemsAreTwoLocks() throws IOException {
+    try (FileSystem one = Jimfs.newFileSystem(Configuration.unix());
+        FileSystem other = Jimfs.newFileSystem(Configuration.unix());
+        PosixStore first = PosixStore.in(one.getPath("/store"));
+        PosixStore second = PosixStore.in(other.getPath("/store"));
+        Closeable held = first.lock("runs/r", "the first")) {
+      assertThat(held).isNotNull();
       second.lock("runs/r", "the second").close();
     }
   }

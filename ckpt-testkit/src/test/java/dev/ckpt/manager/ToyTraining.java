@@ -1,0 +1,100 @@
+package dev.ckpt.manager;
+
+import dev.ckpt.CheckpointException;
+import dev.ckpt.CheckpointManager;
+import dev.ckpt.CheckpointManagerBuilder;
+import dev.ckpt.Progress;
+import dev.ckpt.SaveHandle;
+import dev.ckpt.spi.CheckpointStore;
+import java.io.IOException;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.UnaryOperator;
+
+/** One process that trains, and writes down what it is told. */
+final class ToyTraining implements AutoCloseable {
+  static final String RUN = "toy";
+  private static final AtomicInteger PROCESSES = new AtomicInteger();
+  private static final ToyState START = ToyState.random(41, 3, 1_500);
+
+  private final CheckpointStore store;
+  private final CrashLedger ledger;
+  private final int process = PROCESSES.incrementAndGet();
+  private final CheckpointManager ckpt;
+  final ToyState state = START.copy();
+
+  private ToyTraining(
+      CheckpointStore store, CrashLedger ledger, UnaryOperator<CheckpointManagerBuilder> how) {
+    this.store = store;
+    this.ledger = ledger;
+    this.ckpt =
+        how.apply(
+                CheckpointManager.in(store)
+                    .run(RUN)
+                    .part(RUN, state)
+                    .retries(0)
+                    .stagingBudget(16 << 20))
+            .open();
+  }
+
+  /** Opens and resumes. */
+  static ToyTraining start(
+      CrashMedium medium, CrashLedger ledger, UnaryOperator<CheckpointManagerBuilder> how)
+      throws IOException {
+    return start(medium.open(), ledger, how);
+  }
+
+  static ToyTraining start(
+      CheckpointStore store, CrashLedger ledger, UnaryOperator<CheckpointManagerBuilder> how) {
+    ToyTraining training = new ToyTraining(store, ledger, how);
+    boolean resumed = false;
+    try {
+      Optional<?> restored = training.ckpt.resume();
+      ledger.resumed(restored.map(from -> training.state));
+      resumed = true;
+      return training;
+    } finally {
+      if (!resumed) {
+        training.close();
+      }
+    }
+  }
+
+  /** Trains on by a step, and begins to save. */
+  SaveHandle begin() {
+    state.advance(1);
+    state.salt(process * 1_000 + state.counter);
+    ledger.begun(state);
+    return ckpt.save(Progress.step(state.counter), Map.of());
+  }
+
+  /** Trains on by a step, saves, and waits for the answer. */
+  void save() {
+    SaveHandle handle = begin();
+    try {
+      handle.join();
+      ledger.committed(state);
+    } catch (CheckpointException.SaveFailed e) {
+      ledger.failed(state);
+      throw e;
+    }
+  }
+
+  void complete() {
+    ckpt.complete(Map.of("steps", state.counter));
+  }
+
+  int attempt() {
+    return ckpt.attempt();
+  }
+
+  CheckpointStore store() {
+    return store;
+  }
+
+  @Override
+  public void close() {
+    ckpt.close();
+  }
+}
