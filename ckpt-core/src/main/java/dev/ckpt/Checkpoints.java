@@ -5,6 +5,10 @@ import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.internal.formats.Formats;
 import dev.ckpt.internal.restore.Candidates;
 import dev.ckpt.internal.restore.OpenCheckpoint;
+import dev.ckpt.internal.survey.AttemptLog;
+import dev.ckpt.internal.survey.Catalogue;
+import dev.ckpt.internal.survey.RecordCheck;
+import dev.ckpt.internal.survey.Verifier;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.Manifest;
 import dev.ckpt.spi.CheckpointStore;
@@ -12,6 +16,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.NavigableSet;
@@ -92,7 +97,7 @@ public final class Checkpoints implements AutoCloseable {
    * @return empty if none has the metric
    */
   public Optional<Checkpoint> best(String metric, Retention.Mode mode) {
-    throw new UnsupportedOperationException("not there yet: " + metric + mode);
+    return Candidates.best(list(), metric, mode);
   }
 
   /**
@@ -100,47 +105,43 @@ public final class Checkpoints implements AutoCloseable {
    * branches, given up, damaged or half deleted. Reads no shard.
    */
   public List<ListedCheckpoint> all() {
-    throw new UnsupportedOperationException("not there yet");
+    return reading(() -> Catalogue.of(store, run));
   }
 
   /** The attempts of the run, oldest first. */
   public List<Attempt> attempts() {
-    throw new UnsupportedOperationException("not there yet");
+    return reading(() -> AttemptLog.of(run, InstantSource.system()));
   }
 
   /**
    * Looks at the run's own records: attempts, what they resumed from, how they ended, and each
-   * decision. A damaged one is a problem, and so is one that should be there and is not.
+   * decision; also at votes on what is not committed. A damaged one is a problem, and so is one
+   * that should be there and is not.
+   *
+   * @return its id is the run's name
+   * @throws CheckpointException.Incompatible if a newer version wrote one of them
    */
   public Verification verifyRecords() {
-    throw new UnsupportedOperationException("not there yet");
+    return reading(() -> RecordCheck.of(store, run));
   }
 
   /**
    * Compares every byte of a checkpoint with its checksum: manifest, votes and shards. A vote that
    * is gone is no problem, one that differs is.
    *
-   * @param onBytes told of bytes as they are verified, on any thread
+   * @param onBytes told of bytes of shards as they are verified, on any thread
    * @throws CheckpointException.NotFound if there is no such checkpoint
+   * @throws CheckpointException.Incompatible if a newer version wrote it
    */
   public Verification verify(String id, LongConsumer onBytes) {
-    throw new UnsupportedOperationException("not there yet: " + id + onBytes);
+    CheckpointId parsed = known(id);
+    return reading(
+        () -> new Verifier(store, run, formats::named, verifiers()).verify(parsed, onBytes));
   }
 
-  /**
-   * Compares every byte of a checkpoint with its checksum.
-   *
-   * @throws CheckpointException.NotFound if there is no such checkpoint
-   */
+  /** As {@link #verify(String, LongConsumer)}, without a word on the way. */
   public Verification verify(String id) {
-    return reading(
-        () -> {
-          try (OpenCheckpoint open = opened(id)) {
-            return new Verification(id, open.verify(2), List.of());
-          } catch (CheckpointException.Corrupt e) {
-            return new Verification(id, 0, List.of(String.valueOf(e.getMessage())));
-          }
-        });
+    return verify(id, bytes -> {});
   }
 
   /**
@@ -227,6 +228,11 @@ public final class Checkpoints implements AutoCloseable {
   /** Does nothing: the store is the caller's. */
   @Override
   public void close() {}
+
+  /** As many as a resume has. */
+  private static int verifiers() {
+    return Math.min(4, Runtime.getRuntime().availableProcessors());
+  }
 
   private NavigableSet<CheckpointId> live() throws IOException {
     return new TreeSet<>(run.lineage().live(run.decided()));

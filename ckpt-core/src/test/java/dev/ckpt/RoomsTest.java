@@ -90,7 +90,7 @@ class RoomsTest {
           .resideInAnyPackage(internal("shard", "arrow", "formats", "local", "memory"))
           .should()
           .dependOnClassesThat()
-          .resideInAnyPackage(internal("save", "restore", "commit", "keep", "run"));
+          .resideInAnyPackage(internal("save", "restore", "commit", "keep", "run", "survey"));
 
   @ArchTest
   static final ArchRule commitKnowsNobodyWhoUsesIt =
@@ -99,11 +99,20 @@ class RoomsTest {
           .resideInAPackage("dev.ckpt.internal.commit..")
           .should()
           .dependOnClassesThat()
-          .resideInAnyPackage(internal("save", "restore", "keep", "run"));
+          .resideInAnyPackage(internal("save", "restore", "keep", "run", "survey"));
 
   @ArchTest
   static final ArchRule saveAndRestoreKnowNothingOfEachOther =
       slices().matching("dev.ckpt.internal.(save|restore)..").should().notDependOnEachOther();
+
+  @ArchTest
+  static final ArchRule nothingThatTrainsDependsOnTheSurvey =
+      noClasses()
+          .that()
+          .resideInAnyPackage(internal("save", "restore", "keep", "run"))
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage(internal("survey"));
 
   @ArchTest
   static final ArchRule noRoomCallsTheManager =

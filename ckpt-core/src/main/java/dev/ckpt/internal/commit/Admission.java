@@ -11,10 +11,8 @@ import java.security.SecureRandom;
 import java.time.Instant;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.TreeMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -46,7 +44,12 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
   public static Closeable lock(CheckpointStore store, Keys keys, boolean takeOver)
       throws IOException {
     String holder =
-        "process " + ProcessHandle.current().pid() + " on " + host() + " since " + Instant.now();
+        "process "
+            + ProcessHandle.current().pid()
+            + " on "
+            + Workplace.host()
+            + " since "
+            + Instant.now();
     try {
       return store.lock(keys.lock(), holder);
     } catch (CheckpointStore.LockHeldException e) {
@@ -75,7 +78,7 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
     for (int tries = 0; tries < TRIES; tries++, next++) {
       AttemptRecord attempt =
           new AttemptRecord(
-              next, 1, List.of(nonce()), request.how().text(), seed, now, provenance());
+              next, 1, List.of(nonce()), request.how().text(), seed, now, Workplace.provenance());
       if (run.take(attempt)) {
         if (request.how() instanceof Resume.Never) {
           run.resumed(new ResumeRecord(next, Optional.empty(), List.of()));
@@ -107,24 +110,5 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
     byte[] bytes = new byte[8];
     RANDOM.nextBytes(bytes);
     return HexFormat.of().formatHex(bytes);
-  }
-
-  private static Map<String, String> provenance() {
-    Map<String, String> facts = new TreeMap<>();
-    facts.put("host", host());
-    facts.put("pid", Long.toString(ProcessHandle.current().pid()));
-    facts.put("java", System.getProperty("java.version", "?"));
-    facts.put("vm", System.getProperty("java.vm.name", "?"));
-    facts.put("os", System.getProperty("os.name", "?") + " " + System.getProperty("os.arch", "?"));
-    facts.put("cpus", Integer.toString(Runtime.getRuntime().availableProcessors()));
-    return facts;
-  }
-
-  private static String host() {
-    String host = System.getenv("HOSTNAME");
-    if (host == null || host.isEmpty()) {
-      host = System.getenv("COMPUTERNAME");
-    }
-    return host == null || host.isEmpty() ? "localhost" : host;
   }
 }

@@ -78,9 +78,19 @@ public record Keys(String run) {
     return resumes() + number(attempt) + JSON;
   }
 
+  /** Folder of the records of how attempts ended. */
+  public String ends() {
+    return root() + "ends/";
+  }
+
+  /** Folder of what a repair moved aside, by id. */
+  public String quarantine() {
+    return root() + "quarantine/";
+  }
+
   /** Record of how an attempt ended. */
   public String end(int attempt) {
-    return root() + "ends/" + number(attempt) + JSON;
+    return ends() + number(attempt) + JSON;
   }
 
   /** The decision about a checkpoint. */
@@ -131,7 +141,7 @@ public record Keys(String run) {
   }
 
   /** The number of an attempt, from the key of one of its records. */
-  static Optional<Integer> attemptOf(String key) {
+  public static Optional<Integer> attemptOf(String key) {
     String name = lastSegment(key);
     if (name.matches("\\d{6}\\.json")) {
       return Optional.of(Integer.valueOf(name.substring(0, 6)));

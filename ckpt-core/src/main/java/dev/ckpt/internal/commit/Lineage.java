@@ -48,23 +48,60 @@ public record Lineage(
     return head == 0 ? OptionalInt.empty() : OptionalInt.of(head);
   }
 
-  /** Those of {@code ids} on the branch that ends in {@code head}, newest first. */
-  public List<CheckpointId> branch(int head, NavigableSet<CheckpointId> ids) {
-    List<CheckpointId> branch = new ArrayList<>();
+  /**
+   * A way back through the tree.
+   *
+   * @param upTo the last id of each attempt that lies on it
+   * @param damage what ends it before its root
+   */
+  public record Way(
+      NavigableMap<Integer, CheckpointId> upTo, Optional<CheckpointException.Corrupt> damage) {}
+
+  /** The way from the end of an attempt to its root, or as far as the records can be read. */
+  public Way way(int head) {
+    NavigableMap<Integer, CheckpointId> way = new TreeMap<>();
     CheckpointId upTo = CheckpointId.last(head);
     while (true) {
-      CheckpointId first = new CheckpointId(upTo.attempt(), 0, 0);
-      branch.addAll(ids.subSet(first, true, upTo, true).descendingSet());
-      Optional<CheckpointId> applied = applied(upTo.attempt());
+      way.put(upTo.attempt(), upTo);
+      Optional<CheckpointId> applied;
+      try {
+        applied = applied(upTo.attempt());
+      } catch (CheckpointException.Corrupt e) {
+        return new Way(way, Optional.of(e));
+      }
       if (applied.isEmpty()) {
-        return branch;
+        return new Way(way, Optional.empty());
       }
       if (applied.get().attempt() >= upTo.attempt()) {
-        throw new CheckpointException.Corrupt(
-            "attempt " + upTo.attempt() + " claims to have resumed from its future " + applied);
+        return new Way(
+            way,
+            Optional.of(
+                new CheckpointException.Corrupt(
+                    "attempt "
+                        + upTo.attempt()
+                        + " claims to have resumed from its future "
+                        + applied.get())));
       }
       upTo = applied.get();
     }
+  }
+
+  /**
+   * Those of {@code ids} on the branch that ends in {@code head}, newest first.
+   *
+   * @throws CheckpointException.Corrupt if a record on the way is damaged
+   */
+  public List<CheckpointId> branch(int head, NavigableSet<CheckpointId> ids) {
+    Way way = way(head);
+    if (way.damage().isPresent()) {
+      throw way.damage().get();
+    }
+    List<CheckpointId> branch = new ArrayList<>();
+    for (CheckpointId upTo : way.upTo().descendingMap().values()) {
+      CheckpointId first = new CheckpointId(upTo.attempt(), 0, 0);
+      branch.addAll(ids.subSet(first, true, upTo, true).descendingSet());
+    }
+    return branch;
   }
 
   /** The live branch, newest first; empty if no attempt has started yet. */

@@ -96,7 +96,12 @@ public final class RunLog {
     return all;
   }
 
-  private static void requireOwn(String key, int attempt, int says) {
+  /**
+   * Fails if a record is not that of the attempt whose key it stands under.
+   *
+   * @throws CheckpointException.Corrupt naming both
+   */
+  public static void requireOwn(String key, int attempt, int says) {
     if (says != attempt) {
       throw new CheckpointException.Corrupt(
           key + " is the record of attempt " + says + ": it was copied or moved here");
@@ -149,14 +154,24 @@ public final class RunLog {
   public Optional<EndRecord> end(int attempt) throws IOException {
     String key = keys.end(attempt);
     try {
-      Optional<EndRecord> end = records.read(key).map(bytes -> EndRecord.decode(key, bytes));
-      end.ifPresent(record -> requireOwn(key, attempt, record.attempt()));
-      return end;
+      return readEnd(attempt);
     } catch (CheckpointException.Corrupt e) {
       // who trains on from the final state of a completed run finds that nothing is left to do
       log.warn("passed over a damaged record: {}", e.getMessage());
       return Optional.empty();
     }
+  }
+
+  /**
+   * How an attempt ended, if it said so.
+   *
+   * @throws CheckpointException.Corrupt if its record is damaged
+   */
+  public Optional<EndRecord> readEnd(int attempt) throws IOException {
+    String key = keys.end(attempt);
+    Optional<EndRecord> end = records.read(key).map(bytes -> EndRecord.decode(key, bytes));
+    end.ifPresent(record -> requireOwn(key, attempt, record.attempt()));
+    return end;
   }
 
   /**
@@ -220,12 +235,17 @@ public final class RunLog {
    * @throws CheckpointException.Incompatible if a newer version wrote it
    */
   public Optional<Manifest> manifest(CheckpointId id) throws IOException {
+    return records.read(keys.manifest(id)).map(bytes -> manifest(id, bytes));
+  }
+
+  /** The decision about a checkpoint, from its bytes; fails as {@link #manifest(CheckpointId)}. */
+  public Manifest manifest(CheckpointId id, byte[] bytes) {
     String key = keys.manifest(id);
-    Optional<Manifest> manifest = records.read(key).map(bytes -> Manifest.decode(key, bytes));
-    if (manifest.isPresent() && !manifest.get().id().equals(id)) {
-      throw new CheckpointException.Corrupt(key + " is about " + manifest.get().id());
+    Manifest manifest = Manifest.decode(key, bytes);
+    if (!manifest.id().equals(id)) {
+      throw new CheckpointException.Corrupt(key + " is about " + manifest.id());
     }
-    if (manifest.orElse(null) instanceof Manifest.Commit commit) {
+    if (manifest instanceof Manifest.Commit commit) {
       commit.shards().forEach(shard -> requireShard(key, shard.key()));
     }
     return manifest;

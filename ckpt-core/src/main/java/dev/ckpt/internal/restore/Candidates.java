@@ -3,6 +3,7 @@ package dev.ckpt.internal.restore;
 import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.Resume;
+import dev.ckpt.Retention;
 import dev.ckpt.internal.commit.Lineage;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.manifest.CheckpointId;
@@ -11,7 +12,6 @@ import dev.ckpt.manifest.ResumeRecord;
 import dev.ckpt.spi.CheckpointResolver;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.NavigableSet;
@@ -21,7 +21,6 @@ import java.util.TreeSet;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 
 /**
  * Which checkpoints a resume may start from, best first.
@@ -120,7 +119,9 @@ public record Candidates(List<CheckpointId> ids, int branch, String why) {
     if (best.matches()) {
       NavigableSet<CheckpointId> live = new TreeSet<>(lineage.live(ids));
       return best(
-          best.group(1), "min".equals(best.group(2)), committed(run, live, Candidates::refuse));
+          best.group(1),
+          "min".equals(best.group(2)) ? Retention.Mode.MIN : Retention.Mode.MAX,
+          committed(run, live, Candidates::refuse));
     }
     int colon = reference.indexOf(':');
     String scheme = colon < 0 ? "" : reference.substring(0, colon).toLowerCase(Locale.ROOT);
@@ -142,15 +143,8 @@ public record Candidates(List<CheckpointId> ids, int branch, String why) {
             + (scheme.equals("mlflow") ? "; mlflow: needs the artifact dev.ckpt:ckpt-mlflow" : ""));
   }
 
-  private static CheckpointId best(String metric, boolean min, List<Checkpoint> committed) {
-    Stream<Checkpoint> scored =
-        committed.stream()
-            .filter(Checkpoint::finite)
-            .filter(each -> !Double.isNaN(each.metrics().getOrDefault(metric, Double.NaN)));
-    Comparator<Checkpoint> byMetric =
-        Comparator.comparingDouble(each -> each.metrics().getOrDefault(metric, Double.NaN));
-    return scored
-        .max((min ? byMetric.reversed() : byMetric).thenComparing(Checkpoint::id))
+  private static CheckpointId best(String metric, Retention.Mode mode, List<Checkpoint> committed) {
+    return best(committed, metric, mode)
         .flatMap(each -> CheckpointId.parse(each.id()))
         .orElseThrow(
             () ->
@@ -163,6 +157,12 @@ public record Candidates(List<CheckpointId> ids, int branch, String why) {
                             .distinct()
                             .sorted()
                             .toList()));
+  }
+
+  /** The best finite one by a metric, of equal ones the newer: what retention calls the best. */
+  public static Optional<Checkpoint> best(
+      List<Checkpoint> committed, String metric, Retention.Mode mode) {
+    return Retention.best(metric, mode, 1).keep(committed).stream().findFirst();
   }
 
   private static void refuse(CheckpointException.Incompatible newer) {

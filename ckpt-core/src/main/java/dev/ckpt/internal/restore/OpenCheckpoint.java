@@ -22,6 +22,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
+import java.util.function.LongConsumer;
 
 /**
  * One committed checkpoint, opened for reading: its shards, each behind checksums, and one {@link
@@ -75,6 +76,31 @@ public final class OpenCheckpoint implements Closeable {
       throws IOException {
     for (ShardEntry entry : manifest.shards()) {
       verified(store, manifest, entry, formats.apply(entry.format()), false).verifyAll(1);
+    }
+  }
+
+  /**
+   * Compares every byte of one shard with its checksum, without looking at what it means.
+   *
+   * @param threads how many work at it, this one included
+   * @param onBytes told of bytes that were compared, on any of them
+   * @return one sentence for each place that differs
+   * @throws CheckpointException.Incompatible if its format is not there
+   * @throws IOException if the store fails
+   */
+  public static List<String> problems(
+      CheckpointStore store,
+      Manifest.Commit manifest,
+      ShardEntry entry,
+      Function<String, ShardFormat> formats,
+      int threads,
+      LongConsumer onBytes)
+      throws IOException {
+    ShardFormat format = formats.apply(entry.format());
+    try {
+      return verified(store, manifest, entry, format, true).problems(threads, onBytes);
+    } catch (CheckpointException.Corrupt e) {
+      return List.of(String.valueOf(e.getMessage()));
     }
   }
 

@@ -16,6 +16,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.atomic.AtomicReferenceArray;
+import java.util.function.LongConsumer;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
@@ -179,6 +180,20 @@ public final class VerifiedInput implements ShardFormat.Input {
 
   /** As {@link #verify}, but returns one sentence for each corrupt chunk, in their order. */
   public List<String> problems(long[] ranges, int threads) throws IOException {
+    return problems(ranges, threads, bytes -> {});
+  }
+
+  /**
+   * As {@link #problems(long[], int)}, for the whole file.
+   *
+   * @param onBytes told of bytes that were compared, on any of the threads
+   */
+  public List<String> problems(int threads, LongConsumer onBytes) throws IOException {
+    return problems(new long[] {0, length()}, threads, onBytes);
+  }
+
+  private List<String> problems(long[] ranges, int threads, LongConsumer onBytes)
+      throws IOException {
     BitSet wanted = new BitSet(chunks());
     for (int i = 0; i < ranges.length; i += 2) {
       Ranges.check(this, ranges[i], ranges[i + 1] - ranges[i]);
@@ -186,20 +201,22 @@ public final class VerifiedInput implements ShardFormat.Input {
         wanted.set(chunkAt(ranges[i]), chunkAt(ranges[i + 1] - 1) + 1);
       }
     }
-    return new Scan(wanted.stream().toArray()).run(threads);
+    return new Scan(wanted.stream().toArray(), onBytes).run(threads);
   }
 
   /** One pass over chunks by several threads, each taking the next that nobody has taken. */
   private final class Scan {
     private final int[] wanted;
+    private final LongConsumer onBytes;
     private final AtomicInteger next = new AtomicInteger();
     private final List<Found> found = Collections.synchronizedList(new ArrayList<>());
     private volatile @Nullable Throwable failure;
 
     private record Found(int chunk, String problem) {}
 
-    Scan(int[] wanted) {
+    Scan(int[] wanted, LongConsumer onBytes) {
       this.wanted = wanted;
+      this.onBytes = onBytes;
     }
 
     List<String> run(int threads) throws IOException {
@@ -276,6 +293,7 @@ public final class VerifiedInput implements ShardFormat.Input {
             } catch (CheckpointException.Corrupt e) {
               found.add(new Found(chunk, String.valueOf(e.getMessage())));
             }
+            onBytes.accept(bytes(chunk));
           });
       return mapped.isPresent();
     }
@@ -301,6 +319,7 @@ public final class VerifiedInput implements ShardFormat.Input {
           found.add(new Found(chunk, String.valueOf(e.getMessage())));
         }
       }
+      onBytes.accept(bytes);
       return scratch;
     }
   }

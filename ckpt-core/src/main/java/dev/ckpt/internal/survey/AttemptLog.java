@@ -1,0 +1,243 @@
+package dev.ckpt.internal.survey;
+
+import dev.ckpt.Attempt;
+import dev.ckpt.Attempt.End;
+import dev.ckpt.CheckpointException;
+import dev.ckpt.internal.commit.Keys;
+import dev.ckpt.internal.commit.Lineage;
+import dev.ckpt.internal.commit.RunLog;
+import dev.ckpt.internal.commit.Workplace;
+import dev.ckpt.manifest.AttemptRecord;
+import dev.ckpt.manifest.CheckpointId;
+import dev.ckpt.manifest.EndRecord;
+import dev.ckpt.manifest.Manifest;
+import dev.ckpt.manifest.ResumeRecord;
+import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.NavigableSet;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.TreeMap;
+import java.util.TreeSet;
+
+/** The attempts of a run: where each began, how far it came, how it ended, what was lost. */
+public final class AttemptLog {
+
+  /** How one ended, with what there is to say of it. */
+  private record Ending(End end, String what, Optional<Instant> gone) {}
+
+  /** What an attempt began with, and what there still is of what it committed. */
+  private record Own(
+      Optional<ResumeRecord> resume,
+      boolean damaged,
+      NavigableMap<CheckpointId, Manifest.Commit> commits) {
+
+    boolean started() {
+      return resume.isPresent() || damaged;
+    }
+
+    Optional<CheckpointId> from() {
+      return resume.flatMap(ResumeRecord::applied);
+    }
+
+    Optional<Manifest.Commit> newest() {
+      return commits.isEmpty() ? Optional.empty() : Optional.of(commits.lastEntry().getValue());
+    }
+
+    /** The one that the next start would take first. */
+    Optional<CheckpointId> goodOne() {
+      return commits.descendingMap().values().stream()
+          .filter(Manifest.Commit::finite)
+          .findFirst()
+          .map(Manifest.Commit::id);
+    }
+  }
+
+  private final RunLog run;
+  private final InstantSource clock;
+  private final Lineage lineage;
+  private final LiveBranch branch;
+  private final NavigableMap<CheckpointId, Manifest.Commit> commits;
+  private final NavigableSet<Integer> numbers;
+
+  private AttemptLog(
+      RunLog run,
+      InstantSource clock,
+      Lineage lineage,
+      NavigableMap<CheckpointId, Manifest.Commit> commits,
+      NavigableSet<Integer> numbers) {
+    this.run = run;
+    this.clock = clock;
+    this.lineage = lineage;
+    this.branch = LiveBranch.of(lineage);
+    this.commits = commits;
+    this.numbers = numbers;
+  }
+
+  /** All that left a record, or a checkpoint, oldest first. */
+  public static List<Attempt> of(RunLog run, InstantSource clock) throws IOException {
+    Lineage lineage = run.lineage();
+    NavigableMap<CheckpointId, Manifest.Commit> commits = commits(run);
+    NavigableSet<Integer> numbers = new TreeSet<>();
+    for (String folder : List.of(run.keys().attempts(), run.keys().resumes(), run.keys().ends())) {
+      run.keysUnder(folder, "").forEach(key -> Keys.attemptOf(key).ifPresent(numbers::add));
+    }
+    commits.keySet().forEach(id -> numbers.add(id.attempt()));
+    if (lineage.newest() > 0) {
+      numbers.add(lineage.newest());
+    }
+    AttemptLog log = new AttemptLog(run, clock, lineage, commits, numbers);
+    List<Attempt> all = new ArrayList<>();
+    for (int number : numbers) {
+      all.add(log.attempt(number));
+    }
+    return List.copyOf(all);
+  }
+
+  private static NavigableMap<CheckpointId, Manifest.Commit> commits(RunLog run)
+      throws IOException {
+    NavigableMap<CheckpointId, Manifest.Commit> commits = new TreeMap<>();
+    for (CheckpointId id : run.decided()) {
+      try {
+        if (run.manifest(id).orElse(null) instanceof Manifest.Commit commit) {
+          commits.put(id, commit);
+        }
+      } catch (CheckpointException.Corrupt | CheckpointException.Incompatible e) {
+        // no checkpoint that anybody can go on from; `all` says what it is
+        continue;
+      }
+    }
+    return commits;
+  }
+
+  private Attempt attempt(int number) throws IOException {
+    Optional<AttemptRecord> record = Optional.ofNullable(lineage.attempts().get(number));
+    Own own =
+        new Own(
+            Optional.ofNullable(lineage.resumes().get(number)),
+            lineage.damaged().containsKey(number),
+            commits.subMap(new CheckpointId(number, 0, 0), true, CheckpointId.last(number), true));
+    Optional<EndRecord> said = Optional.empty();
+    Ending ending;
+    try {
+      said = run.readEnd(number);
+      ending = said.isPresent() ? ending(said.get()) : silent(number, record);
+    } catch (CheckpointException.Corrupt | CheckpointException.Incompatible e) {
+      ending = new Ending(End.UNKNOWN, String.valueOf(e.getMessage()), takenOver(number));
+    }
+    OptionalLong stood = stood(said, own);
+    return new Attempt(
+        number,
+        record.map(AttemptRecord::request).orElse(""),
+        own.started(),
+        own.from().map(CheckpointId::toString),
+        own.newest().map(each -> each.id().toString()),
+        own.commits().size(),
+        ending.end(),
+        ending.what().isEmpty() ? Optional.empty() : Optional.of(ending.what()),
+        stood,
+        record.map(AttemptRecord::startedAt),
+        said.map(EndRecord::endedAt),
+        ending.end() == End.RUNNING ? OptionalLong.empty() : lost(number, stood, own),
+        lostAtMost(ending, record, own),
+        branch.contains(number),
+        own.resume().map(ResumeRecord::skipped).orElse(List.of()),
+        record.map(AttemptRecord::provenance).orElse(Map.of()));
+  }
+
+  private static Ending ending(EndRecord said) {
+    Optional<Instant> gone = Optional.of(said.endedAt());
+    return switch (said.how()) {
+      case EndRecord.COMPLETED ->
+          new Ending(End.COMPLETED, said.goal().isEmpty() ? "" : "reached " + said.goal(), gone);
+      case EndRecord.STOPPED -> new Ending(End.STOPPED, "", gone);
+      case EndRecord.CLOSED -> new Ending(End.CLOSED, "", gone);
+      default -> new Ending(End.UNKNOWN, "it ended as '" + said.how() + "'", gone);
+    };
+  }
+
+  /** The updates done at the end, if they are known. */
+  private static OptionalLong stood(Optional<EndRecord> said, Own own) {
+    if (said.filter(end -> end.how().equals(EndRecord.COMPLETED)).isPresent()) {
+      // a goal is recorded only when its last state is committed
+      return own.newest()
+          .map(Manifest.Commit::id)
+          .or(own::from)
+          .map(id -> OptionalLong.of(id.step()))
+          .orElse(OptionalLong.empty());
+    }
+    return OptionalLong.empty();
+  }
+
+  /** The end of an attempt that left no word. */
+  private Ending silent(int number, Optional<AttemptRecord> record) {
+    Integer next = numbers.higher(number);
+    if (next != null) {
+      return new Ending(
+          End.KILLED, "it left no word, and attempt " + next + " took over", takenOver(number));
+    }
+    if (record.isEmpty()) {
+      return new Ending(
+          End.UNKNOWN, run.keys().attempt(number) + " is damaged or missing", Optional.empty());
+    }
+    Map<String, String> provenance = record.get().provenance();
+    String who = Workplace.named(provenance);
+    return switch (Workplace.presence(provenance, record.get().startedAt())) {
+      case HERE -> new Ending(End.RUNNING, who, Optional.empty());
+      case GONE ->
+          new Ending(End.KILLED, who + " is gone and left no word", Optional.of(clock.instant()));
+      case ELSEWHERE ->
+          new Ending(End.UNKNOWN, who + " left no word; look there", Optional.empty());
+    };
+  }
+
+  private Optional<Instant> takenOver(int number) {
+    return Optional.ofNullable(lineage.attempts().higherEntry(number))
+        .map(next -> next.getValue().startedAt());
+  }
+
+  /**
+   * What the live branch has not got of the updates that an attempt did: those behind the
+   * checkpoint that it goes on from, or all, if it does not go through this attempt. Where the
+   * attempt stood at its end is known from its word, or else at least from its newest checkpoint.
+   */
+  private OptionalLong lost(int number, OptionalLong stood, Own own) {
+    if (!own.started() && own.commits().isEmpty()) {
+      return OptionalLong.of(0);
+    }
+    if (own.damaged() || branch.isUnknown(number)) {
+      return OptionalLong.empty();
+    }
+    long began = own.from().map(CheckpointId::step).orElse(0L);
+    long kept = began;
+    if (branch.contains(number)) {
+      kept = branch.leftAt(number).or(own::goodOne).map(CheckpointId::step).orElse(began);
+    }
+    long known = stood.orElse(own.newest().map(each -> each.id().step()).orElse(kept));
+    return stood.isPresent() || known > kept
+        ? OptionalLong.of(Math.max(0, known - kept))
+        : OptionalLong.empty();
+  }
+
+  private static Optional<Duration> lostAtMost(
+      Ending ending, Optional<AttemptRecord> record, Own own) {
+    if (!own.started() && own.commits().isEmpty()) {
+      return ending.end() == End.RUNNING ? Optional.empty() : Optional.of(Duration.ZERO);
+    }
+    Optional<Instant> since =
+        own.newest()
+            .map(Manifest.Commit::committedAt)
+            .or(() -> record.map(AttemptRecord::startedAt));
+    if (since.isEmpty() || ending.gone().isEmpty()) {
+      return Optional.empty();
+    }
+    Duration lost = Duration.between(since.get(), ending.gone().get());
+    return Optional.of(lost.isNegative() ? Duration.ZERO : lost);
+  }
+}

@@ -1,0 +1,113 @@
+package dev.ckpt.internal.survey;
+
+import dev.ckpt.Checkpoint;
+import dev.ckpt.CheckpointException;
+import dev.ckpt.ListedCheckpoint;
+import dev.ckpt.ListedCheckpoint.Standing;
+import dev.ckpt.internal.commit.Lineage;
+import dev.ckpt.internal.commit.RunLog;
+import dev.ckpt.manifest.CheckpointId;
+import dev.ckpt.manifest.Manifest;
+import dev.ckpt.spi.CheckpointStore;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** Every id that a run has a trace of, and what it is. */
+public final class Catalogue {
+
+  /** What an id is, and why. */
+  private record Verdict(Standing standing, String reason) {}
+
+  private final RunLog run;
+  private final Lineage lineage;
+  private final LiveBranch branch;
+
+  private Catalogue(RunLog run, Lineage lineage) {
+    this.run = run;
+    this.lineage = lineage;
+    this.branch = LiveBranch.of(lineage);
+  }
+
+  /** All of a run, oldest first. A damaged record of the run is said in the reasons. */
+  public static List<ListedCheckpoint> of(CheckpointStore store, RunLog run) throws IOException {
+    Catalogue catalogue = new Catalogue(run, run.lineage());
+    List<ListedCheckpoint> all = new ArrayList<>();
+    for (Map.Entry<CheckpointId, Trace> each : Trace.all(store, run.keys()).entrySet()) {
+      all.add(catalogue.listed(each.getKey(), each.getValue()));
+    }
+    return List.copyOf(all);
+  }
+
+  private ListedCheckpoint listed(CheckpointId id, Trace trace) throws IOException {
+    Optional<Manifest> manifest = Optional.empty();
+    Verdict verdict;
+    try {
+      manifest = trace.manifest() ? run.manifest(id) : Optional.empty();
+      verdict = verdict(id, trace, manifest);
+    } catch (CheckpointException.Corrupt e) {
+      verdict = instead(trace, new Verdict(Standing.DAMAGED, String.valueOf(e.getMessage())));
+    } catch (CheckpointException.Incompatible e) {
+      verdict = instead(trace, new Verdict(Standing.NEWER, String.valueOf(e.getMessage())));
+    }
+    Optional<Checkpoint> checkpoint =
+        manifest.orElse(null) instanceof Manifest.Commit commit
+            ? Optional.of(commit.checkpoint())
+            : Optional.empty();
+    return new ListedCheckpoint(
+        id.toString(),
+        verdict.standing(),
+        checkpoint,
+        trace.pinned(),
+        checkpoint.map(Checkpoint::bytes).orElse(trace.bytes()),
+        verdict.reason());
+  }
+
+  private Verdict verdict(CheckpointId id, Trace trace, Optional<Manifest> manifest) {
+    if (manifest.orElse(null) instanceof Manifest.Commit commit) {
+      if (trace.marked()) {
+        return new Verdict(Standing.DELETED, "marked deleted; its manifest and files go next");
+      }
+      return branch.contains(id)
+          ? new Verdict(Standing.LIVE, "")
+          : new Verdict(Standing.DEAD_BRANCH, branch.whyNot(commit));
+    }
+    if (manifest.orElse(null) instanceof Manifest.Abort abort) {
+      return instead(trace, new Verdict(Standing.ABORTED, "given up: " + abort.reason()));
+    }
+    return instead(trace, undecided(id, trace));
+  }
+
+  /** What was moved aside, or is being deleted, is that whatever else it looks like. */
+  private static Verdict instead(Trace trace, Verdict verdict) {
+    if (trace.quarantined()) {
+      return new Verdict(Standing.QUARANTINED, "a repair found it damaged and moved it aside");
+    }
+    if (trace.marked()) {
+      return new Verdict(
+          Standing.DELETED,
+          trace.files() || trace.manifest()
+              ? "deleted; what is left of its files goes with a later clean-up"
+              : "deleted; only its mark is left");
+    }
+    return verdict;
+  }
+
+  private Verdict undecided(CheckpointId id, Trace trace) {
+    if (!trace.files()) {
+      return new Verdict(
+          Standing.DELETED, "nothing is left of it but a pin, which can be taken away");
+    }
+    if (trace.pinned()) {
+      return new Verdict(
+          Standing.UNDECIDED, "it was pinned, so it was committed once; its manifest is gone");
+    }
+    return new Verdict(
+        Standing.UNDECIDED,
+        id.attempt() < lineage.newest()
+            ? "nobody decided about it before attempt " + lineage.newest() + " took over"
+            : "a save under way, or one that died");
+  }
+}

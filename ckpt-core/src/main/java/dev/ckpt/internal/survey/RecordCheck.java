@@ -1,0 +1,145 @@
+package dev.ckpt.internal.survey;
+
+import dev.ckpt.CheckpointException;
+import dev.ckpt.Verification;
+import dev.ckpt.internal.commit.Keys;
+import dev.ckpt.internal.commit.Records;
+import dev.ckpt.internal.commit.RunLog;
+import dev.ckpt.manifest.AttemptRecord;
+import dev.ckpt.manifest.CheckpointId;
+import dev.ckpt.manifest.EndRecord;
+import dev.ckpt.manifest.Manifest;
+import dev.ckpt.manifest.ResumeRecord;
+import dev.ckpt.spi.CheckpointStore;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.NavigableMap;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+
+/** Looks at all records of a run that are not part of one checkpoint's own bytes. */
+public final class RecordCheck {
+
+  /** Reads a record and fails if it is not what its key says. */
+  private interface Decoder {
+    void decode(String key, int attempt, byte[] bytes);
+  }
+
+  private final CheckpointStore store;
+  private final RunLog run;
+  private final Records records;
+  private final List<String> problems = new ArrayList<>();
+  private long bytes;
+
+  private RecordCheck(CheckpointStore store, RunLog run) {
+    this.store = store;
+    this.run = run;
+    this.records = new Records(store);
+  }
+
+  /**
+   * Looks at them.
+   *
+   * @return its id is the run's name
+   * @throws CheckpointException.Incompatible if a newer version wrote one
+   */
+  public static Verification of(CheckpointStore store, RunLog run) throws IOException {
+    return new RecordCheck(store, run).check();
+  }
+
+  private Verification check() throws IOException {
+    Keys keys = run.keys();
+    Set<Integer> attempts =
+        numbered(
+            keys.attempts(),
+            (key, attempt, bytes) ->
+                RunLog.requireOwn(key, attempt, AttemptRecord.decode(key, bytes).attempt()));
+    Set<Integer> resumes = numbered(keys.resumes(), RecordCheck::resume);
+    Set<Integer> ends =
+        numbered(
+            keys.ends(),
+            (key, attempt, bytes) ->
+                RunLog.requireOwn(key, attempt, EndRecord.decode(key, bytes).attempt()));
+    NavigableMap<Integer, String> started = new TreeMap<>();
+    ends.forEach(attempt -> started.put(attempt, "it ended"));
+    Set<CheckpointId> committed = new HashSet<>();
+    for (CheckpointId id : run.idsUnder(keys.manifests())) {
+      if (isCommit(id)) {
+        committed.add(id);
+        started.put(id.attempt(), "it committed " + id);
+      }
+    }
+    started.forEach((attempt, why) -> require(resumes, attempt, keys.resume(attempt), why));
+    resumes.forEach(attempt -> started.putIfAbsent(attempt, "it started"));
+    started.forEach((attempt, why) -> require(attempts, attempt, keys.attempt(attempt), why));
+    committed.removeAll(run.deleted());
+    votesBesides(committed);
+    return new Verification(keys.run(), bytes, problems);
+  }
+
+  private static void resume(String key, int attempt, byte[] bytes) {
+    ResumeRecord resume = ResumeRecord.decode(key, bytes);
+    RunLog.requireOwn(key, attempt, resume.attempt());
+    if (resume.applied().filter(id -> id.attempt() >= attempt).isPresent()) {
+      throw new CheckpointException.Corrupt(
+          key + " claims that attempt " + attempt + " resumed from its future " + resume.applied());
+    }
+  }
+
+  private void require(Set<Integer> there, int attempt, String key, String why) {
+    if (!there.contains(attempt)) {
+      problems.add(key + " is missing, although attempt " + attempt + " was there: " + why);
+    }
+  }
+
+  /** Checks the records of one folder; returns whose there are, whole or not. */
+  private Set<Integer> numbered(String folder, Decoder decoder) throws IOException {
+    Set<Integer> numbers = new TreeSet<>();
+    for (String key : run.keysUnder(folder, "")) {
+      Optional<Integer> attempt = Keys.attemptOf(key);
+      if (attempt.isPresent() && key.lastIndexOf('/') == folder.length() - 1) {
+        numbers.add(attempt.get());
+        try {
+          read(key).ifPresent(read -> decoder.decode(key, attempt.get(), read));
+        } catch (CheckpointException.Corrupt e) {
+          problems.add(String.valueOf(e.getMessage()));
+        }
+      }
+    }
+    return numbers;
+  }
+
+  private boolean isCommit(CheckpointId id) throws IOException {
+    try {
+      Optional<byte[]> read = read(run.keys().manifest(id));
+      return read.isPresent() && run.manifest(id, read.get()) instanceof Manifest.Commit;
+    } catch (CheckpointException.Corrupt e) {
+      problems.add(String.valueOf(e.getMessage()));
+      return false;
+    }
+  }
+
+  /** The votes that no look at a checkpoint comes upon. */
+  private void votesBesides(Set<CheckpointId> committed) throws IOException {
+    for (String key : run.keysUnder(run.keys().votes(), "")) {
+      Optional<CheckpointId> id = Keys.idOf(key);
+      if (id.isPresent() && !committed.contains(id.get())) {
+        try {
+          Verifier.vote(records, run.keys(), id.get(), key);
+        } catch (CheckpointException.Corrupt e) {
+          problems.add(String.valueOf(e.getMessage()));
+        }
+      }
+    }
+  }
+
+  private Optional<byte[]> read(String key) throws IOException {
+    Optional<byte[]> read = records.read(key);
+    read.ifPresent(each -> bytes += each.length);
+    return read;
+  }
+}
