@@ -438,7 +438,7 @@ class GoldenDamageTest {
   }
 
   /** A record with another text and the digest that fits it, as a newer ckpt would write. */
-  private static byte[] sealed(byte[] record, UnaryOperator<String> change) {
+  static byte[] sealed(byte[] record, UnaryOperator<String> change) {
     try {
       String covered = change.apply(latin(record).substring(77));
       byte[] digest = MessageDigest.getInstance("SHA-256").digest(latin(covered));
