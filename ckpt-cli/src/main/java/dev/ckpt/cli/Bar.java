@@ -57,9 +57,9 @@ final class Bar implements AutoCloseable {
     return (System.nanoTime() - started) / 1e9;
   }
 
-  /** {@code 1.23 GB/s}. */
+  /** Bytes in each second so far: {@code 1.23 GB/s}. */
   String speed(long bytes) {
-    return String.format(Locale.ROOT, "%.2f GB/s", bytes / 1e9 / Math.max(1e-9, seconds()));
+    return Text.size((long) (bytes / Math.max(1e-9, seconds()))) + "/s";
   }
 
   /** Leaves no trace of the bar on the terminal. */

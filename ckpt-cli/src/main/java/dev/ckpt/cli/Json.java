@@ -7,6 +7,7 @@ import com.fasterxml.jackson.core.util.Separators;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
+import java.math.BigDecimal;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -96,7 +97,7 @@ final class Json {
       to.writeString(value.toString());
     } else if (value instanceof Boolean flag) {
       to.writeBoolean(flag);
-    } else if (value instanceof Double || value instanceof Float) {
+    } else if (value instanceof Double || value instanceof BigDecimal) {
       to.writeNumber(((Number) value).doubleValue());
     } else if (value instanceof Number) {
       to.writeNumber(value.toString());

@@ -71,8 +71,11 @@ final class LogCommand extends StoreCommand {
     return attempt.from().orElse(attempt.started() ? "fresh start" : "never started");
   }
 
-  /** {@code 12 steps}, {@code 12 steps (at most 3 min)}. */
+  /** {@code 12 steps}, {@code 12 steps (at most 3 min)}; empty if there was nothing to lose. */
   static String lost(Attempt attempt) {
+    if (!attempt.started() || attempt.lostSteps().orElse(-1) == 0) {
+      return "";
+    }
     Optional<String> time = attempt.lostAtMost().map(most -> "at most " + Text.duration(most));
     if (attempt.lostSteps().isEmpty()) {
       return time.orElse("");

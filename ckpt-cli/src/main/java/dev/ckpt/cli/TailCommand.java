@@ -4,14 +4,17 @@ import dev.ckpt.Attempt;
 import dev.ckpt.Checkpoint;
 import dev.ckpt.Checkpoints;
 import dev.ckpt.ListedCheckpoint;
+import dev.ckpt.manifest.CheckpointId;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import picocli.CommandLine.Command;
@@ -94,18 +97,31 @@ final class TailCommand extends StoreCommand {
     }
   }
 
+  /** An attempt behind it that began nothing, and is gone, has not taken that back. */
   private static boolean completed(List<Attempt> attempts) {
-    return !attempts.isEmpty() && attempts.get(attempts.size() - 1).end() == Attempt.End.COMPLETED;
+    for (int i = attempts.size() - 1; i >= 0; i--) {
+      Attempt each = attempts.get(i);
+      if (each.started() || each.end() == Attempt.End.RUNNING) {
+        return each.end() == Attempt.End.COMPLETED;
+      }
+    }
+    return false;
   }
 
   private static List<Event> events(List<Attempt> attempts, List<ListedCheckpoint> all) {
     List<Event> events = new ArrayList<>();
     for (Attempt each : attempts) {
       begin(each).ifPresent(events::add);
-      end(each).ifPresent(events::add);
     }
+    Map<Integer, Instant> newest = new HashMap<>();
     for (ListedCheckpoint each : all) {
-      each.checkpoint().ifPresent(committed -> events.add(commit(committed)));
+      each.checkpoint().map(TailCommand::commit).ifPresent(events::add);
+      each.checkpoint().ifPresent(c -> newest.merge(attemptOf(c), c.committedAt(), TailCommand::later));
+    }
+    for (Attempt each : attempts) {
+      Optional<Instant> killed =
+          Optional.ofNullable(newest.get(each.number())).or(each::startedAt);
+      end(each, each.endedAt().or(() -> killed).orElse(Instant.EPOCH)).ifPresent(events::add);
     }
     // stable: what bears the same time stays in this order
     events.sort(Comparator.comparing(Event::at));
@@ -129,14 +145,24 @@ final class TailCommand extends StoreCommand {
                 .put("from", attempt.from())));
   }
 
-  private static Optional<Event> end(Attempt attempt) {
-    if (attempt.end() == Attempt.End.RUNNING || attempt.end() == Attempt.End.UNKNOWN) {
+  private static int attemptOf(Checkpoint committed) {
+    return CheckpointId.parse(committed.id()).map(CheckpointId::attempt).orElse(0);
+  }
+
+  private static Instant later(Instant one, Instant other) {
+    return one.isAfter(other) ? one : other;
+  }
+
+  /** A killed attempt wrote no time: it ended after its last sign of life. */
+  private static Optional<Event> end(Attempt attempt, Instant at) {
+    if (!attempt.started()
+        || attempt.end() == Attempt.End.RUNNING || attempt.end() == Attempt.End.UNKNOWN) {
       return Optional.empty();
     }
     String lost = LogCommand.lost(attempt);
     return Optional.of(
         new Event(
-            attempt.endedAt().or(attempt::startedAt).orElse(Instant.EPOCH),
+            at,
             "end " + attempt.number() + " " + attempt.end(),
             "attempt "
                 + attempt.number()
