@@ -1,6 +1,10 @@
 package dev.ckpt;
 
+import dev.ckpt.internal.formats.Formats;
+import dev.ckpt.internal.mend.Housekeeping;
 import dev.ckpt.spi.CheckpointStore;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -16,11 +20,22 @@ import java.util.Map;
  */
 public final class Maintenance {
 
-  private Maintenance() {}
+  private static final Duration GRACE = Duration.ofMinutes(10);
+
+  private final CheckpointStore store;
+  private final boolean takeOver;
+  private final Duration grace;
+  private final Formats formats = new Formats();
+
+  private Maintenance(CheckpointStore store, boolean takeOver, Duration grace) {
+    this.store = store;
+    this.takeOver = takeOver;
+    this.grace = grace;
+  }
 
   /** Maintenance of a store, which stays the caller's. */
   public static Maintenance of(CheckpointStore store) {
-    throw new UnsupportedOperationException("not there yet: " + store);
+    return new Maintenance(store, false, GRACE);
   }
 
   /**
@@ -28,12 +43,15 @@ public final class Maintenance {
    * own, which never starts. By default they are left alone.
    */
   public Maintenance takeOver(boolean take) {
-    throw new UnsupportedOperationException("not there yet: " + take);
+    return new Maintenance(store, take, grace);
   }
 
   /** How old a left-over must be, by the store's clock; 10 minutes unless said otherwise. */
   public Maintenance grace(Duration age) {
-    throw new UnsupportedOperationException("not there yet: " + age);
+    if (age.isNegative()) {
+      throw new IllegalArgumentException("a grace of " + age + ": it must not be negative");
+    }
+    return new Maintenance(store, takeOver, age);
   }
 
   /**
@@ -47,7 +65,7 @@ public final class Maintenance {
    * @throws CheckpointException.NotFound if there is no such run
    */
   public List<MaintenanceAction> collect(String run, Retention keep, boolean dryRun) {
-    throw new UnsupportedOperationException("not there yet: " + run + keep + dryRun);
+    return using(() -> housekeeping().collect(run, keep, dryRun));
   }
 
   /**
@@ -70,6 +88,25 @@ public final class Maintenance {
    * @throws CheckpointException.NotFound if there is no such run
    */
   public List<MaintenanceAction> repair(String run, boolean dryRun) {
-    throw new UnsupportedOperationException("not there yet: " + run + dryRun);
+    return using(() -> housekeeping().repair(run, dryRun));
+  }
+
+  private Housekeeping housekeeping() {
+    return new Housekeeping(store, formats::named, takeOver, grace);
+  }
+
+  /** Something that uses the store. */
+  @FunctionalInterface
+  private interface Use {
+    List<MaintenanceAction> apply() throws IOException;
+  }
+
+  private List<MaintenanceAction> using(Use use) {
+    try {
+      return use.apply();
+    } catch (IOException e) {
+      throw new UncheckedIOException(
+          "maintenance of " + store.uri() + " stopped: " + e.getMessage() + "; start it again", e);
+    }
   }
 }

@@ -90,7 +90,7 @@ class RoomsTest {
           .resideInAnyPackage(internal("shard", "arrow", "formats", "local", "memory"))
           .should()
           .dependOnClassesThat()
-          .resideInAnyPackage(internal("save", "restore", "commit", "keep", "run", "survey"));
+          .resideInAnyPackage(internal("save", "restore", "commit", "keep", "mend", "run", "survey"));
 
   @ArchTest
   static final ArchRule commitKnowsNobodyWhoUsesIt =
@@ -99,7 +99,7 @@ class RoomsTest {
           .resideInAPackage("dev.ckpt.internal.commit..")
           .should()
           .dependOnClassesThat()
-          .resideInAnyPackage(internal("save", "restore", "keep", "run", "survey"));
+          .resideInAnyPackage(internal("save", "restore", "keep", "mend", "run", "survey"));
 
   @ArchTest
   static final ArchRule saveAndRestoreKnowNothingOfEachOther =

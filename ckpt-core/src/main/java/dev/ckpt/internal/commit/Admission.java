@@ -11,8 +11,10 @@ import java.security.SecureRandom;
 import java.time.Instant;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -26,6 +28,9 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
   private static final Logger log = LoggerFactory.getLogger(Admission.class);
   private static final SecureRandom RANDOM = new SecureRandom();
   private static final int TRIES = 100;
+
+  /** What stands as the request of an attempt that only maintains the run. */
+  public static final String MAINTENANCE = "maintenance";
 
   /**
    * What a process asks for.
@@ -74,16 +79,39 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
       RunLog run, Lineage lineage, Request request, Closeable lock, Instant now)
       throws IOException {
     long seed = seed(lineage, request);
-    int next = lineage.newest() + 1;
+    AttemptRecord attempt = taken(run, lineage.newest() + 1, request.how().text(), seed, now);
+    if (request.how() instanceof Resume.Never) {
+      run.resumed(new ResumeRecord(attempt.attempt(), Optional.empty(), List.of()));
+    }
+    return new Admission(attempt, lock);
+  }
+
+  /**
+   * Takes the next attempt for a maintenance: older writers are fenced by it. It never resumes
+   * anything, so the live branch stays what it was, and so does the seed of the next start.
+   *
+   * @return its number
+   */
+  public static int maintain(RunLog run, Lineage lineage, Instant now) throws IOException {
+    Optional<Long> seed =
+        Stream.of(lineage.resumes(), lineage.attempts())
+            .filter(records -> !records.isEmpty())
+            .map(NavigableMap::lastKey)
+            .map(lineage::seed)
+            .flatMap(Optional::stream)
+            .findFirst();
+    return taken(run, lineage.newest() + 1, MAINTENANCE, seed.orElseGet(RANDOM::nextLong), now)
+        .attempt();
+  }
+
+  private static AttemptRecord taken(RunLog run, int next, String request, long seed, Instant now)
+      throws IOException {
     for (int tries = 0; tries < TRIES; tries++, next++) {
       AttemptRecord attempt =
           new AttemptRecord(
-              next, 1, List.of(nonce()), request.how().text(), seed, now, Workplace.provenance());
+              next, 1, List.of(nonce()), request, seed, now, Workplace.provenance());
       if (run.take(attempt)) {
-        if (request.how() instanceof Resume.Never) {
-          run.resumed(new ResumeRecord(next, Optional.empty(), List.of()));
-        }
-        return new Admission(attempt, lock);
+        return attempt;
       }
     }
     throw new IOException(

@@ -48,6 +48,11 @@ public record Keys(String run) {
     return root() + "resume/";
   }
 
+  /** Folder of the end records. */
+  public String ends() {
+    return root() + "ends/";
+  }
+
   /** Folder of the manifests. */
   public String manifests() {
     return root() + "manifests/";
@@ -68,6 +73,31 @@ public record Keys(String run) {
     return root() + "pins/";
   }
 
+  /** Folder of what a repair moved aside. */
+  public String quarantine() {
+    return root() + "quarantine/";
+  }
+
+  /**
+   * Where a repair keeps an object of this run byte for byte.
+   *
+   * @param id the checkpoint that it belongs to; empty for records of attempts
+   */
+  public String quarantined(Optional<CheckpointId> id, String key) {
+    String folder = id.map(of -> of + "/").orElse("");
+    return quarantine() + folder + key.substring(root().length());
+  }
+
+  /** The id whose decision was copied aside to that key. */
+  public Optional<CheckpointId> quarantinedManifest(String key) {
+    if (!key.startsWith(quarantine())) {
+      return Optional.empty();
+    }
+    String rest = key.substring(quarantine().length());
+    return CheckpointId.parse(rest.substring(0, Math.max(0, rest.indexOf('/'))))
+        .filter(id -> key.startsWith(quarantined(Optional.of(id), manifest(id))));
+  }
+
   /** Record of an attempt. */
   public String attempt(int attempt) {
     return attempts() + number(attempt) + JSON;
@@ -76,16 +106,6 @@ public record Keys(String run) {
   /** Record of what an attempt started from. */
   public String resume(int attempt) {
     return resumes() + number(attempt) + JSON;
-  }
-
-  /** Folder of the records of how attempts ended. */
-  public String ends() {
-    return root() + "ends/";
-  }
-
-  /** Folder of what a repair moved aside, by id. */
-  public String quarantine() {
-    return root() + "quarantine/";
   }
 
   /** Record of how an attempt ended. */

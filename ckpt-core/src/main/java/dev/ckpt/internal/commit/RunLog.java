@@ -51,6 +51,7 @@ public final class RunLog {
         numbered(keys.attempts(), AttemptRecord::decode, AttemptRecord::attempt, lostAttempts);
     NavigableMap<Integer, ResumeRecord> resumes =
         numbered(keys.resumes(), ResumeRecord::decode, ResumeRecord::attempt, damaged);
+    damaged.putAll(cutShort(resumes, damaged));
     lostAttempts.forEach(
         (attempt, damage) -> log.warn("passed over a damaged record: {}", damage.getMessage()));
     int newest =
@@ -65,6 +66,26 @@ public final class RunLog {
         resumes,
         damaged,
         ids.isEmpty() ? newest : Math.max(newest, ids.last().attempt()));
+  }
+
+  /** Resume records that a repair copied aside and did not live to write again. */
+  private NavigableMap<Integer, CheckpointException.Corrupt> cutShort(
+      NavigableMap<Integer, ResumeRecord> resumes,
+      NavigableMap<Integer, CheckpointException.Corrupt> damaged)
+      throws IOException {
+    NavigableMap<Integer, CheckpointException.Corrupt> lost = new TreeMap<>();
+    for (String key : keysUnder(keys.quarantined(Optional.empty(), keys.resumes()), "")) {
+      int attempt = Keys.attemptOf(key).orElse(0);
+      if (attempt > 0 && !resumes.containsKey(attempt) && !damaged.containsKey(attempt)) {
+        lost.put(
+            attempt,
+            new CheckpointException.Corrupt(
+                keys.resume(attempt)
+                    + " is missing: its repair was cut short. Repair the run again; or resume from"
+                    + " a checkpoint by its id, or start over with 'never'"));
+      }
+    }
+    return lost;
   }
 
   private <T> NavigableMap<Integer, T> numbered(
@@ -207,6 +228,15 @@ public final class RunLog {
     return ids;
   }
 
+  /** Ids whose decision a repair has moved aside: of what they were, nothing can be used. */
+  public NavigableSet<CheckpointId> quarantined() throws IOException {
+    NavigableSet<CheckpointId> ids = new TreeSet<>();
+    for (String key : keysUnder(keys.quarantine(), "")) {
+      keys.quarantinedManifest(key).ifPresent(ids::add);
+    }
+    return ids;
+  }
+
   /** Ids that are marked deleted. */
   public NavigableSet<CheckpointId> deleted() throws IOException {
     return idsUnder(keys.deleted());
@@ -241,7 +271,16 @@ public final class RunLog {
   /** The decision about a checkpoint, from its bytes; fails as {@link #manifest(CheckpointId)}. */
   public Manifest manifest(CheckpointId id, byte[] bytes) {
     String key = keys.manifest(id);
-    Manifest manifest = Manifest.decode(key, bytes);
+    return checked(id, key, Manifest.decode(key, bytes));
+  }
+
+  /**
+   * A decision that is the one about that checkpoint.
+   *
+   * @throws CheckpointException.Corrupt if it is about another, or names a file that cannot be a
+   *     shard of this run
+   */
+  public Manifest checked(CheckpointId id, String key, Manifest manifest) {
     if (!manifest.id().equals(id)) {
       throw new CheckpointException.Corrupt(key + " is about " + manifest.id());
     }

@@ -2,36 +2,30 @@ package dev.ckpt.internal.keep;
 
 import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointException;
+import dev.ckpt.MaintenanceAction;
 import dev.ckpt.Progress;
 import dev.ckpt.Retention;
 import dev.ckpt.internal.commit.Committer;
-import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.commit.Lineage;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.internal.restore.OpenCheckpoint;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.Manifest;
-import dev.ckpt.manifest.ShardEntry;
 import dev.ckpt.spi.CheckpointStore;
-import dev.ckpt.spi.CheckpointStore.Decision;
 import dev.ckpt.spi.ShardFormat;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
+import java.util.NavigableMap;
 import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Function;
-import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -40,9 +34,8 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Nothing is deleted before a newer checkpoint was read back and verified, and nothing that the
  * run does not own is touched: only committed checkpoints of its live branch, and data of ids that
- * are aborted. The order of a deletion makes every crash harmless: the mark under {@code deleted/},
- * which readers honour; the pins once more; the manifest; then the files that no manifest names. A
- * crash in between leaves a mark, and the next clean-up goes on from it.
+ * are aborted. What may go say {@link Surplus} and {@link LeftOvers}; in which order, {@link
+ * Cleaner}.
  *
  * <p>Runs on the housekeeping thread only.
  */
@@ -51,7 +44,7 @@ public final class Keeper {
 
   private final CheckpointStore store;
   private final RunLog run;
-  private final Committer committer;
+  private final Cleaner cleaner;
   private final Function<String, ShardFormat> formats;
   private final Retention policy;
   private final Housekeeper house;
@@ -77,7 +70,7 @@ public final class Keeper {
       Duration grace) {
     this.store = store;
     this.run = run;
-    this.committer = committer;
+    this.cleaner = new Cleaner(store, run, committer);
     this.formats = formats;
     this.policy = policy;
     this.house = house;
@@ -136,47 +129,18 @@ public final class Keeper {
 
   /** Applies the policy. */
   private void apply() throws IOException {
-    List<CheckpointId> doomed = doomed(run.pinned());
-    if (doomed.isEmpty() || !verifyNewest()) {
+    if (Surplus.of(live, policy, run.pinned()).isEmpty() || !verifyNewest()) {
       return;
     }
     run.checkNotFenced(attempt);
-    for (CheckpointId id : doomed(run.pinned())) {
-      delete(id);
+    for (Manifest.Commit commit : Surplus.of(live, policy, run.pinned())) {
+      delete(commit, "retention");
     }
-  }
-
-  /** What the policy lets go, oldest first. */
-  private List<CheckpointId> doomed(Set<CheckpointId> pinned) {
-    Map<CheckpointId, Checkpoint> all = new LinkedHashMap<>();
-    live.forEach((id, commit) -> all.put(id, commit.checkpoint()));
-    Set<Checkpoint> kept = policy.keep(List.copyOf(all.values()));
-    List<CheckpointId> doomed = new ArrayList<>();
-    Optional<CheckpointId> newest = newestFinite();
-    all.forEach(
-        (id, checkpoint) -> {
-          boolean needed =
-              kept.contains(checkpoint)
-                  || pinned.contains(id)
-                  || newest.filter(id::equals).isPresent()
-                  || id.equals(live.lastKey());
-          if (!needed) {
-            doomed.add(id);
-          }
-        });
-    return doomed;
-  }
-
-  private Optional<CheckpointId> newestFinite() {
-    return live.descendingMap().values().stream()
-        .filter(Manifest.Commit::finite)
-        .findFirst()
-        .map(Manifest.Commit::id);
   }
 
   /** Reads the newest checkpoint back; only then may an older one go. */
   private boolean verifyNewest() throws IOException {
-    Optional<CheckpointId> newest = newestFinite();
+    Optional<CheckpointId> newest = Surplus.newestFinite(live);
     if (newest.isEmpty()) {
       return false;
     }
@@ -201,121 +165,38 @@ public final class Keeper {
     }
   }
 
-  private void delete(CheckpointId id) throws IOException {
-    Manifest.Commit commit = live.get(id);
-    if (commit == null) {
-      return;
+  private void delete(Manifest.Commit commit, String why) throws IOException {
+    NavigableMap<CheckpointId, Manifest.Commit> others = new TreeMap<>(live);
+    others.remove(commit.id());
+    if (cleaner.delete(commit, Decisions.namedBy(others.values()), why)) {
+      live.remove(commit.id());
+      log.debug("deleted {}: {}", commit.id(), why);
+      Checkpoint gone = commit.checkpoint();
+      house.tell(listener -> listener.deleted(gone));
     }
-    Keys keys = run.keys();
-    byte[] why = "retention".getBytes(java.nio.charset.StandardCharsets.UTF_8);
-    if (store.putIfAbsent(keys.deleted(id), ByteBuffer.wrap(why)) == Decision.EXISTS) {
-      log.debug("{} was marked deleted before", id);
-    }
-    if (run.pinned().contains(id)) {
-      store.delete(List.of(keys.deleted(id)));
-      return;
-    }
-    store.delete(List.of(keys.manifest(id)));
-    live.remove(id);
-    removeFiles(commit);
-    log.debug("deleted {}: the retention policy does not keep it", id);
-    Checkpoint gone = commit.checkpoint();
-    house.tell(listener -> listener.deleted(gone));
-  }
-
-  private void removeFiles(Manifest.Commit commit) throws IOException {
-    Set<String> named = new HashSet<>();
-    for (Manifest.Commit other : live.values()) {
-      other.shards().forEach(shard -> named.add(shard.key()));
-    }
-    List<String> files =
-        commit.shards().stream().map(ShardEntry::key).filter(key -> !named.contains(key)).toList();
-    store.delete(files);
-    store.delete(run.keysUnder(run.keys().votes(commit.id()), ""));
   }
 
   /**
    * Removes what earlier attempts left: unfinished uploads, data that were never committed, and
-   * deletions that a crash cut short. Each undecided id is aborted before its data go, because its
-   * writer may only be asleep.
+   * deletions that a crash cut short.
    */
   public void sweep() throws IOException {
     Instant before = store.now().minus(grace);
     int files = store.sweep(run.keys().root(), before);
-    NavigableSet<CheckpointId> decided = run.idsUnder(run.keys().manifests());
-    Set<CheckpointId> deleted = run.deleted();
-    NavigableSet<CheckpointId> found = new TreeSet<>(old(run.keys().data(), before));
-    found.addAll(old(run.keys().votes(), before));
+    Inventory held = Inventory.of(store, run.keys());
+    Decisions decisions = Decisions.read(run, held.manifests().keySet());
     int ids = 0;
-    for (CheckpointId id : found) {
-      if (id.attempt() >= attempt) {
-        continue;
-      }
-      if (deleted.contains(id)) {
-        finishDeletion(id, decided);
-        ids++;
-      } else if (!decided.contains(id) || isAbort(id)) {
-        if (committer.abort(id, "orphan of attempt " + id.attempt()) instanceof Manifest.Abort) {
-          committer.discard(id);
-          ids++;
-        }
-      }
+    for (Step step : LeftOvers.plan(held, decisions, before, id -> id.attempt() < attempt)) {
+      MaintenanceAction done = cleaner.does(step);
+      log.debug("clean-up: {}", done);
+      boolean mark = step instanceof Step.Unmark;
+      ids += done.kind() == MaintenanceAction.Kind.LEAVE || mark ? 0 : 1;
     }
-    removeMarks(before);
     if (files > 0 || ids > 0) {
       log.info(
           "cleaned up after earlier attempts: {} unfinished file(s), {} uncommitted checkpoint(s)",
           files,
           ids);
     }
-  }
-
-  /** A mark hides a manifest or keeps files apart; when both are gone it says nothing more. */
-  private void removeMarks(Instant before) throws IOException {
-    Set<CheckpointId> marked = old(run.keys().deleted(), before);
-    marked.removeIf(id -> id.attempt() >= attempt);
-    if (marked.isEmpty()) {
-      return;
-    }
-    marked.removeAll(run.idsUnder(run.keys().manifests()));
-    marked.removeAll(run.idsUnder(run.keys().data()));
-    marked.removeAll(run.idsUnder(run.keys().votes()));
-    store.delete(marked.stream().map(run.keys()::deleted).toList());
-  }
-
-  private void finishDeletion(CheckpointId id, Collection<CheckpointId> decided)
-      throws IOException {
-    if (run.pinned().contains(id)) {
-      if (decided.contains(id)) {
-        store.delete(List.of(run.keys().deleted(id)));
-      }
-      return;
-    }
-    if (decided.contains(id)) {
-      store.delete(List.of(run.keys().manifest(id)));
-    }
-    committer.erase(id);
-  }
-
-  private boolean isAbort(CheckpointId id) throws IOException {
-    try {
-      return run.manifest(id).orElse(null) instanceof Manifest.Abort;
-    } catch (CheckpointException e) {
-      return false;
-    }
-  }
-
-  /** Ids whose files under a folder are all older than that. */
-  private Set<CheckpointId> old(String folder, Instant before) throws IOException {
-    Set<CheckpointId> old = new TreeSet<>();
-    Set<CheckpointId> young = new TreeSet<>();
-    try (Stream<CheckpointStore.Entry> entries = store.list(folder, "")) {
-      entries.forEach(
-          entry ->
-              Keys.idOf(entry.key())
-                  .ifPresent(id -> (entry.modified().isBefore(before) ? old : young).add(id)));
-    }
-    old.removeAll(young);
-    return old;
   }
 }

@@ -25,17 +25,21 @@ import java.util.regex.Pattern;
 /**
  * Which checkpoints a resume may start from, best first.
  *
- * @param ids in the order to try them; an empty list is a fresh start
+ * @param ids in the order to try them; an empty list is a fresh start, unless
+ * @param quarantined some of that branch are damaged and moved aside: then there is something to
+ *     lose
  * @param branch the attempt whose branch they lie on, 0 for a new root
  * @param why one clause for the line at start
  */
-public record Candidates(List<CheckpointId> ids, int branch, String why) {
+public record Candidates(
+    List<CheckpointId> ids, List<CheckpointId> quarantined, int branch, String why) {
 
   private static final Pattern BEST =
       Pattern.compile("best\\(\\s*([^,()\\s]+)\\s*(?:,\\s*(min|max)\\s*)?\\)");
 
   public Candidates {
     ids = List.copyOf(ids);
+    quarantined = List.copyOf(quarantined);
   }
 
   /**
@@ -46,38 +50,63 @@ public record Candidates(List<CheckpointId> ids, int branch, String why) {
    */
   public static Candidates find(Resume how, Lineage lineage, RunLog run) throws IOException {
     if (how instanceof Resume.Never) {
-      return new Candidates(List.of(), 0, "asked for");
+      return new Candidates(List.of(), List.of(), 0, "asked for");
     }
     NavigableSet<CheckpointId> ids = run.decided();
     if (how instanceof Resume.From from) {
       return from(from.reference(), lineage, run, ids);
     }
     int head = lineage.head().orElse(newest(lineage));
-    requireNoneLost(lineage, ids, run);
+    NavigableSet<CheckpointId> aside = run.quarantined();
+    requireNoneLost(lineage, ids, aside, run);
     List<CheckpointId> live = head == 0 ? List.of() : lineage.branch(head, ids);
-    if (live.isEmpty() && how instanceof Resume.Required) {
+    List<CheckpointId> quarantined = head == 0 ? List.of() : lineage.branch(head, aside);
+    if (live.isEmpty() && quarantined.isEmpty() && how instanceof Resume.Required) {
       throw new CheckpointException.NotFound(
           "resume: required, but run '" + run.keys().run() + "' has committed nothing yet");
     }
     return new Candidates(
-        live, head, live.isEmpty() ? "nothing was committed yet" : "the newest that verifies");
+        live,
+        quarantined,
+        head,
+        live.isEmpty() ? "nothing was committed yet" : "the newest that verifies");
   }
 
   /**
    * An attempt records what it starts from before it saves anything. One that has commits and no
    * such record lost it, and with it the way to what it saved: nobody may go on without a word.
    */
-  private static void requireNoneLost(Lineage lineage, NavigableSet<CheckpointId> ids, RunLog run) {
-    int head = lineage.head().orElse(0);
-    if (!ids.isEmpty() && ids.last().attempt() > head) {
-      int attempt = ids.last().attempt();
+  private static void requireNoneLost(
+      Lineage lineage, NavigableSet<CheckpointId> ids, NavigableSet<CheckpointId> aside, RunLog run)
+      throws IOException {
+    CheckpointId head = CheckpointId.last(Math.max(1, lineage.head().orElse(0)));
+    boolean none = lineage.head().isEmpty();
+    NavigableSet<CheckpointId> lost = new TreeSet<>(none ? ids : ids.tailSet(head, false));
+    for (CheckpointId id : List.copyOf(lost)) {
+      if (isAbort(run, id)) {
+        lost.remove(id);
+      }
+    }
+    lost.addAll(none ? aside : aside.tailSet(head, false));
+    if (!lost.isEmpty()) {
+      int attempt = lost.last().attempt();
       throw new CheckpointException.Corrupt(
           run.keys().resume(attempt)
               + " is missing, although attempt "
               + attempt
               + " has checkpoints. To go on, resume from one by its id, the newest is "
-              + ids.last()
+              + lost.last()
+              + (aside.contains(lost.last()) ? " (moved aside by a repair)" : "")
               + "; to start over, resume with 'never'");
+    }
+  }
+
+  /** What was given up was never saved: it may bear any number. */
+  private static boolean isAbort(RunLog run, CheckpointId id) throws IOException {
+    try {
+      return run.manifest(id).orElse(null) instanceof Manifest.Abort;
+    } catch (CheckpointException.Corrupt | CheckpointException.Incompatible e) {
+      return false;
     }
   }
 
@@ -94,10 +123,12 @@ public record Candidates(List<CheckpointId> ids, int branch, String why) {
           break;
         }
       }
-      return new Candidates(since, head, "the newest since '" + reference + "' was first applied");
+      return new Candidates(
+          since, List.of(), head, "the newest since '" + reference + "' was first applied");
     }
     CheckpointId id = resolve(reference, lineage, run, ids);
-    return new Candidates(List.of(id), id.attempt(), "'" + reference + "' was asked for");
+    return new Candidates(
+        List.of(id), List.of(), id.attempt(), "'" + reference + "' was asked for");
   }
 
   private static CheckpointId resolve(

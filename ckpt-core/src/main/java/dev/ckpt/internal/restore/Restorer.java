@@ -76,6 +76,7 @@ public final class Restorer {
         return new Found(open, skipped);
       }
     }
+    candidates.quarantined().forEach(id -> skip(skipped, id + ": a repair moved it aside"));
     if (!skipped.isEmpty()) {
       throw new CheckpointException.Corrupt(
           "run '"

@@ -1,0 +1,118 @@
+package dev.ckpt.internal.keep;
+
+import dev.ckpt.MaintenanceAction;
+import dev.ckpt.internal.commit.Committer;
+import dev.ckpt.internal.commit.Keys;
+import dev.ckpt.internal.commit.RunLog;
+import dev.ckpt.manifest.CheckpointId;
+import dev.ckpt.manifest.Manifest;
+import dev.ckpt.manifest.ShardEntry;
+import dev.ckpt.spi.CheckpointStore;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * Does what was planned, in the order that makes every crash harmless: of a deletion the mark under
+ * {@code deleted/}, which readers honour; the pins once more; the manifest; then the files that no
+ * manifest names. Of an undecided id ABORT first, because its writer may only be asleep. A crash in
+ * between leaves what the next plan finds.
+ *
+ * <p>What is remembered of a plan is only what was to be removed: what the store says now has the
+ * last word.
+ */
+public final class Cleaner {
+
+  private final CheckpointStore store;
+  private final RunLog run;
+  private final Committer committer;
+
+  public Cleaner(CheckpointStore store, RunLog run, Committer committer) {
+    this.store = store;
+    this.run = run;
+    this.committer = committer;
+  }
+
+  /**
+   * Does a step.
+   *
+   * @return what was done: the step's action, or that it was left because somebody came first
+   */
+  public MaintenanceAction does(Step step) throws IOException {
+    if (step instanceof Step.GiveUp giveUp) {
+      return abandon(giveUp.action(), giveUp.id(), giveUp.files());
+    } else if (step instanceof Step.Discard discard) {
+      return abandon(discard.action(), discard.id(), discard.files());
+    } else if (step instanceof Step.Finish finish) {
+      return finish(finish);
+    } else if (step instanceof Step.Delete delete) {
+      boolean gone = delete(delete.commit(), delete.needed(), delete.action().reason());
+      return gone ? step.action() : left(step, "it was pinned just now");
+    } else if (step instanceof Step.Unmark unmark) {
+      store.delete(List.of(keys().deleted(unmark.id())));
+    } else if (step instanceof Step.Remove remove) {
+      store.delete(remove.keys());
+    }
+    return step.action();
+  }
+
+  /**
+   * Deletes a committed checkpoint.
+   *
+   * @param needed shards that stay, because another checkpoint names them
+   * @param why a note for people
+   * @return false if it was pinned meanwhile, and stays
+   */
+  boolean delete(Manifest.Commit commit, Set<String> needed, String why) throws IOException {
+    CheckpointId id = commit.id();
+    String mark = keys().deleted(id);
+    store.putIfAbsent(mark, ByteBuffer.wrap(why.getBytes(StandardCharsets.UTF_8)));
+    if (run.pinned().contains(id)) {
+      store.delete(List.of(mark));
+      return false;
+    }
+    store.delete(List.of(keys().manifest(id)));
+    List<String> files = new ArrayList<>();
+    commit.shards().stream()
+        .map(ShardEntry::key)
+        .filter(k -> !needed.contains(k))
+        .forEach(files::add);
+    files.addAll(run.keysUnder(keys().votes(id), ""));
+    store.delete(files);
+    return true;
+  }
+
+  private MaintenanceAction abandon(MaintenanceAction action, CheckpointId id, List<String> files)
+      throws IOException {
+    if (!(committer.abort(id, action.reason()) instanceof Manifest.Abort)) {
+      return left(action, "it was committed just now");
+    }
+    store.delete(files);
+    return action;
+  }
+
+  private MaintenanceAction finish(Step.Finish step) throws IOException {
+    if (run.pinned().contains(step.id())) {
+      return left(step, "it was pinned just now");
+    }
+    store.delete(List.of(keys().manifest(step.id())));
+    store.delete(step.files());
+    return step.action();
+  }
+
+  private Keys keys() {
+    return run.keys();
+  }
+
+  private static MaintenanceAction left(Step step, String why) {
+    return left(step.action(), why);
+  }
+
+  private static MaintenanceAction left(MaintenanceAction action, String why) {
+    return new MaintenanceAction(
+        MaintenanceAction.Kind.LEAVE, action.run(), action.subject(), 0, why);
+  }
+}

@@ -1,0 +1,83 @@
+package dev.ckpt.internal.mend;
+
+import dev.ckpt.CheckpointException;
+import dev.ckpt.MaintenanceAction;
+import dev.ckpt.internal.commit.Admission;
+import dev.ckpt.internal.commit.Keys;
+import dev.ckpt.internal.commit.RunLog;
+import dev.ckpt.spi.CheckpointStore;
+import java.io.Closeable;
+import java.io.IOException;
+import java.util.OptionalInt;
+import java.util.stream.Stream;
+
+/**
+ * The right to change a run from outside: its lock, or, where it is taken over, an attempt of its
+ * own, which fences older writers and is itself fenced by the next start.
+ *
+ * @param attempt the maintenance attempt, if one was taken
+ */
+public record Hold(RunLog run, Closeable lock, OptionalInt attempt) implements Closeable {
+
+  /**
+   * Takes it.
+   *
+   * @throws CheckpointException.Fenced if the run is in use, or the store's locks guard nothing, so
+   *     that nobody can tell; not with {@code takeOver}
+   */
+  public static Hold take(CheckpointStore store, RunLog run, boolean takeOver) throws IOException {
+    Closeable lock = Admission.lock(store, run.keys(), takeOver);
+    try {
+      if (takeOver) {
+        int attempt = Admission.maintain(run, run.lineage(), store.now());
+        return new Hold(run, lock, OptionalInt.of(attempt));
+      }
+      requireGuarded(store, run.keys());
+      return new Hold(run, lock, OptionalInt.empty());
+    } catch (Throwable e) {
+      lock.close();
+      throw e;
+    }
+  }
+
+  /** Where a second one gets the lock, too, the first one proves nothing. */
+  private static void requireGuarded(CheckpointStore store, Keys keys) throws IOException {
+    try (Closeable second = store.lock(keys.lock(), "a probe")) {
+      throw new CheckpointException.Fenced(
+          "the locks of "
+              + store.uri()
+              + " guard nothing ("
+              + second
+              + "), so run '"
+              + keys.run()
+              + "' may be in use: stop its processes, or take it over");
+    } catch (CheckpointStore.LockHeldException e) {
+      // as it should be
+      return;
+    }
+  }
+
+  /** Whether the store holds anything of a run. */
+  static boolean exists(CheckpointStore store, Keys keys) throws IOException {
+    try (Stream<CheckpointStore.Entry> entries = store.list(keys.root(), "")) {
+      return entries.findAny().isPresent();
+    }
+  }
+
+  /** Fails if somebody has taken the run since. */
+  void check() throws IOException {
+    if (attempt.isPresent()) {
+      run.checkNotFenced(attempt.getAsInt());
+    }
+  }
+
+  /** One thing that a person is told of this run and has to do. */
+  static MaintenanceAction leave(Keys keys, String subject, String why) {
+    return new MaintenanceAction(MaintenanceAction.Kind.LEAVE, keys.run(), subject, 0, why);
+  }
+
+  @Override
+  public void close() throws IOException {
+    lock.close();
+  }
+}

@@ -1,0 +1,126 @@
+package dev.ckpt.internal.mend;
+
+import dev.ckpt.CheckpointException;
+import dev.ckpt.MaintenanceAction;
+import dev.ckpt.Retention;
+import dev.ckpt.internal.commit.Committer;
+import dev.ckpt.internal.commit.Keys;
+import dev.ckpt.internal.commit.RunLog;
+import dev.ckpt.internal.keep.Cleaner;
+import dev.ckpt.internal.keep.Step;
+import dev.ckpt.spi.CheckpointStore;
+import dev.ckpt.spi.ShardFormat;
+import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Collects and repairs runs from outside: plans, takes the run, plans again on what it holds then,
+ * and does it. A dry run stops at the first plan.
+ */
+public final class Housekeeping {
+  private static final Logger log = LoggerFactory.getLogger(Housekeeping.class);
+
+  private final CheckpointStore store;
+  private final Function<String, ShardFormat> formats;
+  private final boolean takeOver;
+  private final Duration grace;
+
+  /**
+   * @param takeOver whether to take over runs that are in use
+   * @param grace how old a left-over must be, by the store's clock
+   */
+  public Housekeeping(
+      CheckpointStore store,
+      Function<String, ShardFormat> formats,
+      boolean takeOver,
+      Duration grace) {
+    this.store = store;
+    this.formats = formats;
+    this.takeOver = takeOver;
+    this.grace = grace;
+  }
+
+  /** Finds out what is to be done. */
+  @FunctionalInterface
+  private interface Planning<T> {
+    List<T> plan(RunLog run, Instant before) throws IOException;
+  }
+
+  /** Does a part of it. */
+  @FunctionalInterface
+  interface Doing<T> {
+    MaintenanceAction does(T step) throws IOException;
+  }
+
+  /** Removes what is left over, on dead branches, or let go by the policy. */
+  public List<MaintenanceAction> collect(String name, Retention keep, boolean dryRun)
+      throws IOException {
+    RunLog run = known(name);
+    Cleaner cleaner = new Cleaner(store, run, new Committer(store, run.keys()));
+    return apply(
+        run, (log, before) -> collection(log, before, keep), Step::action, cleaner::does, dryRun);
+  }
+
+  private List<Step> collection(RunLog run, Instant before, Retention keep) throws IOException {
+    Review review = Review.of(store, run, formats, before);
+    List<Step> steps = new ArrayList<>(review.leftOvers(id -> true));
+    steps.addAll(review.unclear());
+    steps.addAll(review.deletions(review.dead(), "it lies on a branch that was left"));
+    steps.addAll(review.deletions(review.surplus(keep), "the policy does not keep it"));
+    return steps;
+  }
+
+  /** Mends what is proven, and moves aside what cannot be used. */
+  public List<MaintenanceAction> repair(String name, boolean dryRun) throws IOException {
+    RunLog run = known(name);
+    Repair repair = new Repair(store, run);
+    return apply(
+        run,
+        (log, before) -> Repair.plan(store, log, formats, before),
+        Mending::action,
+        repair::does,
+        dryRun);
+  }
+
+  private RunLog known(String name) throws IOException {
+    Keys keys = new Keys(name);
+    if (!Hold.exists(store, keys)) {
+      throw new CheckpointException.NotFound("there is no run '" + name + "' in " + store.uri());
+    }
+    return new RunLog(store, keys);
+  }
+
+  private <T> List<MaintenanceAction> apply(
+      RunLog run,
+      Planning<T> planning,
+      Function<T, MaintenanceAction> action,
+      Doing<T> doing,
+      boolean dryRun)
+      throws IOException {
+    if (dryRun) {
+      return planning.plan(run, before()).stream().map(action).toList();
+    }
+    try (Hold hold = Hold.take(store, run, takeOver)) {
+      List<MaintenanceAction> done = new ArrayList<>();
+      for (T step : planning.plan(run, before())) {
+        hold.check();
+        MaintenanceAction did = doing.does(step);
+        log.debug("{}", did);
+        done.add(did);
+      }
+      int files = store.sweep(run.keys().root(), before());
+      log.debug("run '{}': {} unfinished file(s) removed", run.keys().run(), files);
+      return done;
+    }
+  }
+
+  private Instant before() throws IOException {
+    return store.now().minus(grace);
+  }
+}

@@ -1,0 +1,125 @@
+package dev.ckpt.internal.mend;
+
+import dev.ckpt.MaintenanceAction;
+import dev.ckpt.MaintenanceAction.Kind;
+import dev.ckpt.internal.commit.Committer;
+import dev.ckpt.internal.commit.Records;
+import dev.ckpt.internal.commit.RunLog;
+import dev.ckpt.internal.keep.Cleaner;
+import dev.ckpt.internal.keep.Decisions;
+import dev.ckpt.internal.keep.Inventory;
+import dev.ckpt.manifest.CheckpointId;
+import dev.ckpt.manifest.Manifest;
+import dev.ckpt.spi.CheckpointStore;
+import dev.ckpt.spi.ShardFormat;
+import java.io.IOException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Function;
+
+/**
+ * Repairs a run. What it removes from its place it has copied before, durably and compared; what it
+ * writes is proven by the digest of what was there. A repair that is cut short at any call leaves a
+ * run that the next repair finishes, and in which no start goes another way than before.
+ */
+final class Repair {
+
+  private final CheckpointStore store;
+  private final RunLog run;
+  private final Committer committer;
+  private final Records records;
+  private final Quarantine quarantine;
+  private final Cleaner cleaner;
+
+  Repair(CheckpointStore store, RunLog run) {
+    this.store = store;
+    this.run = run;
+    this.committer = new Committer(store, run.keys());
+    this.records = new Records(store);
+    this.quarantine = new Quarantine(store, run.keys());
+    this.cleaner = new Cleaner(store, run, committer);
+  }
+
+  /** Finds out what is to be done, and changes nothing. */
+  static List<Mending> plan(
+      CheckpointStore store, RunLog run, Function<String, ShardFormat> formats, Instant before)
+      throws IOException {
+    Inventory held = Inventory.of(store, run.keys());
+    Examination examination = new Examination(store, run, formats);
+    List<Examination.Examined> checkpoints = new ArrayList<>();
+    for (CheckpointId id : RepairPlan.ids(held)) {
+      checkpoints.add(examination.examine(held, id));
+    }
+    return RepairPlan.of(
+        held,
+        Decisions.read(run, held.manifests().keySet()),
+        checkpoints,
+        examination.attempts(),
+        examination.resumes(),
+        examination.ends(),
+        before);
+  }
+
+  /** Does one thing, and says what was done. */
+  MaintenanceAction does(Mending mending) throws IOException {
+    if (mending instanceof Mending.Restore restore) {
+      return restore(restore);
+    } else if (mending instanceof Mending.SetAside aside) {
+      quarantine.keep(aside.id(), aside.key());
+      store.delete(List.of(aside.key()));
+    } else if (mending instanceof Mending.Withdraw withdraw) {
+      return withdraw(withdraw);
+    } else if (mending instanceof Mending.Forget forget) {
+      store.delete(forget.copies());
+    } else if (mending instanceof Mending.Clean clean) {
+      return cleaner.does(clean.step());
+    }
+    return mending.action();
+  }
+
+  private MaintenanceAction restore(Mending.Restore restore) throws IOException {
+    String key = restore.key();
+    quarantine.keep(restore.id(), key);
+    store.delete(List.of(key));
+    if (records.put(key, restore.bytes()) == Records.Outcome.OTHER) {
+      return left(restore, "somebody else wrote it just now");
+    }
+    String copy = run.keys().quarantined(restore.id(), key);
+    String folder = copy.substring(0, copy.lastIndexOf('/') + 1);
+    List<String> copies =
+        run.keysUnder(folder, "").stream().filter(each -> Quarantine.isCopy(each, copy)).toList();
+    store.delete(copies);
+    return restore.action();
+  }
+
+  /**
+   * Of a crash before the manifest's deletion remain copies; after it, an id that looks undecided
+   * and whose decision lies in quarantine, which nobody but the next repair touches; after ABORT,
+   * files of an id that is given up.
+   */
+  private MaintenanceAction withdraw(Mending.Withdraw withdraw) throws IOException {
+    CheckpointId id = withdraw.id();
+    String manifest = run.keys().manifest(id);
+    for (String file : withdraw.files()) {
+      quarantine.keep(Optional.of(id), file);
+    }
+    quarantine.keep(Optional.of(id), manifest);
+    store.delete(List.of(manifest));
+    if (!(committer.abort(id, "moved to quarantine: " + withdraw.action().reason())
+        instanceof Manifest.Abort)) {
+      return left(withdraw, "it was committed again just now");
+    }
+    List<String> gone = new ArrayList<>(withdraw.files());
+    gone.removeAll(withdraw.shared());
+    gone.add(run.keys().deleted(id));
+    store.delete(gone);
+    return withdraw.action();
+  }
+
+  private static MaintenanceAction left(Mending mending, String why) {
+    MaintenanceAction action = mending.action();
+    return new MaintenanceAction(Kind.LEAVE, action.run(), action.subject(), 0, why);
+  }
+}

@@ -1,0 +1,318 @@
+package dev.ckpt.internal.mend;
+
+import dev.ckpt.CheckpointException;
+import dev.ckpt.MaintenanceAction;
+import dev.ckpt.MaintenanceAction.Kind;
+import dev.ckpt.internal.commit.Keys;
+import dev.ckpt.internal.keep.Decisions;
+import dev.ckpt.internal.keep.Inventory;
+import dev.ckpt.internal.keep.LeftOvers;
+import dev.ckpt.internal.keep.Step;
+import dev.ckpt.internal.mend.Examination.Examined;
+import dev.ckpt.internal.mend.Examination.Found;
+import dev.ckpt.internal.mend.Examination.Shards;
+import dev.ckpt.manifest.AttemptRecord;
+import dev.ckpt.manifest.CheckpointId;
+import dev.ckpt.manifest.EndRecord;
+import dev.ckpt.manifest.Manifest;
+import dev.ckpt.manifest.ResumeRecord;
+import dev.ckpt.manifest.ShardEntry;
+import dev.ckpt.manifest.Vote;
+import dev.ckpt.spi.CheckpointStore.Entry;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashSet;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.NavigableSet;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+
+/**
+ * What a repair will do, as a pure function of what was found: write again what is proven, withdraw
+ * checkpoints that cannot be used, set aside records that nothing needs, and clean up left-overs.
+ * Where only a person can decide, nothing but a word.
+ */
+final class RepairPlan {
+
+  private static final String WAYS_OUT =
+      "; it stays where it is. To go on, resume from a checkpoint by its id; to start over, resume"
+          + " with 'never'";
+
+  private final Inventory held;
+  private final List<Mending> plan = new ArrayList<>();
+  private final NavigableMap<CheckpointId, Examined> withdrawn = new TreeMap<>();
+  private final NavigableMap<CheckpointId, Manifest> whole;
+  private final NavigableMap<CheckpointId, CheckpointException> unreadable;
+
+  private RepairPlan(Inventory held, Decisions decisions) {
+    this.held = held;
+    this.whole = new TreeMap<>(decisions.whole());
+    this.unreadable = new TreeMap<>(decisions.unreadable());
+  }
+
+  /** Ids to examine: all that have a decision which counts, or had one. */
+  static NavigableSet<CheckpointId> ids(Inventory held) {
+    NavigableSet<CheckpointId> ids = new TreeSet<>(held.manifests().keySet());
+    ids.addAll(held.quarantined());
+    ids.removeIf(id -> held.deleted().containsKey(id) && !held.pinned().contains(id));
+    return ids;
+  }
+
+  static List<Mending> of(
+      Inventory held,
+      Decisions decisions,
+      List<Examined> checkpoints,
+      NavigableMap<Integer, Found<AttemptRecord>> attempts,
+      NavigableMap<Integer, Found<ResumeRecord>> resumes,
+      NavigableMap<Integer, Found<EndRecord>> ends,
+      Instant before) {
+    RepairPlan repair = new RepairPlan(held, decisions);
+    checkpoints.forEach(repair::decide);
+    repair.withdraw();
+    repair.lookAtAttempts(attempts);
+    repair.lookAtResumes(resumes, checkpoints);
+    repair.lookAtEnds(ends);
+    Decisions then = new Decisions(repair.whole, repair.unreadable);
+    LeftOvers.plan(held, then, before, id -> !repair.withdrawn.containsKey(id))
+        .forEach(step -> repair.plan.add(new Mending.Clean(step)));
+    return List.copyOf(repair.plan);
+  }
+
+  private void decide(Examined found) {
+    CheckpointId id = found.id();
+    Found<Manifest> decision = found.decision();
+    if (decision.reading() instanceof Reading.Newer<Manifest> newer) {
+      leave(decision.key(), newer.why());
+    } else if (found.shards() == Shards.DAMAGED) {
+      withdrawn.put(id, found);
+    } else if (decision.reading() instanceof Reading.Whole<Manifest> there) {
+      if (there.value() instanceof Manifest.Commit commit) {
+        if (found.shards() == Shards.NEWER) {
+          leave(decision.key(), found.why());
+        } else {
+          lookAtVotes(commit, found.votes());
+        }
+        forgetCopies(decision);
+      }
+    } else if (found.proven().isPresent()) {
+      byte[] bytes = found.proven().get();
+      String why = why(decision) + "; its digest proves what it was";
+      restore(Optional.of(id), decision, bytes, why);
+      unreadable.remove(id);
+      whole.put(id, Manifest.decode(decision.key(), bytes));
+      found.commit().ifPresent(commit -> lookAtVotes(commit, found.votes()));
+    } else {
+      withdrawn.put(id, found);
+    }
+  }
+
+  private void forgetCopies(Found<Manifest> decision) {
+    if (!decision.copies().isEmpty()) {
+      plan.add(
+          new Mending.Forget(
+              action(Kind.REMOVE, decision.copies().get(0), 0, "what it is a copy of is restored"),
+              decision.copies()));
+    }
+  }
+
+  // ---- checkpoints that cannot be used
+
+  private void withdraw() {
+    Set<CheckpointId> gone = new HashSet<>();
+    for (CheckpointId id : withdrawn.keySet()) {
+      whole.remove(id);
+    }
+    withdrawn.forEach(
+        (id, found) -> {
+          gone.add(id);
+          Set<String> needed = new HashSet<>(named(whole.values()));
+          withdrawn.tailMap(id, false).values().stream()
+              .flatMap(later -> later.commit().stream())
+              .forEach(later -> needed.addAll(named(List.of(later))));
+          withdraw(found, needed);
+        });
+  }
+
+  private void withdraw(Examined found, Set<String> needed) {
+    CheckpointId id = found.id();
+    Set<String> files = new LinkedHashSet<>();
+    held.files(id).stream().map(Entry::key).forEach(files::add);
+    found.commit().ifPresent(commit -> files.addAll(named(List.of(commit))));
+    Set<String> shared = new HashSet<>(files);
+    shared.retainAll(needed);
+    long bytes = Optional.ofNullable(held.manifests().get(id)).map(Entry::length).orElse(0L);
+    for (String file : files) {
+      bytes += Keys.idOf(file).flatMap(of -> held.file(of, file)).map(Entry::length).orElse(0L);
+    }
+    String why = found.shards() == Shards.DAMAGED ? found.why() : why(found.decision());
+    plan.add(
+        new Mending.Withdraw(
+            action(Kind.QUARANTINE, id.toString(), bytes, why),
+            id,
+            List.copyOf(files),
+            Set.copyOf(shared)));
+  }
+
+  private static Set<String> named(Collection<? extends Manifest> manifests) {
+    Set<String> named = new LinkedHashSet<>();
+    for (Manifest manifest : manifests) {
+      if (manifest instanceof Manifest.Commit commit) {
+        commit.shards().stream().map(ShardEntry::key).forEach(named::add);
+      }
+    }
+    return named;
+  }
+
+  // ---- records
+
+  private void lookAtVotes(Manifest.Commit commit, NavigableMap<Integer, Found<Vote>> votes) {
+    Optional<CheckpointId> id = Optional.of(commit.id());
+    votes.forEach(
+        (rank, found) -> {
+          if (found.reading() instanceof Reading.Newer<Vote> newer) {
+            leave(found.key(), newer.why());
+          } else if (!agrees(commit, found.reading())) {
+            List<byte[]> candidates = new ArrayList<>(Proof.votes(commit, rank));
+            candidates.addAll(
+                Examination.readable(
+                    found.key(),
+                    Proof.cut(found.remains()),
+                    (key, bytes) -> Examination.vote(commit.id(), rank, key, bytes)));
+            mend(id, found, Proof.first(found.remains(), candidates));
+          }
+        });
+  }
+
+  /** Whether a vote is whole and says what the decision says. */
+  private static boolean agrees(Manifest.Commit commit, Reading<Vote> reading) {
+    if (!(reading instanceof Reading.Whole<Vote> read)) {
+      return reading instanceof Reading.Gone<Vote>;
+    }
+    Vote vote = read.value();
+    return vote.world() == commit.world()
+        && vote.rank() < commit.world()
+        && vote.parent().equals(commit.parent())
+        && vote.progress().equals(commit.progress())
+        && commit.shards().containsAll(vote.shards());
+  }
+
+  private void lookAtAttempts(NavigableMap<Integer, Found<AttemptRecord>> attempts) {
+    for (Found<AttemptRecord> found : attempts.values()) {
+      if (found.reading() instanceof Reading.Damaged<AttemptRecord> damaged) {
+        leave(
+            found.key(),
+            damaged.why()
+                + "; it stays, so that its number is not taken again: nothing is lost but"
+                + " what people would like to know");
+      } else if (found.reading() instanceof Reading.Newer<AttemptRecord> newer) {
+        leave(found.key(), newer.why());
+      }
+    }
+  }
+
+  private void lookAtResumes(
+      NavigableMap<Integer, Found<ResumeRecord>> resumes, List<Examined> checkpoints) {
+    NavigableMap<CheckpointId, Manifest.Commit> commits = new TreeMap<>();
+    checkpoints.forEach(each -> each.commit().ifPresent(commit -> commits.put(each.id(), commit)));
+    resumes.forEach(
+        (attempt, found) -> {
+          if (found.reading() instanceof Reading.Newer<ResumeRecord> newer) {
+            leave(found.key(), newer.why());
+          } else if (!(found.reading() instanceof Reading.Whole<ResumeRecord>)) {
+            lookAtResume(attempt, found, commits);
+          }
+        });
+    for (CheckpointId id : commits.keySet()) {
+      if (!resumes.containsKey(id.attempt())
+          && id.equals(commits.ceilingKey(new CheckpointId(id.attempt(), 0, 0)))) {
+        leave(
+            held.keys().resume(id.attempt()),
+            "it is missing, although attempt "
+                + id.attempt()
+                + " has checkpoints: where they"
+                + " belong is lost. To go on, resume from one by its id; to start over, resume with"
+                + " 'never'");
+      }
+    }
+  }
+
+  private void lookAtResume(
+      int attempt, Found<ResumeRecord> found, NavigableMap<CheckpointId, Manifest.Commit> commits) {
+    Set<CheckpointId> applied = new LinkedHashSet<>();
+    Map.Entry<CheckpointId, Manifest.Commit> first =
+        commits.ceilingEntry(new CheckpointId(attempt, 0, 0));
+    if (first != null && first.getKey().attempt() == attempt) {
+      first.getValue().parent().ifPresent(applied::add);
+    }
+    applied.addAll(held.ids());
+    commits.values().forEach(commit -> commit.parent().ifPresent(applied::add));
+    List<byte[]> candidates = new ArrayList<>(Proof.resumes(attempt, applied));
+    candidates.addAll(
+        Examination.readable(found.key(), Proof.cut(found.remains()), Examination.resume(attempt)));
+    Optional<byte[]> proven = Proof.first(found.remains(), candidates);
+    if (proven.isPresent()) {
+      restore(
+          Optional.empty(), found, proven.get(), why(found) + "; its digest proves what it was");
+    } else {
+      leave(found.key(), why(found) + WAYS_OUT);
+    }
+  }
+
+  private void lookAtEnds(NavigableMap<Integer, Found<EndRecord>> ends) {
+    ends.forEach(
+        (attempt, found) -> {
+          if (found.reading() instanceof Reading.Newer<EndRecord> newer) {
+            leave(found.key(), newer.why());
+          } else if (!(found.reading() instanceof Reading.Whole<EndRecord>)) {
+            List<byte[]> candidates =
+                Examination.readable(
+                    found.key(), Proof.cut(found.remains()), Examination.end(attempt));
+            mend(Optional.empty(), found, Proof.first(found.remains(), candidates));
+          }
+        });
+  }
+
+  /** Restores what is proven; sets the rest aside, if it is there. */
+  private void mend(Optional<CheckpointId> id, Found<?> found, Optional<byte[]> proven) {
+    if (proven.isPresent()) {
+      restore(id, found, proven.get(), why(found) + "; its digest proves what it was");
+    } else if (!(found.reading() instanceof Reading.Gone<?>)) {
+      long bytes =
+          id.flatMap(of -> held.file(of, found.key()))
+              .map(Entry::length)
+              .orElse(found.remains().isEmpty() ? 0L : found.remains().get(0).length);
+      plan.add(
+          new Mending.SetAside(
+              action(Kind.QUARANTINE, found.key(), bytes, why(found)), id, found.key()));
+    }
+  }
+
+  private void restore(Optional<CheckpointId> id, Found<?> found, byte[] bytes, String why) {
+    plan.add(
+        new Mending.Restore(
+            action(Kind.RESTORE, found.key(), bytes.length, why), id, found.key(), bytes));
+  }
+
+  private void leave(String subject, String why) {
+    plan.add(new Mending.Clean(new Step.Leave(action(Kind.LEAVE, subject, 0, why))));
+  }
+
+  private static String why(Found<?> found) {
+    if (found.reading() instanceof Reading.Damaged<?> damaged) {
+      return damaged.why();
+    }
+    return found.reading() instanceof Reading.Whole<?>
+        ? "it says something else than the manifest"
+        : "it was being mended when the repair was cut short";
+  }
+
+  private MaintenanceAction action(Kind kind, String subject, long bytes, String why) {
+    return new MaintenanceAction(kind, held.keys().run(), subject, bytes, why);
+  }
+}

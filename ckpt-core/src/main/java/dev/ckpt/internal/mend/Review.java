@@ -1,0 +1,238 @@
+package dev.ckpt.internal.mend;
+
+import dev.ckpt.CheckpointException;
+import dev.ckpt.MaintenanceAction;
+import dev.ckpt.MaintenanceAction.Kind;
+import dev.ckpt.Retention;
+import dev.ckpt.internal.commit.Lineage;
+import dev.ckpt.internal.commit.RunLog;
+import dev.ckpt.internal.keep.Decisions;
+import dev.ckpt.internal.keep.Inventory;
+import dev.ckpt.internal.keep.LeftOvers;
+import dev.ckpt.internal.keep.Step;
+import dev.ckpt.internal.keep.Surplus;
+import dev.ckpt.internal.restore.OpenCheckpoint;
+import dev.ckpt.manifest.CheckpointId;
+import dev.ckpt.manifest.Manifest;
+import dev.ckpt.spi.CheckpointStore;
+import dev.ckpt.spi.CheckpointStore.Entry;
+import dev.ckpt.spi.ShardFormat;
+import java.io.IOException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.NavigableMap;
+import java.util.NavigableSet;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.function.Function;
+import java.util.function.Predicate;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What of one run may go: found out without a change. Nothing that is committed goes before the
+ * newest finite checkpoint of the live branch was read back whole.
+ */
+final class Review {
+
+  private static final Pattern SHARD =
+      Pattern.compile("rank-\\d{5}-of-\\d{5}(-r\\d{1,9})?\\.[A-Za-z0-9]+");
+
+  private final CheckpointStore store;
+  private final RunLog run;
+  private final Function<String, ShardFormat> formats;
+  private final Instant before;
+  private final Inventory held;
+  private final Decisions decisions;
+  private final NavigableMap<CheckpointId, Manifest.Commit> commits;
+  private final NavigableMap<CheckpointId, Manifest.Commit> live = new TreeMap<>();
+  private final @Nullable String unclear;
+  private final Set<CheckpointId> going = new HashSet<>();
+  private @Nullable Optional<String> unsafe;
+
+  private Review(
+      CheckpointStore store, RunLog run, Function<String, ShardFormat> formats, Instant before)
+      throws IOException {
+    this.store = store;
+    this.run = run;
+    this.formats = formats;
+    this.before = before;
+    this.held = Inventory.of(store, run.keys());
+    this.decisions = Decisions.read(run, held.manifests().keySet());
+    this.commits = decisions.commits();
+    commits.keySet().removeAll(held.deleted().keySet());
+    this.unclear = branch();
+  }
+
+  /** Looks at a run. */
+  static Review of(
+      CheckpointStore store, RunLog run, Function<String, ShardFormat> formats, Instant before)
+      throws IOException {
+    return new Review(store, run, formats, before);
+  }
+
+  Inventory held() {
+    return held;
+  }
+
+  /** The commits of the live branch. */
+  NavigableMap<CheckpointId, Manifest.Commit> live() {
+    return live;
+  }
+
+  /** What was never committed, or is half deleted. */
+  List<Step> leftOvers(Predicate<CheckpointId> mine) {
+    List<Step> steps = new ArrayList<>(LeftOvers.plan(held, decisions, before, mine));
+    steps.addAll(triedBefore(mine));
+    return steps;
+  }
+
+  /** Shards of tries that failed, beside those that the commit names. */
+  private List<Step> triedBefore(Predicate<CheckpointId> mine) {
+    List<Step> steps = new ArrayList<>();
+    Set<String> named = decisions.named(id -> true);
+    for (CheckpointId id : commits.keySet()) {
+      for (Entry file : held.data().getOrDefault(id, List.of())) {
+        String name = file.key().substring(held.keys().data(id).length());
+        if (mine.test(id)
+            && SHARD.matcher(name).matches()
+            && !named.contains(file.key())
+            && file.modified().isBefore(before)) {
+          steps.add(
+              new Step.Remove(
+                  action(Kind.REMOVE, file.key(), file.length(), "of a write that was tried again"),
+                  List.of(file.key())));
+        }
+      }
+    }
+    return steps;
+  }
+
+  /** Commits of branches that were left, which nobody pinned, oldest first. */
+  List<Manifest.Commit> dead() {
+    if (unclear != null) {
+      return List.of();
+    }
+    return commits.values().stream()
+        .filter(commit -> !live.containsKey(commit.id()))
+        .filter(commit -> !held.pinned().contains(commit.id()))
+        .filter(commit -> isOld(held.manifests().get(commit.id())))
+        .toList();
+  }
+
+  private boolean isOld(@Nullable Entry entry) {
+    return entry != null && entry.modified().isBefore(before);
+  }
+
+  /** What the policy lets go of the live branch, oldest first. */
+  List<Manifest.Commit> surplus(Retention policy) {
+    return unclear != null ? List.of() : Surplus.of(live, policy, held.pinned());
+  }
+
+  /** Plans deletions, or says why there can be none. */
+  List<Step> deletions(List<Manifest.Commit> doomed, String why) throws IOException {
+    if (doomed.isEmpty()) {
+      return List.of();
+    }
+    Optional<String> reason = unsafe();
+    if (reason.isPresent()) {
+      return List.of(
+          new Step.Leave(Hold.leave(held.keys(), doomed.get(0).id().toString(), reason.get())));
+    }
+    List<Step> steps = new ArrayList<>();
+    for (Manifest.Commit commit : doomed) {
+      going.add(commit.id());
+      Set<String> needed = decisions.named(id -> !going.contains(id));
+      steps.add(
+          new Step.Delete(
+              action(Kind.DELETE, commit.id().toString(), bytes(commit, needed), why),
+              commit,
+              needed));
+    }
+    return steps;
+  }
+
+  private long bytes(Manifest.Commit commit, Set<String> needed) {
+    return commit.shards().stream()
+        .filter(shard -> !needed.contains(shard.key()))
+        .mapToLong(shard -> shard.digest().length())
+        .sum();
+  }
+
+  /** Says so if nobody can tell which checkpoints are live. */
+  List<Step> unclear() {
+    return unclear == null
+        ? List.of()
+        : List.of(new Step.Leave(Hold.leave(held.keys(), held.keys().resumes(), unclear)));
+  }
+
+  private @Nullable String branch() throws IOException {
+    NavigableSet<CheckpointId> ids = new TreeSet<>(held.manifests().keySet());
+    ids.removeAll(held.deleted().keySet());
+    try {
+      Lineage lineage = run.lineage();
+      String doubt = doubt(lineage, commits.keySet());
+      if (doubt == null) {
+        for (CheckpointId id : lineage.live(ids)) {
+          Manifest.Commit commit = commits.get(id);
+          if (commit != null) {
+            live.put(id, commit);
+          }
+        }
+      }
+      return doubt;
+    } catch (CheckpointException.Corrupt | CheckpointException.Incompatible e) {
+      return "no checkpoint is deleted: " + e.getMessage();
+    }
+  }
+
+  /** A branch whose way back is lost looks like one that was left. */
+  private @Nullable String doubt(Lineage lineage, Set<CheckpointId> committed) {
+    if (!lineage.damaged().isEmpty()) {
+      return "no checkpoint is deleted: " + lineage.damaged().lastEntry().getValue().getMessage();
+    }
+    for (CheckpointId id : committed) {
+      if (!lineage.resumes().containsKey(id.attempt())) {
+        return "no checkpoint is deleted: "
+            + held.keys().resume(id.attempt())
+            + " is missing, although that attempt has checkpoints: nobody can tell what is live";
+      }
+    }
+    return null;
+  }
+
+  /** Why nothing that is committed may go; empty if the newest finite one was read back whole. */
+  Optional<String> unsafe() throws IOException {
+    Optional<String> known = unsafe;
+    if (known == null) {
+      known = readBack();
+      unsafe = known;
+    }
+    return known;
+  }
+
+  private Optional<String> readBack() throws IOException {
+    Optional<CheckpointId> newest = Surplus.newestFinite(live);
+    Manifest.Commit commit = newest.map(live::get).orElse(null);
+    if (commit == null) {
+      return Optional.of("the live branch has no finite checkpoint yet: nothing older is deleted");
+    }
+    try {
+      OpenCheckpoint.readBack(store, commit, formats);
+      return Optional.empty();
+    } catch (CheckpointException.Corrupt | CheckpointException.Incompatible e) {
+      return Optional.of(
+          "the newest checkpoint cannot be read back, so nothing older is deleted (repair the run"
+              + " first): "
+              + e.getMessage());
+    }
+  }
+
+  private MaintenanceAction action(Kind kind, String subject, long bytes, String why) {
+    return new MaintenanceAction(kind, held.keys().run(), subject, bytes, why);
+  }
+}

@@ -1,0 +1,380 @@
+package dev.ckpt;
+
+import static java.util.Objects.requireNonNull;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.ckpt.MaintenanceAction.Kind;
+import dev.ckpt.internal.commit.Keys;
+import dev.ckpt.internal.commit.RunLog;
+import dev.ckpt.internal.formats.Formats;
+import dev.ckpt.internal.memory.InMemoryStore;
+import dev.ckpt.internal.restore.Candidates;
+import dev.ckpt.internal.restore.OpenCheckpoint;
+import dev.ckpt.internal.restore.Restorer;
+import dev.ckpt.manifest.CheckpointId;
+import dev.ckpt.manifest.Manifest;
+import dev.ckpt.manifest.Vote;
+import dev.ckpt.spi.CheckpointStore;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.ZoneId;
+import java.time.ZoneOffset;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Repairs stores that were damaged at random. {@code -Drepair.seed=N} repeats a failure, {@code
+ * -Drepair.stores=N} tries more or fewer.
+ */
+class RepairedStoresTest {
+
+  private static final Keys KEYS = new Keys(GoldenRuns.RUN);
+  private static final Formats FORMATS = new Formats();
+
+  private final Map<Kind, Integer> counts = new EnumMap<>(Kind.class);
+  private final Map<String, Integer> outcomes = new TreeMap<>();
+
+  @Test
+  void noneOfAThousandDamagedStoresIsWorseAfterItsRepair() throws IOException {
+    long seed = Long.getLong("repair.seed", System.nanoTime());
+    int stores = Integer.getInteger("repair.stores", 1000);
+    TreeMap<String, byte[]> template = template();
+    long start = System.nanoTime();
+    for (int i = 0; i < stores; i++) {
+      long one = stores == 1 ? seed : seed + i;
+      Random random = new Random(one);
+      TreeMap<String, byte[]> objects = new TreeMap<>(template);
+      List<String> damages = new ArrayList<>();
+      for (int times = 1 + random.nextInt(5); times > 0; times--) {
+        damages.add(damage(objects, random));
+      }
+      try {
+        repaired(template, objects, random.nextBoolean(), i % 20 == 0);
+      } catch (AssertionError | RuntimeException | IOException e) {
+        throw new AssertionError(
+            "repeat with -Drepair.seed=" + one + " -Drepair.stores=1: " + damages, e);
+      }
+    }
+    System.out.printf(
+        "%d damaged stores from seed %d repaired in %.1f s: %s; starts: %s%n",
+        stores, seed, (System.nanoTime() - start) / 1e9, counts, outcomes);
+    if (stores >= 1000) {
+      assertThat(counts).containsKeys(Kind.values());
+    }
+  }
+
+  /** The golden run, and on top: a failed try, an id given up with files, one with a vote only. */
+  private static TreeMap<String, byte[]> template() throws IOException {
+    TreeMap<String, byte[]> objects = GoldenRuns.golden();
+    objects.keySet().removeIf(key -> !key.startsWith(KEYS.root()));
+    CheckpointId aborted = GoldenRuns.id("000003-000000000050-0");
+    CheckpointId whole = GoldenRuns.id("000003-000000000035-0");
+    CheckpointId undecided = GoldenRuns.id("000002-000000000041-0");
+    objects.put(KEYS.shard(aborted, 0, 1, 0, "arrow"), new byte[300]);
+    objects.put(KEYS.shard(whole, 0, 1, 1, "arrow"), new byte[200]);
+    String vote = KEYS.vote(undecided, 0);
+    objects.put(
+        vote,
+        new Vote(
+                undecided,
+                0,
+                1,
+                Optional.empty(),
+                Progress.step(41),
+                Instant.EPOCH,
+                Map.of(),
+                true,
+                List.of())
+            .encode());
+    objects.put(KEYS.root() + "data/notes.txt", ascii("somebody's"));
+    objects.put(KEYS.root() + "manifests/backup", ascii("somebody's"));
+    return objects;
+  }
+
+  private static byte[] ascii(String text) {
+    return text.getBytes(StandardCharsets.US_ASCII);
+  }
+
+  // ---- damages
+
+  private static String damage(TreeMap<String, byte[]> objects, Random random) {
+    List<String> keys = new ArrayList<>(objects.keySet());
+    keys.removeIf(key -> key.endsWith("notes.txt") || key.endsWith("backup"));
+    String key = keys.get(random.nextInt(keys.size()));
+    byte[] bytes = requireNonNull(objects.get(key)).clone();
+    int length = bytes.length;
+    int from = length == 0 ? 0 : random.nextInt(length);
+    int what = random.nextInt(8);
+    String how =
+        List.of("flip", "cut", "empty", "zero", "delete", "copy", "append", "smear").get(what);
+    switch (how) {
+      case "flip" -> {
+        if (length > 0) {
+          bytes[from] ^= (byte) (1 << random.nextInt(8));
+        }
+      }
+      case "cut" -> bytes = Arrays.copyOf(bytes, from);
+      case "empty" -> bytes = new byte[0];
+      case "zero" ->
+          Arrays.fill(
+              bytes, from, length == 0 ? 0 : from + random.nextInt(length - from), (byte) 0);
+      case "append" -> {
+        byte[] more = new byte[1 + random.nextInt(100)];
+        random.nextBytes(more);
+        bytes = Arrays.copyOf(bytes, length + more.length);
+        System.arraycopy(more, 0, bytes, length, more.length);
+      }
+      case "smear" -> {
+        for (int at = from; at < Math.min(length, from + 32); at++) {
+          bytes[at] = (byte) random.nextInt();
+        }
+      }
+      default -> {}
+    }
+    if (how.equals("copy")) {
+      String to = elsewhere(key, keys, random);
+      objects.put(to, bytes);
+      return key + " copied to " + to;
+    }
+    if (how.equals("delete")) {
+      objects.remove(key);
+    } else {
+      objects.put(key, bytes);
+    }
+    return key + ": " + how + " at " + from;
+  }
+
+  /** The same kind of object of another id or attempt, which is there or is not. */
+  private static String elsewhere(String key, List<String> keys, Random random) {
+    List<String> others =
+        keys.stream().filter(other -> other.split("/")[2].equals(key.split("/")[2])).toList();
+    if (random.nextBoolean()) {
+      return others.get(random.nextInt(others.size()));
+    }
+    String attempt = String.format("%06d", 1 + random.nextInt(6));
+    return key.replaceAll("/\\d{6}(?=[-.])", "/" + attempt);
+  }
+
+  // ---- what must hold
+
+  private void repaired(
+      TreeMap<String, byte[]> template, TreeMap<String, byte[]> damaged, boolean old, boolean start)
+      throws IOException {
+    Shifted clock = new Shifted();
+    try (CheckpointStore store = new InMemoryStore(clock)) {
+      for (Map.Entry<String, byte[]> object : damaged.entrySet()) {
+        store.putIfAbsent(object.getKey(), ByteBuffer.wrap(object.getValue()));
+      }
+      clock.by = old ? Duration.ofHours(1) : Duration.ofMinutes(1);
+      Set<String> whole = whole(store);
+      String before = next(store);
+
+      Maintenance maintenance = Maintenance.of(store);
+      List<MaintenanceAction> dry = maintenance.repair(GoldenRuns.RUN, true);
+      same(store, damaged);
+      List<MaintenanceAction> done = maintenance.repair(GoldenRuns.RUN, false);
+      assertThat(done).isEqualTo(dry);
+      done.forEach(action -> counts.merge(action.kind(), 1, Integer::sum));
+
+      TreeMap<String, byte[]> after = GoldenRuns.objects(store);
+      nothingIsInvented(template, damaged, after);
+      nothingIsLost(damaged, after, done);
+      survivorsVerify(store, whole, damaged, after);
+      String then = next(store);
+      outcomes.merge(kind(before) + " -> " + kind(then), 1, Integer::sum);
+      assertThat(noWorse(before, then)).as("from %s to %s by %s", before, then, done).isTrue();
+
+      assertThat(maintenance.repair(GoldenRuns.RUN, false))
+          .as("a second repair, after %s", done)
+          .allMatch(action -> action.kind() == Kind.LEAVE);
+      same(store, after);
+      if (start) {
+        assertThat(started(store)).isEqualTo(then);
+      }
+    }
+  }
+
+  private static void same(CheckpointStore store, TreeMap<String, byte[]> objects)
+      throws IOException {
+    TreeMap<String, byte[]> now = GoldenRuns.objects(store);
+    assertThat(now.keySet()).isEqualTo(objects.keySet());
+    now.forEach((key, bytes) -> assertThat(bytes).as(key).isEqualTo(objects.get(key)));
+  }
+
+  /** Ids without mark of which every byte verifies. */
+  private static Set<String> whole(CheckpointStore store) throws IOException {
+    Checkpoints checkpoints = Checkpoints.read(store, GoldenRuns.RUN);
+    Set<String> whole = new TreeSet<>();
+    for (CheckpointId id : new RunLog(store, KEYS).decided()) {
+      try {
+        if (checkpoints.verify(id.toString()).ok()) {
+          whole.add(id.toString());
+        }
+      } catch (CheckpointException.NotFound e) {
+        continue; // given up
+      }
+    }
+    return whole;
+  }
+
+  private static void survivorsVerify(
+      CheckpointStore store,
+      Set<String> whole,
+      TreeMap<String, byte[]> before,
+      TreeMap<String, byte[]> after)
+      throws IOException {
+    assertThat(whole(store)).containsAll(whole);
+    for (String id : whole) {
+      String key = KEYS.manifest(GoldenRuns.id(id));
+      assertThat(after.get(key)).isEqualTo(before.get(key));
+      Manifest.Commit commit =
+          (Manifest.Commit) Manifest.decode(key, requireNonNull(after.get(key)));
+      commit.shards().forEach(s -> assertThat(after.get(s.key())).isEqualTo(before.get(s.key())));
+    }
+    Checkpoints checkpoints = Checkpoints.read(store, GoldenRuns.RUN);
+    List<Checkpoint> list = List.of();
+    try {
+      list = checkpoints.list();
+    } catch (CheckpointException.Corrupt e) {
+      assertThat(e).hasMessageContaining("resume/");
+    }
+    assertThat(list).allMatch(each -> checkpoints.verify(each.id()).ok());
+  }
+
+  /** Each byte was there before, or was written by the run itself; but for ABORTs. */
+  private static void nothingIsInvented(
+      TreeMap<String, byte[]> template,
+      TreeMap<String, byte[]> damaged,
+      TreeMap<String, byte[]> after) {
+    after.forEach(
+        (key, bytes) -> {
+          if (Arrays.equals(bytes, damaged.get(key))) {
+            return;
+          }
+          if (key.startsWith(KEYS.quarantine())) {
+            String rest = key.substring(KEYS.quarantine().length());
+            String of = rest.replaceFirst("^\\d{6}-\\d{12}-[01]/", "");
+            assertThat(bytes).as(key).isEqualTo(damaged.get(KEYS.root() + of));
+          } else if (!isAbort(key, bytes)) {
+            assertThat(bytes).as(key).isEqualTo(template.get(key));
+          }
+        });
+  }
+
+  private static boolean isAbort(String key, byte[] bytes) {
+    return key.startsWith(KEYS.manifests())
+        && Manifest.decode(key, bytes) instanceof Manifest.Abort;
+  }
+
+  /** What is not where it was is in quarantine, was mended, or was nobody's. */
+  private static void nothingIsLost(
+      TreeMap<String, byte[]> damaged,
+      TreeMap<String, byte[]> after,
+      List<MaintenanceAction> actions) {
+    Set<String> copies =
+        after.entrySet().stream()
+            .filter(object -> object.getKey().startsWith(KEYS.quarantine()))
+            .map(
+                object ->
+                    ByteBuffer.wrap(object.getValue()).toString()
+                        + Arrays.hashCode(object.getValue()))
+            .collect(Collectors.toSet());
+    damaged.forEach(
+        (key, bytes) -> {
+          boolean there = Arrays.equals(bytes, after.get(key));
+          boolean copied =
+              copies.contains(ByteBuffer.wrap(bytes).toString() + Arrays.hashCode(bytes));
+          boolean said =
+              actions.stream()
+                  .filter(a -> a.kind() != Kind.LEAVE && a.kind() != Kind.QUARANTINE)
+                  .anyMatch(a -> key.contains(a.subject()));
+          assertThat(there || copied || said).as(key).isTrue();
+        });
+  }
+
+  /** What a start would take: an id, {@code fresh}, or an error. */
+  private static String next(CheckpointStore store) throws IOException {
+    RunLog run = new RunLog(store, KEYS);
+    try {
+      Candidates candidates = Candidates.find(new Resume.Auto(), run.lineage(), run);
+      Restorer restorer = new Restorer(store, run, FORMATS::named, 1);
+      Optional<OpenCheckpoint> found = restorer.find(candidates).checkpoint();
+      if (found.isEmpty()) {
+        return "fresh";
+      }
+      try (OpenCheckpoint open = found.get()) {
+        return open.manifest().id() + (open.manifest().finite() ? "" : " NaN");
+      }
+    } catch (CheckpointException.Corrupt | CheckpointException.Incompatible e) {
+      return "error: " + e.getMessage();
+    }
+  }
+
+  /** What a real start takes. */
+  private static String started(CheckpointStore store) {
+    try (CheckpointManager ckpt =
+        CheckpointManager.in(store)
+            .run(GoldenRuns.RUN)
+            .part("model", GoldenState.after(0))
+            .keep(Set::copyOf)
+            .open()) {
+      Optional<Restored> restored = ckpt.resume();
+      return restored
+          .map(r -> r.checkpoint().id() + (r.checkpoint().finite() ? "" : " NaN"))
+          .orElse("fresh");
+    } catch (CheckpointException.Corrupt e) {
+      return "error: " + e.getMessage();
+    }
+  }
+
+  private static String kind(String next) {
+    return next.startsWith("error") ? "error" : next.equals("fresh") ? "fresh" : "checkpoint";
+  }
+
+  private static boolean noWorse(String before, String then) {
+    return switch (kind(before)) {
+      case "error" -> !then.equals("fresh");
+      case "fresh" -> !kind(then).equals("error");
+      default ->
+          kind(then).equals("checkpoint")
+              && (before.equals(then)
+                  || (before.endsWith("NaN") && !then.endsWith("NaN"))
+                  || (then.compareTo(before) > 0
+                      && before.endsWith("NaN") == then.endsWith("NaN")));
+    };
+  }
+
+  /** A clock that stands still until it is set forward. */
+  private static final class Shifted extends Clock {
+    private Duration by = Duration.ZERO;
+
+    @Override
+    public Instant instant() {
+      return Instant.parse("2026-01-01T00:00:00Z").plus(by);
+    }
+
+    @Override
+    public ZoneId getZone() {
+      return ZoneOffset.UTC;
+    }
+
+    @Override
+    public Clock withZone(ZoneId zone) {
+      return this;
+    }
+  }
+}
