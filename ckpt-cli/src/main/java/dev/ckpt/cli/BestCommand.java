@@ -29,10 +29,16 @@ final class BestCommand extends StoreCommand {
 
   private static final class Direction {
     @Option(names = "--max", description = "The largest value is the best. The default.")
-    private boolean max;
+    void max(boolean wanted) {
+      mode = wanted ? Retention.Mode.MAX : mode;
+    }
 
     @Option(names = "--min", description = "The smallest value is the best: a loss.")
-    private boolean min;
+    void min(boolean wanted) {
+      mode = wanted ? Retention.Mode.MIN : mode;
+    }
+
+    private Retention.Mode mode = Retention.Mode.MAX;
   }
 
   @ArgGroup(exclusive = true)
@@ -59,7 +65,7 @@ final class BestCommand extends StoreCommand {
     if (allRuns && runIsGiven()) {
       throw wrong("--run and --all-runs exclude each other");
     }
-    Retention.Mode mode = direction.min ? Retention.Mode.MIN : Retention.Mode.MAX;
+    Retention.Mode mode = direction.mode;
     List<Found> found = new ArrayList<>();
     List<Checkpoint> seen = new ArrayList<>();
     List<String> runs = place.chosen(allRuns);
@@ -75,7 +81,7 @@ final class BestCommand extends StoreCommand {
           runs.size() == 1 ? runs.get(0) : place.store().uri().toString(), metric, seen);
     }
     Comparator<Found> byValue = Comparator.comparingDouble(each -> each.value() + 0.0);
-    Comparator<Found> bestFirst = direction.min ? byValue : byValue.reversed();
+    Comparator<Found> bestFirst = mode == Retention.Mode.MIN ? byValue : byValue.reversed();
     List<Found> best =
         found.stream()
             .sorted(

@@ -1,6 +1,8 @@
 package dev.ckpt.cli;
 
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -110,8 +112,8 @@ public final class Ckpt implements Runnable {
     }
     root.setColorScheme(
         CommandLine.Help.defaultColorScheme(console.coloured() ? Ansi.ON : Ansi.OFF));
-    root.setOut(new java.io.PrintWriter(console.out, true));
-    root.setErr(new java.io.PrintWriter(console.err, true));
+    root.setOut(new PrintWriter(console.out, true, StandardCharsets.UTF_8));
+    root.setErr(new PrintWriter(console.err, true, StandardCharsets.UTF_8));
     root.setParameterExceptionHandler((wrong, args) -> Failures.usage(console, wrong));
     root.setExecutionExceptionHandler((e, line, result) -> Failures.report(console, e));
     return root;

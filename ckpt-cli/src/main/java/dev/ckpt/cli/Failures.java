@@ -101,6 +101,10 @@ final class Failures {
           + file.getFile();
     }
     String message = failure.getMessage();
-    return message == null || message.isBlank() ? failure.toString() : message;
+    if (message == null || message.isBlank()) {
+      return failure.toString();
+    }
+    String why = cause == null ? null : cause.getMessage();
+    return why == null || message.contains(why) ? message : message + ": " + why;
   }
 }

@@ -99,6 +99,9 @@ final class GcCommand extends StoreCommand {
       try {
         actions.addAll(maintenance.collect(run, keep, dryRun));
       } catch (CheckpointException.Fenced e) {
+        if (!allRuns && maxBytes == null) {
+          throw e;
+        }
         // one run in use does not keep the others from being cleaned
         code = Failures.report(console, e);
       }

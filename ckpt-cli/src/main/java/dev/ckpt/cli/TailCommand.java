@@ -116,11 +116,11 @@ final class TailCommand extends StoreCommand {
     Map<Integer, Instant> newest = new HashMap<>();
     for (ListedCheckpoint each : all) {
       each.checkpoint().map(TailCommand::commit).ifPresent(events::add);
-      each.checkpoint().ifPresent(c -> newest.merge(attemptOf(c), c.committedAt(), TailCommand::later));
+      each.checkpoint()
+          .ifPresent(c -> newest.merge(attemptOf(c), c.committedAt(), TailCommand::later));
     }
     for (Attempt each : attempts) {
-      Optional<Instant> killed =
-          Optional.ofNullable(newest.get(each.number())).or(each::startedAt);
+      Optional<Instant> killed = Optional.ofNullable(newest.get(each.number())).or(each::startedAt);
       end(each, each.endedAt().or(() -> killed).orElse(Instant.EPOCH)).ifPresent(events::add);
     }
     // stable: what bears the same time stays in this order
@@ -156,7 +156,8 @@ final class TailCommand extends StoreCommand {
   /** A killed attempt wrote no time: it ended after its last sign of life. */
   private static Optional<Event> end(Attempt attempt, Instant at) {
     if (!attempt.started()
-        || attempt.end() == Attempt.End.RUNNING || attempt.end() == Attempt.End.UNKNOWN) {
+        || attempt.end() == Attempt.End.RUNNING
+        || attempt.end() == Attempt.End.UNKNOWN) {
       return Optional.empty();
     }
     String lost = LogCommand.lost(attempt);

@@ -65,8 +65,9 @@ final class Text {
     }
     double size = Math.abs(value);
     if (size < 1e-4 || size >= 1e6) {
-      String[] parts = String.format(Locale.ROOT, "%.5e", value).split("e");
-      return trimmed(parts[0]) + "e" + parts[1];
+      String text = String.format(Locale.ROOT, "%.5e", value);
+      int exponent = text.indexOf('e');
+      return trimmed(text.substring(0, exponent)) + text.substring(exponent);
     }
     int whole = (int) Math.floor(Math.log10(size)) + 1;
     return trimmed(String.format(Locale.ROOT, "%." + Math.max(1, 6 - whole) + "f", value));

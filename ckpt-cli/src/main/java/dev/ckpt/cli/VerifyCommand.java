@@ -27,6 +27,7 @@ import picocli.CommandLine.Parameters;
       "  ckpt --run digits verify --all --json"
     })
 final class VerifyCommand extends StoreCommand {
+  private static final String RECORDS = "the run's records";
 
   @Parameters(
       paramLabel = "ID",
@@ -45,6 +46,7 @@ final class VerifyCommand extends StoreCommand {
     final List<Verification> checkpoints = new ArrayList<>();
     final List<ListedCheckpoint> newer = new ArrayList<>();
     Optional<Verification> records = Optional.empty();
+    Optional<String> newerRecords = Optional.empty();
 
     boolean damaged() {
       return !checkpoints.stream().allMatch(Verification::ok)
@@ -52,7 +54,10 @@ final class VerifyCommand extends StoreCommand {
     }
 
     int code() {
-      return damaged() ? Exit.FOUND : newer.isEmpty() ? Exit.FINE : Exit.NEWER;
+      if (damaged()) {
+        return Exit.FOUND;
+      }
+      return newer.isEmpty() && newerRecords.isEmpty() ? Exit.FINE : Exit.NEWER;
     }
   }
 
@@ -71,7 +76,7 @@ final class VerifyCommand extends StoreCommand {
           checkpoints.all().stream().filter(VerifyCommand::canBeVerified).toList();
       long bytes = chosen.stream().mapToLong(ListedCheckpoint::bytes).sum();
       try (Bar bar = new Bar(console, bytes)) {
-        findings.records = Optional.of(checkpoints.verifyRecords());
+        verifyRecords(checkpoints, findings);
         for (ListedCheckpoint each : chosen) {
           verify(checkpoints, each, bar, findings);
         }
@@ -92,6 +97,15 @@ final class VerifyCommand extends StoreCommand {
       print(findings, seconds, speed, console);
     }
     return findings.code();
+  }
+
+  private static void verifyRecords(Checkpoints checkpoints, Findings findings) {
+    try {
+      findings.records = Optional.of(checkpoints.verifyRecords());
+    } catch (CheckpointException.Incompatible e) {
+      // says nothing of the checkpoints that this version can read
+      findings.newerRecords = Optional.of(String.valueOf(e.getMessage()));
+    }
   }
 
   private static boolean canBeVerified(ListedCheckpoint each) {
@@ -128,7 +142,7 @@ final class VerifyCommand extends StoreCommand {
   private static Json json(String run, Findings findings, double seconds) {
     return new Json()
         .put("run", run)
-        .put("ok", !findings.damaged() && findings.newer.isEmpty())
+        .put("ok", findings.code() == Exit.FINE)
         .list("checkpoints", findings.checkpoints, Facts::of)
         .put("records", findings.records.map(Facts::of))
         .list("newer", findings.newer, ListedCheckpoint::id)
@@ -144,7 +158,9 @@ final class VerifyCommand extends StoreCommand {
     for (ListedCheckpoint each : findings.newer) {
       table.row(Table.Tone.BAD, List.of(each.id(), "newer", "", each.reason()));
     }
-    findings.records.ifPresent(each -> row(table, "the run's records", each));
+    findings.records.ifPresent(each -> row(table, RECORDS, each));
+    findings.newerRecords.ifPresent(
+        reason -> table.row(Table.Tone.BAD, List.of(RECORDS, "newer", "", reason)));
     table.print(console);
     long bytes = findings.checkpoints.stream().mapToLong(Verification::bytes).sum();
     long damaged = findings.checkpoints.stream().filter(each -> !each.ok()).count();

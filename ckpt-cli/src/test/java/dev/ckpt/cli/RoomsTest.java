@@ -36,7 +36,10 @@ class RoomsTest {
 
   @ArchTest
   static final ArchRule databindIsNotLoadedToPrint =
-      noClasses().should().dependOnClassesThat().resideInAnyPackage("com.fasterxml.jackson.databind..");
+      noClasses()
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage("com.fasterxml.jackson.databind..");
 
   @ArchTest
   static final ArchRule nothingIsDeserialised =

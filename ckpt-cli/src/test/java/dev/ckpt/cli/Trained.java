@@ -81,7 +81,7 @@ final class Trained {
   /** After that many steps: all of it changes but the bias. */
   static State after(long step) {
     return new State()
-        .floats("fc.weight", step, step + 0.5f, -1, 2)
+        .floats("fc.weight", (float) step, step + 0.5f, -1, 2)
         .floats("fc.bias", 0.25f, 0.5f)
         .value("rate", 0.1 / (1 + step))
         .value("schedule", "cosine")
@@ -106,7 +106,8 @@ final class Trained {
     now.tensors.putAll(then.tensors);
     now.values.putAll(then.values);
     now.opaque.putAll(then.opaque);
-    Progress at = new Progress(step, (int) (step / 10), step % 10, step * 32, Progress.Phase.AFTER_STEP);
+    Progress at =
+        new Progress(step, (int) (step / 10), step % 10, step * 32, Progress.Phase.AFTER_STEP);
     Map<String, Double> metrics = Map.of("loss", 1.0 / step, "accuracy", 1 - 1.0 / step);
     return ckpt.save(at, metrics).join().id();
   }
@@ -126,7 +127,8 @@ final class Trained {
     State state = after(40);
     try (CheckpointManager ckpt = in(store, run).part("model", state).open()) {
       ckpt.resume();
-      ckpt.save(new Progress(40, 4, 0, 1280, Progress.Phase.AFTER_EPOCH), Map.of("loss", 0.01)).join();
+      ckpt.save(new Progress(40, 4, 0, 1280, Progress.Phase.AFTER_EPOCH), Map.of("loss", 0.01))
+          .join();
       ckpt.complete(Map.of("epochs", 4L));
     }
   }
