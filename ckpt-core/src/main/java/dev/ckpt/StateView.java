@@ -18,6 +18,9 @@ public interface StateView {
   /** Names of the values. */
   Set<String> values();
 
+  /** Names of the opaque bytes. */
+  Set<String> opaque();
+
   /**
    * What is known of a tensor.
    *

@@ -121,6 +121,7 @@ final class GoldenState implements Checkpointable {
           view.read(spec.name(), 0, read);
           assertThat(read.array()).as(spec.name()).isEqualTo(bytes);
         });
+    assertThat(view.opaque()).containsExactlyInAnyOrderElementsOf(opaque.keySet());
     opaque.forEach(
         (name, bytes) -> {
           ByteBuffer read = view.bytes(name);

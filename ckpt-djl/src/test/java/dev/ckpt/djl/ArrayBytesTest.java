@@ -169,6 +169,11 @@ class ArrayBytesTest {
       }
 
       @Override
+      public Set<String> opaque() {
+        return Set.of();
+      }
+
+      @Override
       public TensorSpec spec(String name) {
         throw new NoSuchElementException(name);
       }

@@ -11,7 +11,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.util.Collections;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
@@ -31,7 +30,7 @@ final class PartView implements StateView {
   private final Progress progress;
   private final Map<String, Place> tensors = new LinkedHashMap<>();
   private final Map<String, JsonNode> values = new LinkedHashMap<>();
-  private final Set<String> opaque = new HashSet<>();
+  private final Set<String> opaque = new LinkedHashSet<>();
 
   PartView(String label, Progress progress) {
     this.label = label;
@@ -71,6 +70,11 @@ final class PartView implements StateView {
   @Override
   public Set<String> values() {
     return Collections.unmodifiableSet(values.keySet());
+  }
+
+  @Override
+  public Set<String> opaque() {
+    return Collections.unmodifiableSet(opaque);
   }
 
   @Override

@@ -1,0 +1,156 @@
+package dev.ckpt.cli;
+
+import dev.ckpt.Checkpoint;
+import dev.ckpt.CheckpointException;
+import dev.ckpt.Maintenance;
+import dev.ckpt.MaintenanceAction;
+import dev.ckpt.Retention;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+@Command(
+    name = "gc",
+    description = {
+      "Removes what nobody needs: files of saves that never committed, deletions that were cut short,"
+          + " checkpoints of dead branches, and, if asked, checkpoints that the --keep options let go."
+          + " What is pinned, and the newest that is whole, stays whatever is asked. With --max-bytes"
+          + " the whole store is limited; each run keeps its newest, and its best if --keep-best says"
+          + " what that is."
+    },
+    footer = {
+      "",
+      "Examples:",
+      "  ckpt gc --dry-run",
+      "  ckpt --run digits gc --keep-latest 3 --keep-best accuracy:max:1",
+      "  ckpt gc --all-runs --grace 1h",
+      "  ckpt gc --max-bytes 500GB --keep-best loss:min --dry-run --json"
+    })
+final class GcCommand extends StoreCommand {
+  private static final Pattern BEST = Pattern.compile("(.+):(max|min)(?::([0-9]{1,6}))?");
+
+  @Option(names = "--dry-run", description = "Only say what would be done.")
+  private boolean dryRun;
+
+  @Option(names = "--all-runs", description = "All runs of the store, not one.")
+  private boolean allRuns;
+
+  @Option(
+      names = "--keep-latest",
+      paramLabel = "N",
+      description = "Keep the newest N of the live branch; without any --keep option all stay.")
+  private @Nullable Integer keepLatest;
+
+  @Option(
+      names = "--keep-best",
+      paramLabel = "M:max:N",
+      description =
+          "Keep the N best by a metric, 'max' or 'min'; N is 1 if left out. May be repeated.")
+  private List<String> keepBest = new ArrayList<>();
+
+  @Option(
+      names = "--max-bytes",
+      paramLabel = "SIZE",
+      converter = Units.Size.class,
+      description =
+          "Then delete the oldest until the store's checkpoints hold no more: 500GB, 2TiB.")
+  private @Nullable Long maxBytes;
+
+  @Option(
+      names = "--grace",
+      paramLabel = "DURATION",
+      converter = Units.Time.class,
+      description = "How old a left-over must be; 10m unless given.")
+  private @Nullable Duration grace;
+
+  @Option(
+      names = "--take-over",
+      description = "Take over runs that are in use: their processes can commit nothing any more.")
+  private boolean takeOver;
+
+  @Option(names = "--json", description = "One JSON document: {\"dryRun\", \"actions\": [...]}.")
+  private boolean json;
+
+  @Override
+  int on(Place place, Console console) {
+    if ((allRuns || maxBytes != null) && runIsGiven()) {
+      throw wrong((allRuns ? "--all-runs" : "--max-bytes") + " is about all runs; leave --run out");
+    }
+    Retention best = best();
+    Retention keep = keep(best);
+    Maintenance maintenance = Maintenance.of(place.store()).takeOver(takeOver);
+    if (grace != null) {
+      maintenance = maintenance.grace(grace);
+    }
+    List<String> runs = place.chosen(allRuns || maxBytes != null);
+    Set<MaintenanceAction> actions = new LinkedHashSet<>();
+    int code = Exit.FINE;
+    for (String run : runs) {
+      try {
+        actions.addAll(maintenance.collect(run, keep, dryRun));
+      } catch (CheckpointException.Fenced e) {
+        if (!allRuns && maxBytes == null) {
+          throw e;
+        }
+        // one run in use does not keep the others from being cleaned
+        code = Failures.report(console, e);
+      }
+    }
+    if (maxBytes != null) {
+      Map<String, Retention> bests = new HashMap<>();
+      runs.forEach(run -> bests.put(run, best));
+      maintenance.limit(maxBytes, bests, dryRun).stream()
+          .filter(action -> actions.stream().noneMatch(known -> same(known, action)))
+          .toList()
+          .forEach(actions::add);
+    }
+    Actions.print(List.copyOf(actions), dryRun, json, runs.size() > 1, console);
+    return code;
+  }
+
+  /** A dry run collects nothing, so that the limit finds the same once more. */
+  private static boolean same(MaintenanceAction one, MaintenanceAction other) {
+    return one.kind() == other.kind()
+        && one.run().equals(other.run())
+        && one.subject().equals(other.subject());
+  }
+
+  private Retention best() {
+    List<Retention> policies = new ArrayList<>();
+    for (String text : keepBest) {
+      Matcher form = BEST.matcher(text);
+      int n = form.matches() && form.group(3) != null ? Integer.parseInt(form.group(3)) : 1;
+      if (!form.matches() || n < 1) {
+        throw wrong("--keep-best '" + text + "' is none of metric:max, metric:min, metric:max:3");
+      }
+      Retention.Mode mode = Retention.Mode.valueOf(form.group(2).toUpperCase(Locale.ROOT));
+      policies.add(Retention.best(form.group(1), mode, n));
+    }
+    return Retention.anyOf(policies.toArray(Retention[]::new));
+  }
+
+  private Retention keep(Retention best) {
+    if (keepLatest != null && keepLatest < 1) {
+      throw wrong("--keep-latest needs at least 1, not " + keepLatest);
+    }
+    if (keepLatest != null) {
+      return Retention.anyOf(Retention.latest(keepLatest), best);
+    }
+    // with --max-bytes what is best is for the limit to know, and no policy by itself
+    return keepBest.isEmpty() || maxBytes != null ? GcCommand::all : best;
+  }
+
+  private static Set<Checkpoint> all(List<Checkpoint> committed) {
+    return Set.copyOf(committed);
+  }
+}

@@ -1,0 +1,142 @@
+package dev.ckpt.cli;
+
+import dev.ckpt.CheckpointException;
+import dev.ckpt.Checkpoints;
+import dev.ckpt.Stores;
+import dev.ckpt.spi.CheckpointStore;
+import java.io.IOException;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.List;
+
+/** The store of the command line, and the runs in it. */
+final class Place implements AutoCloseable {
+  private final CheckpointStore store;
+  private final String wantedRun;
+
+  private Place(CheckpointStore store, String wantedRun) {
+    this.store = store;
+    this.wantedRun = wantedRun;
+  }
+
+  /**
+   * Opens a store that exists; creates nothing.
+   *
+   * @param named path or URI; empty for what the environment says, else {@code ./checkpoints}
+   * @param run its name; empty for what the environment says
+   */
+  static Place open(Console console, String named, String run) throws IOException {
+    String from =
+        !named.isEmpty()
+            ? "--store"
+            : console.variable("CKPT_STORE").isEmpty() ? "default" : "CKPT_STORE";
+    String where =
+        switch (from) {
+          case "--store" -> named;
+          case "CKPT_STORE" -> console.variable("CKPT_STORE");
+          default -> "checkpoints";
+        };
+    CheckpointStore store;
+    try {
+      store = Stores.open(where);
+    } catch (IllegalArgumentException e) {
+      throw new Problem(Exit.USAGE, from + " '" + where + "': " + e.getMessage());
+    }
+    try {
+      if ("file".equals(store.uri().getScheme())) {
+        requireThere(Path.of(store.uri()), from);
+      }
+      return new Place(store, run.isEmpty() ? console.variable("CKPT_RUN") : run);
+    } catch (Throwable e) {
+      store.close();
+      throw e;
+    }
+  }
+
+  private static void requireThere(Path folder, String from) throws IOException {
+    try {
+      if (!Files.readAttributes(folder, BasicFileAttributes.class).isDirectory()) {
+        throw new FileSystemException(
+            folder.toString(), null, "a store is a folder, but this is a file");
+      }
+    } catch (NoSuchFileException e) {
+      throw new Problem(
+          Exit.NOT_FOUND,
+          "there is no store at "
+              + folder
+              + (from.equals("default")
+                  ? "; name one with --store or CKPT_STORE"
+                  : " (" + from + ")"));
+    }
+  }
+
+  CheckpointStore store() {
+    return store;
+  }
+
+  /** All runs. */
+  List<String> runs() {
+    return Checkpoints.runs(store);
+  }
+
+  /** The run that was named, else the only one. */
+  String run() {
+    List<String> runs = runs();
+    if (!wantedRun.isEmpty()) {
+      return existing(wantedRun);
+    }
+    if (runs.isEmpty()) {
+      throw new CheckpointException.NotFound("there is no run in " + store.uri());
+    }
+    if (runs.size() > 1) {
+      throw new Problem(
+          Exit.USAGE,
+          "there are "
+              + runs.size()
+              + " runs in "
+              + store.uri()
+              + ": name one with --run: "
+              + String.join(", ", runs));
+    }
+    return runs.get(0);
+  }
+
+  /**
+   * A run that is there.
+   *
+   * @throws CheckpointException.NotFound if there is none of that name
+   */
+  String existing(String run) {
+    List<String> runs = runs();
+    if (!runs.contains(run)) {
+      throw new CheckpointException.NotFound(
+          "there is no run '"
+              + run
+              + "' in "
+              + store.uri()
+              + (runs.isEmpty() ? "" : "; there is " + String.join(", ", runs)));
+    }
+    return run;
+  }
+
+  /**
+   * The runs to work on: all, or the one that {@link #run} means.
+   *
+   * @param all whether all are wanted, even if the environment names one
+   */
+  List<String> chosen(boolean all) {
+    return all ? runs() : List.of(run());
+  }
+
+  Checkpoints checkpoints(String run) {
+    return Checkpoints.read(store, run);
+  }
+
+  @Override
+  public void close() throws IOException {
+    store.close();
+  }
+}

@@ -1,0 +1,101 @@
+package dev.ckpt.cli;
+
+import dev.ckpt.Attempt;
+import dev.ckpt.Checkpoint;
+import dev.ckpt.Checkpoints;
+import dev.ckpt.ListedCheckpoint;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+@Command(
+    name = "runs",
+    description = {
+      "The runs of the store: how far each is, what it holds, and how its newest attempt ended."
+    },
+    footer = {"", "Examples:", "  ckpt runs", "  ckpt --store /data/ckpt runs --json"})
+final class RunsCommand extends StoreCommand {
+
+  @Option(names = "--json", description = "One JSON document: {\"store\", \"runs\": [...]}.")
+  private boolean json;
+
+  /** A line of the table. */
+  private record Line(
+      String run,
+      int checkpoints,
+      Optional<Checkpoint> latest,
+      long bytes,
+      Optional<Attempt> last) {
+
+    static Line of(String run, Checkpoints looked) {
+      List<ListedCheckpoint> all = looked.all();
+      List<Attempt> attempts = looked.attempts();
+      List<Checkpoint> live =
+          all.stream()
+              .filter(each -> each.standing() == ListedCheckpoint.Standing.LIVE)
+              .flatMap(each -> each.checkpoint().stream())
+              .toList();
+      return new Line(
+          run,
+          live.size(),
+          live.isEmpty() ? Optional.empty() : Optional.of(live.get(live.size() - 1)),
+          all.stream().mapToLong(ListedCheckpoint::bytes).sum(),
+          attempts.isEmpty() ? Optional.empty() : Optional.of(attempts.get(attempts.size() - 1)));
+    }
+
+    Json json() {
+      return new Json()
+          .put("run", run)
+          .put("checkpoints", checkpoints)
+          .put("bytes", bytes)
+          .put("latest", latest.map(Facts::of))
+          .put("lastAttempt", last.map(Facts::of));
+    }
+  }
+
+  @Override
+  int on(Place place, Console console) {
+    List<Line> lines = new ArrayList<>();
+    for (String run : place.chosen(!runIsGiven())) {
+      lines.add(Line.of(run, place.checkpoints(run)));
+    }
+    if (json) {
+      new Json()
+          .put("store", place.store().uri().toString())
+          .list("runs", lines, Line::json)
+          .print(console);
+    } else if (lines.isEmpty()) {
+      console.say("there is no run in " + place.store().uri());
+    } else {
+      print(lines, console);
+    }
+    return Exit.FINE;
+  }
+
+  private static void print(List<Line> lines, Console console) {
+    Table table =
+        new Table()
+            .left("RUN")
+            .right("CHECKPOINTS")
+            .right("STEP")
+            .right("EPOCH")
+            .right("AGE")
+            .right("SIZE")
+            .right("ATTEMPTS")
+            .left("LAST ATTEMPT");
+    for (Line line : lines) {
+      table.row(
+          line.run(),
+          Integer.toString(line.checkpoints()),
+          line.latest().map(c -> Long.toString(c.progress().step())).orElse("-"),
+          line.latest().map(c -> Integer.toString(c.progress().epoch())).orElse("-"),
+          line.latest().map(c -> Text.age(c.committedAt(), console.clock.instant())).orElse("-"),
+          Text.size(line.bytes()),
+          line.last().map(a -> Integer.toString(a.number())).orElse("-"),
+          line.last().map(Facts::end).orElse("-"));
+    }
+    table.print(console);
+  }
+}

@@ -1,0 +1,168 @@
+package dev.ckpt.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.ckpt.Resume;
+import dev.ckpt.Stores;
+import dev.ckpt.spi.CheckpointStore;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code verify}, {@code repair} and {@code gc} on stores that need it. */
+class CareTest {
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  @TempDir Path folder;
+
+  private Path at;
+  private List<String> ids;
+
+  @BeforeEach
+  void train() throws IOException {
+    at = folder.resolve("store");
+    try (CheckpointStore store = Stores.local(at)) {
+      ids = Trained.save(store, "digits", new Resume.Auto(), 10, 20, 30);
+      Trained.save(store, "digits", Resume.parse(ids.get(1)), 25);
+    }
+  }
+
+  @Test
+  void whatIsWholeVerifies() throws IOException {
+    Called latest = Called.on(at, "verify");
+    assertThat(latest.code()).isZero();
+    assertThat(latest.out()).contains("000002-000000000025-0  whole").contains("1 checkpoint verified");
+    JsonNode json = JSON.readTree(Called.on(at, "verify", "--all", "--json").out());
+    assertThat(json.get("ok").booleanValue()).isTrue();
+    assertThat(json.get("checkpoints")).as("dead branches, too").hasSize(4);
+    assertThat(json.at("/records/ok").booleanValue()).isTrue();
+    assertThat(json.get("bytes").longValue())
+        .isEqualTo(Files.size(shard(ids.get(0))) * 4)
+        .isPositive();
+  }
+
+  @Test
+  void damageIsNamedAndEndsWith1() throws IOException {
+    Trained.damage(shard(ids.get(2)));
+    Called one = Called.on(at, "verify", ids.get(2));
+    assertThat(one.code()).isEqualTo(Exit.FOUND);
+    assertThat(one.out()).containsPattern(ids.get(2) + "  damaged  .*rank-00000").contains("1 damaged");
+    assertThat(Called.on(at, "verify", ids.get(1)).code()).isZero();
+    Called all = Called.on(at, "verify", "--all", "--json");
+    assertThat(all.code()).isEqualTo(Exit.FOUND);
+    JsonNode json = JSON.readTree(all.out());
+    assertThat(json.get("ok").booleanValue()).isFalse();
+    assertThat(json.at("/checkpoints/2/ok").booleanValue()).isFalse();
+    assertThat(json.at("/checkpoints/2/problems/0").textValue()).contains("rank-00000");
+  }
+
+  @Test
+  void damageOfAManifestOrARecordIsFoundByAll() throws IOException {
+    Trained.damage(manifest(ids.get(0)));
+    Called all = Called.on(at, "verify", "--all");
+    assertThat(all.code()).isEqualTo(Exit.FOUND);
+    assertThat(all.out()).contains(ids.get(0) + "  damaged");
+    Path record = at.resolve("runs/digits/ends/000001.json");
+    Trained.damage(record);
+    assertThat(Called.on(at, "verify", "--all").out()).containsPattern("records +damaged .*ends/000001");
+  }
+
+  @Test
+  void theBarIsDrawnOnATerminalOnly() {
+    StringBuilder drawn = new StringBuilder();
+    for (boolean terminal : List.of(true, false)) {
+      java.io.ByteArrayOutputStream err = new java.io.ByteArrayOutputStream();
+      Console console =
+          new Console(
+              new Output(java.io.OutputStream.nullOutputStream(), false),
+              new java.io.PrintStream(err, true, java.nio.charset.StandardCharsets.UTF_8),
+              false,
+              terminal,
+              java.util.Map.of("TERM", "xterm"),
+              java.time.InstantSource.system());
+      try (Bar bar = new Bar(console, 4_000_000)) {
+        long until = System.nanoTime() + 200_000_000;
+        while (System.nanoTime() < until) {
+          Thread.onSpinWait();
+        }
+        bar.add(1_000_000);
+        assertThat(bar.bytes()).isEqualTo(1_000_000);
+      }
+      drawn.append(err.toString(java.nio.charset.StandardCharsets.UTF_8)).append('|');
+    }
+    assertThat(drawn.toString())
+        .matches("\r\\[====== {18}]  25 %  1\\.00 MB of 4\\.00 MB  [0-9.]+ MB/s\u001b\\[K\r\u001b\\[K\\|\\|");
+  }
+
+  @Test
+  void repairSaysWhatItWouldDoAndDoesItWhenTold() throws IOException {
+    Trained.damage(shard(ids.get(2)));
+    Called dry = Called.on(at, "repair");
+    assertThat(dry.code()).isZero();
+    assertThat(dry.out()).contains("quarantine").contains(ids.get(2)).contains("nothing was changed");
+    assertThat(dry.err()).contains("ckpt repair --apply");
+    assertThat(Called.on(at, "verify", "--all").code()).isEqualTo(Exit.FOUND);
+
+    Called applied = Called.on(at, "repair", "--apply", "--json");
+    assertThat(applied.code()).as(applied.err()).isZero();
+    JsonNode json = JSON.readTree(applied.out());
+    assertThat(json.get("dryRun").booleanValue()).isFalse();
+    assertThat(json.at("/actions/0/run").textValue()).isEqualTo("digits");
+    assertThat(Called.on(at, "verify", "--all").code()).isZero();
+    assertThat(Called.on(at, "list", "--all").out()).containsPattern(ids.get(2) + ".*quarantined");
+    assertThat(Called.on(at, "repair").out()).contains("nothing to do");
+  }
+
+  @Test
+  void gcRemovesDeadBranchesAndWhatThePolicyLetsGo() throws IOException {
+    Called dry = Called.on(at, "gc", "--dry-run", "--grace", "0s", "--keep-latest", "1", "--json");
+    JsonNode planned = JSON.readTree(dry.out());
+    assertThat(planned.findValuesAsText("subject")).contains(ids.get(0), ids.get(1), ids.get(2));
+    assertThat(planned.get("freedBytes").longValue()).isPositive();
+    assertThat(Called.on(at, "list", "--all").out().lines()).hasSize(5);
+
+    Called.on(at, "pin", ids.get(0));
+    Called done = Called.on(at, "gc", "--grace", "0s", "--keep-latest", "1");
+    assertThat(done.code()).as(done.err()).isZero();
+    assertThat(done.out()).contains("delete").contains(ids.get(2)).contains("freed");
+    assertThat(Called.on(at, "list").out())
+        .contains(ids.get(0), "000002-000000000025-0")
+        .doesNotContain(ids.get(1));
+  }
+
+  @Test
+  void gcKeepsTheBest() {
+    Called done = Called.on(at, "gc", "--grace", "0s", "--keep-best", "loss:max:1");
+    assertThat(done.code()).as(done.err()).isZero();
+    assertThat(Called.on(at, "list").out())
+        .contains(ids.get(0), "000002-000000000025-0")
+        .doesNotContain(ids.get(1));
+  }
+
+  @Test
+  void aRunInUseDoesNotKeepTheOthersFromBeingCleaned() throws IOException {
+    try (CheckpointStore store = Stores.local(at);
+        dev.ckpt.CheckpointManager training =
+            Trained.in(store, "other").part("model", Trained.after(1)).open()) {
+      training.resume();
+      Called all = Called.on(at, "gc", "--all-runs", "--grace", "0s");
+      assertThat(all.code()).isEqualTo(Exit.IN_USE);
+      assertThat(all.err()).contains("run 'other'").contains("in use");
+      assertThat(all.out()).contains(ids.get(2)).contains("digits");
+    }
+  }
+
+  private Path shard(String id) {
+    return at.resolve("runs/digits/data/" + id + "/rank-00000-of-00001.arrow");
+  }
+
+  private Path manifest(String id) {
+    return at.resolve("runs/digits/manifests/" + id + ".json");
+  }
+}

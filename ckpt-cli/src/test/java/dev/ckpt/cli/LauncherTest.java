@@ -1,0 +1,359 @@
+package dev.ckpt.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.ckpt.CheckpointManager;
+import dev.ckpt.Resume;
+import dev.ckpt.Stores;
+import dev.ckpt.spi.CheckpointStore;
+import java.io.BufferedReader;
+import java.io.File;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.FileTime;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.jar.JarEntry;
+import java.util.jar.JarOutputStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * The script {@code bin/ckpt} as a real process, in a checkout of its own whose build does nothing
+ * but note that it was called, pack the classes under test and name the class path of this test.
+ */
+class LauncherTest {
+
+  @TempDir Path folder;
+
+  private Path checkout;
+  private Path script;
+  private Path source;
+
+  @BeforeEach
+  void checkOut() throws IOException {
+    checkout = Files.createDirectory(folder.resolve("a checkout"));
+    for (String module : List.of("ckpt-core", "ckpt-cli")) {
+      Files.createDirectories(checkout.resolve(module).resolve("src/main/java"));
+      Files.createFile(checkout.resolve(module).resolve("pom.xml"));
+    }
+    Files.createFile(checkout.resolve("pom.xml"));
+    source = Files.createFile(checkout.resolve("ckpt-core/src/main/java/Some.java"));
+    try (var old = Files.walk(checkout)) {
+      for (Path path : old.toList()) {
+        Files.setLastModifiedTime(path, FileTime.from(Instant.now().minusSeconds(3600)));
+      }
+    }
+    Path here = Path.of("").toAbsolutePath();
+    Path root = Files.exists(here.resolve("bin/ckpt")) ? here : here.getParent();
+    script = Files.createDirectory(checkout.resolve("bin")).resolve("ckpt");
+    Files.copy(root.resolve("bin/ckpt"), script, StandardCopyOption.COPY_ATTRIBUTES);
+
+    List<String> jars = new ArrayList<>();
+    for (String entry : System.getProperty("java.class.path").split(File.pathSeparator, -1)) {
+      if (Files.isRegularFile(Path.of(entry))) {
+        jars.add(entry);
+      }
+    }
+    Path packed = folder.resolve("packed.jar");
+    pack(packed);
+    executable(
+        checkout.resolve("mvnw"),
+        "#!/bin/sh\necho \"$@\" >> built\ncp '"
+            + packed
+            + "' ckpt-cli/target/ckpt-cli.jar\nprintf %s '"
+            + String.join(":", jars)
+            + "' > ckpt-cli/target/classpath\n");
+  }
+
+  /** The command's own classes: those that lie in a folder, or in the module's jar, at this test. */
+  private static void pack(Path jar) throws IOException {
+    Path classes;
+    try {
+      classes = Path.of(Ckpt.class.getProtectionDomain().getCodeSource().getLocation().toURI());
+    } catch (java.net.URISyntaxException e) {
+      throw new AssertionError(e);
+    }
+    if (Files.isRegularFile(classes)) {
+      Files.copy(classes, jar);
+      return;
+    }
+    try (OutputStream out = Files.newOutputStream(jar);
+        JarOutputStream to = new JarOutputStream(out);
+        Stream<Path> files = Files.walk(classes)) {
+      for (Path file : files.filter(Files::isRegularFile).sorted().toList()) {
+        to.putNextEntry(new JarEntry(classes.relativize(file).toString()));
+        Files.copy(file, to);
+        to.closeEntry();
+      }
+    }
+  }
+
+  private Path trained() throws IOException {
+    Path at = folder.resolve("a store");
+    try (CheckpointStore store = Stores.local(at)) {
+      Trained.save(store, "digits", new Resume.Auto(), 10, 20, 30);
+    }
+    return at;
+  }
+
+  @Test
+  void itRunsFromAnyFolderThroughALinkWithTheStoreOfThatFolder() throws Exception {
+    Path elsewhere = Files.createDirectory(folder.resolve("else where"));
+    Path link = Files.createSymbolicLink(elsewhere.resolve("go"), script);
+    Path again = Files.createSymbolicLink(elsewhere.resolve("again"), Path.of("go"));
+    Result missing = run(elsewhere, Map.of(), link.toString(), "list");
+    assertThat(missing.code).as(missing.toString()).isEqualTo(Exit.NOT_FOUND);
+    assertThat(missing.err).contains("no store at " + elsewhere.toRealPath().resolve("checkpoints"));
+    assertThat(elsewhere.resolve("checkpoints")).doesNotExist();
+
+    Path at = trained();
+    Result listed = run(elsewhere, Map.of("CKPT_STORE", at.toString()), again.toString(), "list");
+    assertThat(listed.code).as(listed.toString()).isZero();
+    assertThat(listed.out).contains("000001-000000000030-0");
+    assertThat(listed.err).isEmpty();
+    Files.move(at, elsewhere.resolve("checkpoints"));
+    assertThat(run(elsewhere, Map.of(), link.toString(), "list").out).isEqualTo(listed.out);
+    Result named =
+        run(folder, Map.of(), "bash", "-c", "'a checkout/bin/ckpt' --store 'else where/checkpoints' runs --json");
+    JsonNode json = new ObjectMapper().readTree(named.out);
+    assertThat(json.at("/runs/0/checkpoints").longValue()).isEqualTo(3);
+  }
+
+  @Test
+  void itBuildsOnceAndAgainOnlyWhenASourceIsNewer() throws Exception {
+    version();
+    assertThat(builds()).singleElement().asString().contains("-pl ckpt-cli -am package");
+    version();
+    assertThat(builds()).hasSize(1);
+    Files.setLastModifiedTime(source, FileTime.from(Instant.now().plusSeconds(2)));
+    version();
+    assertThat(builds()).hasSize(2);
+  }
+
+  @Test
+  void theArchiveOfClassesIsMadeOnceAndUsed() throws Exception {
+    version();
+    List<Path> archives = archives();
+    assertThat(archives).singleElement();
+    assertThat(Files.size(archives.get(0))).isGreaterThan(1 << 20);
+    FileTime made = Files.getLastModifiedTime(archives.get(0));
+    Result used =
+        run(folder, Map.of("JAVA_OPTS", "-Xlog:class+load=info:stdout"), script.toString(), "--version");
+    assertThat(used.out).containsPattern("dev\\.ckpt\\.cli\\.Ckpt source: shared objects file \\(top\\)");
+    assertThat(Files.getLastModifiedTime(archives.get(0))).isEqualTo(made);
+    // one that is of no use is no reason to fail, or to say a word
+    Files.delete(archives.get(0));
+    Files.writeString(archives.get(0), "no archive");
+    version();
+  }
+
+  @Test
+  void aBuildThatFailsIsNotTakenForOne() throws Exception {
+    executable(checkout.resolve("mvnw"), "#!/bin/sh\necho no network >&2\nexit 1\n");
+    Result result = run(folder, Map.of(), script.toString(), "--help");
+    assertThat(result.code).isEqualTo(Exit.BUG);
+    assertThat(result.err).contains("no network").contains("the build failed");
+    assertThat(result.out).isEmpty();
+  }
+
+  @Test
+  void aMissingOrOldJavaIsNamed() throws Exception {
+    Result none = run(folder, Map.of("JAVA_HOME", "/nowhere"), script.toString(), "list");
+    assertThat(none.code).isEqualTo(Exit.BUG);
+    assertThat(none.err).contains("JAVA_HOME is /nowhere");
+
+    Path old = folder.resolve("jdk-11");
+    Files.createDirectories(old.resolve("bin"));
+    executable(old.resolve("bin/java"), "#!/bin/sh\necho '    java.runtime.version = 11.0.2+9' >&2\n");
+    Result asked = run(folder, Map.of("JAVA_HOME", old.toString()), script.toString(), "list");
+    assertThat(asked.err).contains("is Java 11;").contains("17 or newer");
+    Files.writeString(old.resolve("release"), "JAVA_RUNTIME_VERSION=\"1.8.0_402-b06\"\n");
+    Result read = run(folder, Map.of("JAVA_HOME", old.toString()), script.toString(), "list");
+    assertThat(read.err).contains("17 or newer");
+  }
+
+  @Test
+  void theExitCodeIsTheCommandsOwn() throws Exception {
+    Path at = trained();
+    Trained.damage(at.resolve("runs/digits/data/000001-000000000020-0"));
+    Map<String, String> there = Map.of("CKPT_STORE", at.toString());
+    assertThat(run(folder, there, script.toString(), "--no").code).isEqualTo(Exit.USAGE);
+    Result damaged = run(folder, there, script.toString(), "verify", "--all");
+    assertThat(damaged.code).as(damaged.toString()).isEqualTo(Exit.FOUND);
+    ExitCodesTest.newer(at.resolve("runs/digits/manifests/000001-000000000030-0.json"));
+    assertThat(run(folder, there, script.toString(), "show", "000001-000000000030-0").code)
+        .isEqualTo(Exit.NEWER);
+  }
+
+  @Test
+  void aRunThatAnotherProcessHoldsIsLeftAlone() throws Exception {
+    Path at = trained();
+    try (Training training = new Training(at)) {
+      Result result =
+          run(folder, Map.of("CKPT_STORE", at.toString()), script.toString(), "gc", "--grace", "0s");
+      assertThat(result.code).as(result.toString()).isEqualTo(Exit.IN_USE);
+      assertThat(result.err).contains("in use").contains(Long.toString(training.process.pid()));
+      Result log = run(folder, Map.of("CKPT_STORE", at.toString()), script.toString(), "log");
+      assertThat(log.out).contains("running");
+    }
+  }
+
+  @Test
+  void aReaderThatLeavesEndsItQuietly() throws Exception {
+    Path at = trained();
+    String command = "set -o pipefail; '" + script + "' list | head -1";
+    Result head = run(folder, Map.of("CKPT_STORE", at.toString()), "bash", "-c", command);
+    assertThat(head.out.lines()).singleElement().asString().startsWith("ID");
+    assertThat(head.err).isEmpty();
+    String closed = "'" + script + "' list --json | (exec <&-; sleep 2); exit ${PIPESTATUS[0]}";
+    Result gone = run(folder, Map.of("CKPT_STORE", at.toString()), "bash", "-c", closed);
+    assertThat(gone).isEqualTo(new Result(0, "", ""));
+    Result full =
+        run(folder, Map.of("CKPT_STORE", at.toString()), "bash", "-c", "'" + script + "' list >/dev/full");
+    assertThat(full.code).isEqualTo(Exit.STORE);
+    assertThat(full.err).startsWith("ckpt: cannot write the results: ");
+  }
+
+  @Test
+  void tailFollowsUntilTheRunIsCompleted() throws Exception {
+    Path at = trained();
+    version();
+    Process tail = start(folder, Map.of("CKPT_STORE", at.toString()), script.toString(), "tail", "--interval", "50ms");
+    try (BufferedReader lines = tail.inputReader(StandardCharsets.UTF_8)) {
+      assertThat(lines.readLine()).contains("attempt 1  fresh start");
+      assertThat(lines.readLine()).contains("000001-000000000010-0  step 10, epoch 1");
+      lines.readLine();
+      lines.readLine();
+      assertThat(lines.readLine()).contains("attempt 1  closed");
+      try (CheckpointStore store = Stores.local(at);
+          CheckpointManager ckpt = Trained.in(store, "digits").part("model", Trained.after(40)).open()) {
+        ckpt.resume();
+        assertThat(lines.readLine()).contains("attempt 2  from 000001-000000000030-0");
+        ckpt.save(dev.ckpt.Progress.step(40), Map.of("loss", 0.5)).join();
+        assertThat(lines.readLine()).contains("000002-000000000040-0  step 40").contains("loss 0.5");
+        ckpt.complete(Map.of("steps", 40L));
+      }
+      assertThat(lines.readLine()).contains("attempt 2  completed");
+      assertThat(lines.readLine()).isNull();
+      assertThat(tail.waitFor(60, TimeUnit.SECONDS)).isTrue();
+      assertThat(tail.exitValue()).isZero();
+    } finally {
+      tail.destroyForcibly();
+    }
+  }
+
+  @Test
+  void anInterruptEndsTailWith130() throws Exception {
+    Path at = trained();
+    version();
+    Process tail =
+        start(folder, Map.of("CKPT_STORE", at.toString()), script.toString(), "tail", "-n", "1", "--json");
+    try (BufferedReader lines = tail.inputReader(StandardCharsets.UTF_8)) {
+      assertThat(new ObjectMapper().readTree(lines.readLine()).get("event").textValue())
+          .isEqualTo("end");
+      new ProcessBuilder("kill", "-INT", Long.toString(tail.pid())).start().waitFor();
+      assertThat(tail.waitFor(60, TimeUnit.SECONDS)).isTrue();
+      assertThat(tail.exitValue()).isEqualTo(130);
+      assertThat(Files.readString(folder.resolve("err"))).isEmpty();
+    } finally {
+      tail.destroyForcibly();
+    }
+  }
+
+  /** A process of its own that holds the run until it is closed. */
+  private static final class Training implements AutoCloseable {
+    private final Process process;
+
+    Training(Path at) throws IOException {
+      process =
+          new ProcessBuilder(
+                  Path.of(System.getProperty("java.home"), "bin/java").toString(),
+                  "-cp",
+                  System.getProperty("java.class.path"),
+                  Holder.class.getName(),
+                  at.toString())
+              .redirectError(ProcessBuilder.Redirect.INHERIT)
+              .start();
+      assertThat(process.inputReader().readLine()).isEqualTo("holds it");
+    }
+
+    @Override
+    public void close() {
+      process.destroyForcibly().onExit().join();
+    }
+  }
+
+  /** The other process. */
+  static final class Holder {
+    private Holder() {}
+
+    public static void main(String[] arguments) throws IOException {
+      try (CheckpointStore store = Stores.local(Path.of(arguments[0]));
+          CheckpointManager ckpt =
+              Trained.in(store, "digits").part("model", Trained.after(40)).open()) {
+        ckpt.resume();
+        System.out.println("holds it");
+        System.in.read();
+      }
+    }
+  }
+
+  /** How a command ended, and what it printed. */
+  private record Result(int code, String out, String err) {}
+
+  private void version() throws IOException, InterruptedException {
+    Result result = run(folder, Map.of(), script.toString(), "--version");
+    assertThat(result).isEqualTo(new Result(0, "ckpt " + Ckpt.version() + "\n", ""));
+  }
+
+  private List<String> builds() throws IOException {
+    return Files.readAllLines(checkout.resolve("built"));
+  }
+
+  private List<Path> archives() throws IOException {
+    try (Stream<Path> files = Files.list(checkout.resolve("ckpt-cli/target"))) {
+      return files.filter(file -> file.toString().endsWith(".jsa")).toList();
+    }
+  }
+
+  private Result run(Path where, Map<String, String> environment, String... command)
+      throws IOException, InterruptedException {
+    ProcessBuilder builder = prepared(where, environment, command);
+    int code = builder.redirectOutput(folder.resolve("out").toFile()).start().waitFor();
+    return new Result(
+        code, Files.readString(folder.resolve("out")), Files.readString(folder.resolve("err")));
+  }
+
+  private Process start(Path where, Map<String, String> environment, String... command)
+      throws IOException {
+    return prepared(where, environment, command).start();
+  }
+
+  private ProcessBuilder prepared(Path where, Map<String, String> environment, String... command) {
+    ProcessBuilder builder = new ProcessBuilder(command);
+    builder.directory(where.toFile());
+    builder.redirectError(folder.resolve("err").toFile());
+    builder.environment().keySet().removeIf(name -> name.startsWith("CKPT_") || name.equals("JAVA_OPTS"));
+    builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
+    builder.environment().putAll(environment);
+    return builder;
+  }
+
+  private static void executable(Path file, String text) throws IOException {
+    Files.writeString(file, text);
+    Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rwxr-xr-x"));
+  }
+}
