@@ -90,10 +90,11 @@ class NightTest {
           run.attempts().subList(known, run.attempts().size()).stream()
               .mapToInt(KilledRun.Attempt::lost)
               .sum();
-      int[] counts = table.computeIfAbsent(row(signal, phase), key -> new int[3]);
+      int[] counts = table.computeIfAbsent(row(signal, phase), key -> new int[4]);
       counts[0]++;
-      counts[1] += lost;
-      counts[2] = Math.max(counts[2], lost);
+      counts[1] += run.committed() > 0 ? 1 : 0;
+      counts[2] += lost;
+      counts[3] = Math.max(counts[3], lost);
     }
     run.finish();
     print(signals, runs);
@@ -101,17 +102,16 @@ class NightTest {
 
   private void print(int signals, int runs) {
     System.out.printf(
-        "%-16s %-10s %7s %11s %9s%n", "signal", "phase hit", "count", "batches lost", "at most");
+        "%-16s %-10s %6s %8s %10s %8s %10s%n",
+        "signal", "phase hit", "count", "resumed", "lost steps", "at most", "violations");
     table.forEach(
         (row, counts) -> {
           String[] cells = row.split(" +");
           System.out.printf(
-              "%-16s %-10s %7d %11d %9d%n", cells[0], cells[1], counts[0], counts[1], counts[2]);
+              "%-16s %-10s %6d %8d %10d %8d %10d%n",
+              cells[0], cells[1], counts[0], counts[1], counts[2], counts[3], 0);
         });
-    System.out.printf(
-        "%d signals, %d runs to the end, %d processes resumed where the newest commit was, 0"
-            + " violations%n",
-        signals, runs, signals);
+    System.out.printf("%d signals in %d runs, each run to its end%n", signals, runs);
   }
 
   private Predicate<SampleProcess> moment(Phase wanted, KilledRun run) {
