@@ -57,7 +57,7 @@ class MaintenanceLockTest {
     assertThatThrownBy(() -> ckpt.save(Progress.step(20), Map.of()).join())
         .isInstanceOf(CheckpointException.Fenced.class)
         .hasMessageContaining("attempts/000005");
-    ckpt.close();
+    assertThatThrownBy(ckpt::close).isInstanceOf(CheckpointException.Fenced.class);
     try (CheckpointManager next = at.builder("toy", fresh()).open()) {
       assertThat(next.attempt()).isEqualTo(6);
       assertThat(next.seed()).isEqualTo(seed);
