@@ -58,7 +58,9 @@ public final class Maintenance {
 
   /**
    * Removes left-overs: files of saves that never committed, of deletions that were cut short,
-   * checkpoints of dead branches that nobody pinned, and what the policy lets go.
+   * checkpoints of dead branches that nobody pinned, and what the policy lets go. Nothing that is
+   * committed goes before the newest finite checkpoint was read back, or if the records do not tell
+   * what is live. Hidden temporary files go, too, and are no actions.
    *
    * @param keep applied to the live branch as a training would; {@code committed ->
    *     Set.copyOf(committed)} keeps all
@@ -73,7 +75,9 @@ public final class Maintenance {
   /**
    * Deletes checkpoints, the oldest first, until the shards of all runs together hold no more than
    * that. Of each run stay the newest finite one, the best of those that {@code best} keeps, and
-   * what is pinned, also if that is more. Runs in use are left alone, and said.
+   * what is pinned, also if that is more. Runs in use are left alone, and said; a dry run, which
+   * takes no lock, does not know which those are. That the limit could not be kept is an action
+   * without a run.
    *
    * @param best for a run's name what counts as its best; a run that is not in the map keeps its
    *     newest only
@@ -97,7 +101,8 @@ public final class Maintenance {
 
   /**
    * Mends what can be proven and moves aside what cannot be used: every checkpoint that is listed
-   * afterwards verifies, none that verified before is lost, and no byte is invented.
+   * afterwards verifies, none that verified before is lost, and no byte is invented. Reads every
+   * byte of the run.
    *
    * @throws CheckpointException.Fenced if the run is in use, naming by whom
    * @throws CheckpointException.NotFound if there is no such run

@@ -4,7 +4,7 @@ package dev.ckpt;
  * One thing that {@link Maintenance} did, or would do.
  *
  * @param kind what
- * @param run in which run
+ * @param run in which run; empty if it is about the whole store
  * @param subject the id or the key that it is about
  * @param bytes how many it frees, moves or restores; 0 if none
  * @param reason why, in one clause

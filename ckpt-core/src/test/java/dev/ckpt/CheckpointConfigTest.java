@@ -45,6 +45,7 @@ class CheckpointConfigTest {
           mode: min
           n: 2
         every: PT1H
+      maxBytes: 500MB
       staging: { budget: 2GiB }
       deadline: 1m
       stopGrace: 0s
@@ -88,6 +89,7 @@ class CheckpointConfigTest {
     assertThat(config.seed()).hasValue(-42);
     assertThat(config.format()).isEqualTo("arrow");
     assertThat(config.stagingBudget()).hasValue(2L << 30);
+    assertThat(config.maxBytes()).hasValue(500_000_000L);
     assertThat(config.deadline()).isEqualTo(Duration.ofMinutes(1));
     assertThat(config.stopGrace()).isZero();
     assertThat(config.retries()).isZero();
@@ -127,6 +129,7 @@ class CheckpointConfigTest {
     assertThat(config.run()).isEmpty();
     assertThat(config.seed()).isEmpty();
     assertThat(config.stagingBudget()).isEmpty();
+    assertThat(config.maxBytes()).isEmpty();
     assertThat(config.deadline()).isEqualTo(Duration.ofSeconds(60));
     assertThat(config.stopGrace()).isEqualTo(Duration.ofSeconds(25));
     assertThat(config.retries()).isEqualTo(2);
