@@ -1,6 +1,7 @@
 package dev.ckpt;
 
 import dev.ckpt.internal.commit.Keys;
+import dev.ckpt.internal.commit.Lineage;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.internal.formats.Formats;
 import dev.ckpt.internal.restore.Candidates;
@@ -24,6 +25,7 @@ import java.util.Optional;
 import java.util.TreeSet;
 import java.util.function.LongConsumer;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -36,7 +38,9 @@ public final class Checkpoints implements AutoCloseable {
 
   private final CheckpointStore store;
   private final RunLog run;
-  private final Formats formats = new Formats();
+
+  /** Looked for when a shard is opened: a list needs none. */
+  private @Nullable Formats formats;
 
   private Checkpoints(CheckpointStore store, String name) {
     this.store = store;
@@ -136,7 +140,7 @@ public final class Checkpoints implements AutoCloseable {
   public Verification verify(String id, LongConsumer onBytes) {
     CheckpointId parsed = known(id);
     return reading(
-        () -> new Verifier(store, run, formats::named, verifiers()).verify(parsed, onBytes));
+        () -> new Verifier(store, run, formats()::named, verifiers()).verify(parsed, onBytes));
   }
 
   /** As {@link #verify(String, LongConsumer)}, without a word on the way. */
@@ -234,8 +238,18 @@ public final class Checkpoints implements AutoCloseable {
     return Math.min(4, Runtime.getRuntime().availableProcessors());
   }
 
+  private synchronized Formats formats() {
+    if (formats == null) {
+      formats = new Formats();
+    }
+    return formats;
+  }
+
   private NavigableSet<CheckpointId> live() throws IOException {
-    return new TreeSet<>(run.lineage().live(run.decided()));
+    NavigableSet<CheckpointId> decided = run.idsUnder(run.keys().manifests());
+    Lineage lineage = run.lineage(decided);
+    decided.removeAll(run.deleted());
+    return new TreeSet<>(lineage.live(decided));
   }
 
   private CheckpointId known(String id) {
@@ -247,7 +261,7 @@ public final class Checkpoints implements AutoCloseable {
   }
 
   private OpenCheckpoint opened(String id) throws IOException {
-    return OpenCheckpoint.open(store, committed(known(id)), formats::named);
+    return OpenCheckpoint.open(store, committed(known(id)), formats()::named);
   }
 
   private Manifest.Commit committed(CheckpointId id) throws IOException {

@@ -102,6 +102,9 @@ public final class Figures {
       List<Figure> figures = new ArrayList<>(saves.figures());
       figures.addAll(
           new RestoreFigures(folder, "large", saves.newest(), state, target).measure(pairs));
+      LookFigures looks = new LookFigures(folder);
+      figures.add(looks.verify("large", saves.newest(), pairs));
+      figures.add(looks.list(Math.min(10_000, 250 * megabytes)));
       SaveFigures small = new SaveFigures(folder, "small", DirectState.small(10_000));
       small.measureStall("10,000 tensors of 1 KiB", pairs);
       figures.addAll(small.figures());

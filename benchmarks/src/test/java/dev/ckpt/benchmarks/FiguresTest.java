@@ -23,7 +23,7 @@ class FiguresTest {
     String text = bytes.toString(StandardCharsets.UTF_8);
     assertThat(text).contains("in 150 tensors");
     assertThat(text.lines().filter(line -> line.startsWith("| ")).skip(2))
-        .hasSize(12)
+        .hasSize(14)
         .allMatch(
             line -> line.matches("\\| .+ \\| +\\S.* \\| .+ \\| +\\d+ \\| .*\\|"), "has a median");
     for (String figure :
@@ -34,7 +34,9 @@ class FiguresTest {
           "heap garbage per save",
           "off-heap peak",
           "restore speed / memcpy, one thread",
-          "restore speed / memcpy, two threads"
+          "restore speed / memcpy, two threads",
+          "verify speed / reading and CRC32C alone",
+          "list of 1,000 in a fresh JVM"
         }) {
       assertThat(text.lines().filter(line -> line.contains(figure)))
           .as(figure)

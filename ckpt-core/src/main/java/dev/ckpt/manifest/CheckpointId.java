@@ -2,8 +2,6 @@ package dev.ckpt.manifest;
 
 import dev.ckpt.Progress;
 import java.util.Optional;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 
 /**
  * Identity of a checkpoint: {@code 000007-000000001200-0}. Zero-padded and attempt first, so that
@@ -15,7 +13,7 @@ import java.util.regex.Pattern;
  */
 public record CheckpointId(int attempt, long step, int phase) implements Comparable<CheckpointId> {
 
-  private static final Pattern FORM = Pattern.compile("(\\d{6})-(\\d{12})-([01])");
+  private static final String FORM = "000000-000000000000-0";
 
   private static final long MOST_STEPS = 999_999_999_999L;
 
@@ -43,15 +41,28 @@ public record CheckpointId(int attempt, long step, int phase) implements Compara
 
   /** Reads the text form; empty if it is none. */
   public static Optional<CheckpointId> parse(String text) {
-    Matcher matcher = FORM.matcher(text);
-    if (!matcher.matches() || Integer.parseInt(matcher.group(1)) < 1) {
+    if (text.length() != FORM.length()) {
       return Optional.empty();
     }
-    return Optional.of(
-        new CheckpointId(
-            Integer.parseInt(matcher.group(1)),
-            Long.parseLong(matcher.group(2)),
-            Integer.parseInt(matcher.group(3))));
+    // by hand: a list of many checkpoints parses several ids for each
+    long[] numbers = new long[3];
+    int number = 0;
+    for (int i = 0; i < FORM.length(); i++) {
+      char c = text.charAt(i);
+      if (FORM.charAt(i) == '-') {
+        if (c != '-') {
+          return Optional.empty();
+        }
+        number++;
+      } else if (c < '0' || c > '9') {
+        return Optional.empty();
+      } else {
+        numbers[number] = numbers[number] * 10 + (c - '0');
+      }
+    }
+    return numbers[0] < 1 || numbers[2] > 1
+        ? Optional.empty()
+        : Optional.of(new CheckpointId((int) numbers[0], numbers[1], (int) numbers[2]));
   }
 
   @Override

@@ -61,7 +61,7 @@ public final class Records {
    * @return empty if there is no such key
    */
   public Optional<byte[]> read(String key) throws IOException {
-    ByteBuffer bytes = ByteBuffer.allocate(16 << 10);
+    ByteBuffer bytes = ByteBuffer.allocate(4 << 10);
     try {
       while (true) {
         int read = store.read(key, bytes.position(), bytes);

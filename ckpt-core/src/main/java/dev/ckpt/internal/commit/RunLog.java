@@ -8,6 +8,7 @@ import dev.ckpt.manifest.Manifest;
 import dev.ckpt.manifest.ResumeRecord;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
@@ -45,6 +46,15 @@ public final class RunLog {
    * only what people would like to know, of a resume it matters to who goes back through it.
    */
   public Lineage lineage() throws IOException {
+    return lineage(idsUnder(keys.manifests()));
+  }
+
+  /**
+   * As {@link #lineage()}, for who has listed the manifests.
+   *
+   * @param ids all that a manifest decides about, also those marked deleted
+   */
+  public Lineage lineage(NavigableSet<CheckpointId> ids) throws IOException {
     NavigableMap<Integer, CheckpointException.Corrupt> lostAttempts = new TreeMap<>();
     NavigableMap<Integer, CheckpointException.Corrupt> damaged = new TreeMap<>();
     NavigableMap<Integer, AttemptRecord> attempts =
@@ -60,7 +70,6 @@ public final class RunLog {
             .mapToInt(NavigableMap::lastKey)
             .max()
             .orElse(0);
-    NavigableSet<CheckpointId> ids = idsUnder(keys.manifests());
     return new Lineage(
         attempts,
         resumes,
@@ -288,6 +297,28 @@ public final class RunLog {
       commit.shards().forEach(shard -> requireShard(key, shard.key()));
     }
     return manifest;
+  }
+
+  /**
+   * What became of reading one decision.
+   *
+   * @param manifest the decision; empty if there is none, or it cannot be read
+   * @param unreadable why not: corrupt, or of a newer version
+   */
+  public record Decision(
+      CheckpointId id, Optional<Manifest> manifest, Optional<CheckpointException> unreadable) {}
+
+  /** The decisions about many checkpoints, in their order; reads by several threads. */
+  public List<Decision> decisions(Collection<CheckpointId> ids) throws IOException {
+    return SharedWork.map(List.copyOf(ids), this::decision);
+  }
+
+  private Decision decision(CheckpointId id) throws IOException {
+    try {
+      return new Decision(id, manifest(id), Optional.empty());
+    } catch (CheckpointException.Corrupt | CheckpointException.Incompatible e) {
+      return new Decision(id, Optional.empty(), Optional.of(e));
+    }
   }
 
   /** What a manifest names is deleted with it one day: nothing else of the store may be. */

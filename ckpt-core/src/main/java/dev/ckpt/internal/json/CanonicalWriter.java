@@ -1,11 +1,12 @@
 package dev.ckpt.internal.json;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.io.ByteArrayOutputStream;
 import java.math.BigDecimal;
 import java.math.MathContext;
 import java.math.RoundingMode;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
@@ -19,12 +20,21 @@ final class CanonicalWriter {
   private static final int POSITIONAL_TO = 15;
   private static final String HEX = "0123456789abcdef";
 
-  private final ByteArrayOutputStream out = new ByteArrayOutputStream(1024);
+  // a ByteArrayOutputStream takes a lock for each byte, which shows in a list of many records
+  private byte[] out = new byte[1024];
+  private int size;
 
   byte[] write(JsonNode tree) {
     node(tree, 0);
     checkSize();
-    return out.toByteArray();
+    return Arrays.copyOf(out, size);
+  }
+
+  private void put(int octet) {
+    if (size == out.length) {
+      out = Arrays.copyOf(out, 2 * size);
+    }
+    out[size++] = (byte) octet;
   }
 
   private void node(JsonNode node, int depth) {
@@ -49,30 +59,44 @@ final class CanonicalWriter {
   }
 
   private void checkSize() {
-    if (out.size() > CanonicalJson.MAX_BYTES) {
+    if (size > CanonicalJson.MAX_BYTES) {
       throw new IllegalArgumentException(
           "more than " + CanonicalJson.MAX_BYTES + " bytes of JSON; store large state as bytes");
     }
   }
 
   private void object(JsonNode object, int depth) {
-    List<Map.Entry<String, JsonNode>> fields = new ArrayList<>(object.properties());
-    fields.sort(Map.Entry.comparingByKey(BY_CODE_POINT));
+    Collection<Map.Entry<String, JsonNode>> fields = sorted(object.properties());
     char separator = '{';
     for (Map.Entry<String, JsonNode> field : fields) {
-      out.write(separator);
+      put(separator);
       string(field.getKey());
-      out.write(':');
+      put(':');
       node(field.getValue(), depth);
       separator = ',';
     }
     ascii(fields.isEmpty() ? "{}" : "}");
   }
 
+  /** Sorts only what is not: what was just decoded is. */
+  private static Collection<Map.Entry<String, JsonNode>> sorted(
+      Collection<Map.Entry<String, JsonNode>> fields) {
+    String before = null;
+    for (Map.Entry<String, JsonNode> field : fields) {
+      if (before != null && BY_CODE_POINT.compare(before, field.getKey()) > 0) {
+        List<Map.Entry<String, JsonNode>> list = new ArrayList<>(fields);
+        list.sort(Map.Entry.comparingByKey(BY_CODE_POINT));
+        return list;
+      }
+      before = field.getKey();
+    }
+    return fields;
+  }
+
   private void array(JsonNode array, int depth) {
     char separator = '[';
     for (JsonNode element : array) {
-      out.write(separator);
+      put(separator);
       node(element, depth);
       separator = ',';
     }
@@ -147,16 +171,16 @@ final class CanonicalWriter {
   }
 
   private void string(String text) {
-    out.write('"');
+    put('"');
     for (int i = 0; i < text.length(); i++) {
       char c = text.charAt(i);
       if (c < 0x80) {
         asciiCharacter(c);
       } else if (c < 0x800) {
-        out.write(0xC0 | (c >> 6));
+        put(0xC0 | (c >> 6));
         continuation(c, 0);
       } else if (!Character.isSurrogate(c)) {
-        out.write(0xE0 | (c >> 12));
+        put(0xE0 | (c >> 12));
         continuation(c, 6);
         continuation(c, 0);
       } else {
@@ -164,18 +188,18 @@ final class CanonicalWriter {
         if (codePoint == c) {
           throw new IllegalArgumentException("a lone surrogate at character " + i + " of a string");
         }
-        out.write(0xF0 | (codePoint >> 18));
+        put(0xF0 | (codePoint >> 18));
         continuation(codePoint, 12);
         continuation(codePoint, 6);
         continuation(codePoint, 0);
         i++;
       }
     }
-    out.write('"');
+    put('"');
   }
 
   private void continuation(int codePoint, int shift) {
-    out.write(0x80 | ((codePoint >> shift) & 0x3F));
+    put(0x80 | ((codePoint >> shift) & 0x3F));
   }
 
   private void asciiCharacter(char c) {
@@ -190,10 +214,10 @@ final class CanonicalWriter {
       default -> {
         if (c < 0x20) {
           ascii("\\u00");
-          out.write(HEX.charAt(c >> 4));
-          out.write(HEX.charAt(c & 0xF));
+          put(HEX.charAt(c >> 4));
+          put(HEX.charAt(c & 0xF));
         } else {
-          out.write(c);
+          put(c);
         }
       }
     }
@@ -201,7 +225,7 @@ final class CanonicalWriter {
 
   private void ascii(String text) {
     for (int i = 0; i < text.length(); i++) {
-      out.write(text.charAt(i));
+      put(text.charAt(i));
     }
   }
 

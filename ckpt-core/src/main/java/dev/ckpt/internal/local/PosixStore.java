@@ -160,14 +160,18 @@ public final class PosixStore implements CheckpointStore {
 
   @Override
   public int read(String key, long offset, ByteBuffer into) throws IOException {
-    try (FileChannel channel = openToRead(key, offset)) {
+    Path file = existing(key, offset);
+    long length = length(key, file);
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
       int start = into.position();
       int end = into.limit();
+      // an object has the length that it had a moment ago: no look behind its end is needed
+      int wanted = start + (int) Math.min(end - start, Math.max(0, length - offset));
       try {
-        while (into.position() < end) {
+        while (into.position() < wanted) {
           // a heap buffer is read through a direct one, which the JDK keeps: bounded
-          int window = into.isDirect() ? end - into.position() : HEAP_WINDOW;
-          into.limit(Math.min(end, into.position() + window));
+          int window = into.isDirect() ? wanted - into.position() : HEAP_WINDOW;
+          into.limit(Math.min(wanted, into.position() + window));
           if (channel.read(into, offset + (into.position() - start)) < 0) {
             break;
           }
@@ -184,7 +188,9 @@ public final class PosixStore implements CheckpointStore {
     if (length < 0 || length > Integer.MAX_VALUE) {
       throw new IllegalArgumentException("cannot map " + length + " bytes at once");
     }
-    try (FileChannel channel = openToRead(key, offset)) {
+    Path file = existing(key, offset);
+    length(key, file);
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
       if (channel.size() - offset < length) {
         throw new EOFException(
             key + " ends at " + channel.size() + ", before " + offset + " + " + length);
@@ -195,15 +201,25 @@ public final class PosixStore implements CheckpointStore {
     }
   }
 
-  private FileChannel openToRead(String key, long offset) throws IOException {
+  /** Where an object is read from; whether it is there, and no link, is {@link #length}'s. */
+  private Path existing(String key, long offset) throws IOException {
     if (offset < 0) {
       throw new IllegalArgumentException("offset " + offset);
     }
-    Path file = path(key);
-    if (!isObject(file)) {
-      throw new NoSuchFileException(key, null, "not in " + uri);
+    CheckpointStore.requireKey(key);
+    requireOpen();
+    Path file = root.resolve(key);
+    folders.requireNoLinks(Folders.parent(file));
+    return file;
+  }
+
+  private long length(String key, Path file) throws IOException {
+    Optional<BasicFileAttributes> there = Folders.attributes(file);
+    if (there.isPresent() && there.get().isRegularFile()) {
+      return there.get().size();
     }
-    return FileChannel.open(file, StandardOpenOption.READ);
+    folders.requireNoLinks(file);
+    throw new NoSuchFileException(key, null, "not in " + uri);
   }
 
   @Override

@@ -211,17 +211,13 @@ public record Candidates(
       Consumer<CheckpointException.Incompatible> onNewer)
       throws IOException {
     List<Checkpoint> all = new ArrayList<>();
-    for (CheckpointId id : ids) {
-      try {
-        if (run.manifest(id).orElse(null) instanceof Manifest.Commit commit) {
-          all.add(commit.checkpoint());
-        }
-      } catch (CheckpointException.Corrupt e) {
-        // a damaged decision is nobody's checkpoint; `verify` names it
-        continue;
-      } catch (CheckpointException.Incompatible e) {
+    for (RunLog.Decision each : run.decisions(ids)) {
+      if (each.manifest().orElse(null) instanceof Manifest.Commit commit) {
+        all.add(commit.checkpoint());
+      } else if (each.unreadable().orElse(null) instanceof CheckpointException.Incompatible e) {
         onNewer.accept(e);
       }
+      // a damaged decision is nobody's checkpoint; `verify` names it
     }
     return all;
   }

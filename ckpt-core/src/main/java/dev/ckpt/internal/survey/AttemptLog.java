@@ -82,8 +82,10 @@ public final class AttemptLog {
 
   /** All that left a record, or a checkpoint, oldest first. */
   public static List<Attempt> of(RunLog run, InstantSource clock) throws IOException {
-    Lineage lineage = run.lineage();
-    NavigableMap<CheckpointId, Manifest.Commit> commits = commits(run);
+    NavigableSet<CheckpointId> decided = run.idsUnder(run.keys().manifests());
+    Lineage lineage = run.lineage(decided);
+    decided.removeAll(run.deleted());
+    NavigableMap<CheckpointId, Manifest.Commit> commits = commits(run, decided);
     NavigableSet<Integer> numbers = new TreeSet<>();
     for (String folder : List.of(run.keys().attempts(), run.keys().resumes(), run.keys().ends())) {
       run.keysUnder(folder, "").forEach(key -> Keys.attemptOf(key).ifPresent(numbers::add));
@@ -100,17 +102,13 @@ public final class AttemptLog {
     return List.copyOf(all);
   }
 
-  private static NavigableMap<CheckpointId, Manifest.Commit> commits(RunLog run)
-      throws IOException {
+  private static NavigableMap<CheckpointId, Manifest.Commit> commits(
+      RunLog run, NavigableSet<CheckpointId> decided) throws IOException {
     NavigableMap<CheckpointId, Manifest.Commit> commits = new TreeMap<>();
-    for (CheckpointId id : run.decided()) {
-      try {
-        if (run.manifest(id).orElse(null) instanceof Manifest.Commit commit) {
-          commits.put(id, commit);
-        }
-      } catch (CheckpointException.Corrupt | CheckpointException.Incompatible e) {
-        // no checkpoint that anybody can go on from; `all` says what it is
-        continue;
+    for (RunLog.Decision each : run.decisions(decided)) {
+      // what cannot be read is no checkpoint that anybody goes on from; `all` says what it is
+      if (each.manifest().orElse(null) instanceof Manifest.Commit commit) {
+        commits.put(each.id(), commit);
       }
     }
     return commits;

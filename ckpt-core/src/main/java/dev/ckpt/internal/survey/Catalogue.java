@@ -11,9 +11,13 @@ import dev.ckpt.manifest.Manifest;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
+import java.util.NavigableSet;
 import java.util.Optional;
+import java.util.TreeSet;
 
 /** Every id that a run has a trace of, and what it is. */
 public final class Catalogue {
@@ -21,48 +25,61 @@ public final class Catalogue {
   /** What an id is, and why. */
   private record Verdict(Standing standing, String reason) {}
 
-  private final RunLog run;
   private final Lineage lineage;
   private final LiveBranch branch;
 
-  private Catalogue(RunLog run, Lineage lineage) {
-    this.run = run;
+  private Catalogue(Lineage lineage) {
     this.lineage = lineage;
     this.branch = LiveBranch.of(lineage);
   }
 
   /** All of a run, oldest first. A damaged record of the run is said in the reasons. */
   public static List<ListedCheckpoint> of(CheckpointStore store, RunLog run) throws IOException {
-    Catalogue catalogue = new Catalogue(run, run.lineage());
+    NavigableMap<CheckpointId, Trace> traces = Trace.all(store, run.keys());
+    NavigableSet<CheckpointId> decided = new TreeSet<>();
+    traces.forEach(
+        (id, trace) -> {
+          if (trace.manifest()) {
+            decided.add(id);
+          }
+        });
+    Catalogue catalogue = new Catalogue(run.lineage(decided));
+    Map<CheckpointId, RunLog.Decision> decisions = new HashMap<>();
+    run.decisions(decided).forEach(each -> decisions.put(each.id(), each));
     List<ListedCheckpoint> all = new ArrayList<>();
-    for (Map.Entry<CheckpointId, Trace> each : Trace.all(store, run.keys()).entrySet()) {
-      all.add(catalogue.listed(each.getKey(), each.getValue()));
-    }
+    traces.forEach(
+        (id, trace) ->
+            all.add(
+                catalogue.listed(
+                    trace,
+                    decisions.getOrDefault(
+                        id, new RunLog.Decision(id, Optional.empty(), Optional.empty())))));
     return List.copyOf(all);
   }
 
-  private ListedCheckpoint listed(CheckpointId id, Trace trace) throws IOException {
-    Optional<Manifest> manifest = Optional.empty();
-    Verdict verdict;
-    try {
-      manifest = trace.manifest() ? run.manifest(id) : Optional.empty();
-      verdict = verdict(id, trace, manifest);
-    } catch (CheckpointException.Corrupt e) {
-      verdict = instead(trace, new Verdict(Standing.DAMAGED, String.valueOf(e.getMessage())));
-    } catch (CheckpointException.Incompatible e) {
-      verdict = instead(trace, new Verdict(Standing.NEWER, String.valueOf(e.getMessage())));
-    }
+  private ListedCheckpoint listed(Trace trace, RunLog.Decision decision) {
+    Verdict verdict =
+        decision
+            .unreadable()
+            .map(why -> instead(trace, unreadable(why)))
+            .orElseGet(() -> verdict(decision.id(), trace, decision.manifest()));
     Optional<Checkpoint> checkpoint =
-        manifest.orElse(null) instanceof Manifest.Commit commit
+        decision.manifest().orElse(null) instanceof Manifest.Commit commit
             ? Optional.of(commit.checkpoint())
             : Optional.empty();
     return new ListedCheckpoint(
-        id.toString(),
+        decision.id().toString(),
         verdict.standing(),
         checkpoint,
         trace.pinned(),
         checkpoint.map(Checkpoint::bytes).orElse(trace.bytes()),
         verdict.reason());
+  }
+
+  private static Verdict unreadable(CheckpointException why) {
+    return new Verdict(
+        why instanceof CheckpointException.Incompatible ? Standing.NEWER : Standing.DAMAGED,
+        String.valueOf(why.getMessage()));
   }
 
   private Verdict verdict(CheckpointId id, Trace trace, Optional<Manifest> manifest) {
