@@ -115,6 +115,11 @@ public final class CheckpointConfig {
     return settings.keep();
   }
 
+  /** The most bytes that the shards of all runs of the store may hold together; empty: any. */
+  public OptionalLong maxBytes() {
+    return settings.maxBytes();
+  }
+
   /** The most bytes of off-heap staging buffers; empty: chosen by the manager. */
   public OptionalLong stagingBudget() {
     return settings.stagingBudget();

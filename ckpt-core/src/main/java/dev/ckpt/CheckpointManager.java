@@ -2,6 +2,8 @@ package dev.ckpt;
 
 import dev.ckpt.internal.commit.Committer;
 import dev.ckpt.internal.keep.Keeper;
+import dev.ckpt.internal.mend.RunningLimit;
+import dev.ckpt.internal.mend.StoreLimit;
 import dev.ckpt.internal.restore.Restorer;
 import dev.ckpt.internal.restore.Resumption;
 import dev.ckpt.internal.restore.TakenRun;
@@ -68,6 +70,7 @@ public final class CheckpointManager implements AutoCloseable {
   private boolean resumed;
   private @Nullable String poisoned;
   private @Nullable Keeper keeper;
+  private @Nullable RunningLimit limit;
   private volatile boolean ended;
   private boolean endTried;
   private volatile boolean closed;
@@ -233,10 +236,18 @@ public final class CheckpointManager implements AutoCloseable {
             attempt(),
             SWEEP_GRACE);
     keeper = made;
+    setup.maxBytes().ifPresent(most -> limit = limit(most, made));
     long expected = restored.map(r -> r.checkpoint().bytes()).orElse(0L);
     setup.house().later("preparing memory", () -> setup.pool().prepare(expected));
     setup.house().later("looking at the run", () -> made.start(taken.log().lineage(), applied));
     setup.house().later("cleaning up after earlier attempts", made::sweep);
+  }
+
+  private RunningLimit limit(long most, Keeper keeping) {
+    Retention best = setup.retention().best();
+    StoreLimit made =
+        new StoreLimit(setup.store(), setup.formats()::named, most, run -> best, SWEEP_GRACE);
+    return new RunningLimit(made, run(), attempt(), keeping);
   }
 
   /**
@@ -393,6 +404,12 @@ public final class CheckpointManager implements AutoCloseable {
     Keeper keeping = keeper;
     if (keeping != null) {
       setup.house().later("retention", () -> keeping.committed(checkpoint));
+    }
+    RunningLimit limited = limit;
+    if (limited != null) {
+      setup
+          .house()
+          .later("the limit of bytes", () -> limited.apply(Checkpoints.runs(setup.store())));
     }
   }
 

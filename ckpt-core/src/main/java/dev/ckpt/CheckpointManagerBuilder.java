@@ -44,6 +44,7 @@ public final class CheckpointManagerBuilder {
   private @Nullable Long seed;
   private @Nullable SaveTrigger trigger;
   private @Nullable Retention retention;
+  private @Nullable Long maxBytes;
   private @Nullable String format;
   private @Nullable Duration deadline;
   private @Nullable Long budget;
@@ -62,6 +63,7 @@ public final class CheckpointManagerBuilder {
       Resume how,
       SaveOptions options,
       Retention retention,
+      OptionalLong maxBytes,
       StagingPool pool,
       Formats formats,
       Housekeeper house,
@@ -114,6 +116,21 @@ public final class CheckpointManagerBuilder {
   /** What to keep. */
   public CheckpointManagerBuilder keep(Retention policy) {
     retention = policy;
+    return this;
+  }
+
+  /**
+   * The most bytes that the shards of all runs of the store may hold together. Above it the oldest
+   * go, also of other runs that nobody uses; of each run stay the newest, what is pinned, and what
+   * the policy's {@link Retention#best} keeps. Unlimited by default.
+   *
+   * @param most at least 1
+   */
+  public CheckpointManagerBuilder maxBytes(long most) {
+    if (most < 1) {
+      throw new IllegalArgumentException("maxBytes must be at least 1, not " + most);
+    }
+    maxBytes = most;
     return this;
   }
 
@@ -227,6 +244,7 @@ public final class CheckpointManagerBuilder {
               resume != null ? resume : config.resume(),
               options,
               retention != null ? retention : config.keep(),
+              maxBytes != null ? OptionalLong.of(maxBytes) : config.maxBytes(),
               new StagingPool(bytes, new StagingMemory()),
               formats,
               house,

@@ -2,12 +2,14 @@ package dev.ckpt;
 
 import dev.ckpt.internal.formats.Formats;
 import dev.ckpt.internal.mend.Housekeeping;
+import dev.ckpt.internal.mend.StoreLimit;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * Cleans up and repairs the runs of a store from outside: what {@code ckpt gc} and {@code ckpt
@@ -77,7 +79,20 @@ public final class Maintenance {
    *     newest only
    */
   public List<MaintenanceAction> limit(long maxBytes, Map<String, Retention> best, boolean dryRun) {
-    throw new UnsupportedOperationException("not there yet: " + maxBytes + best + dryRun);
+    if (maxBytes < 0) {
+      throw new IllegalArgumentException("a limit of " + maxBytes + " bytes");
+    }
+    StoreLimit limit =
+        new StoreLimit(
+            store,
+            formats::named,
+            maxBytes,
+            run -> best.getOrDefault(run, committed -> Set.of()),
+            grace);
+    return using(
+        () ->
+            limit.apply(
+                Checkpoints.runs(store), dryRun ? StoreLimit.dry() : limit.outside(takeOver)));
   }
 
   /**

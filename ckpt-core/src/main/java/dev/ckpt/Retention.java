@@ -36,6 +36,14 @@ public interface Retention {
     return Set.of();
   }
 
+  /**
+   * The part of it that a limit of bytes must respect: what it keeps as the best by a metric, and
+   * not what it keeps only because it is new.
+   */
+  default Retention best() {
+    return metrics().isEmpty() ? committed -> Set.of() : this;
+  }
+
   /** Which end of a metric's scale is the good one. */
   enum Mode {
     /** The largest value is the best: an accuracy. */
@@ -134,6 +142,11 @@ public interface Retention {
         return all.stream()
             .flatMap(policy -> policy.metrics().stream())
             .collect(Collectors.toUnmodifiableSet());
+      }
+
+      @Override
+      public Retention best() {
+        return anyOf(all.stream().map(Retention::best).toArray(Retention[]::new));
       }
     };
   }

@@ -180,7 +180,8 @@ class RepairedStoresTest {
         store.putIfAbsent(object.getKey(), ByteBuffer.wrap(object.getValue()));
       }
       clock.by = old ? Duration.ofHours(1) : Duration.ofMinutes(1);
-      Set<String> whole = whole(store);
+      Checkpoints checkpoints = Checkpoints.read(store, GoldenRuns.RUN);
+      Set<String> whole = whole(store, checkpoints);
       String before = next(store);
 
       Maintenance maintenance = Maintenance.of(store);
@@ -193,7 +194,7 @@ class RepairedStoresTest {
       TreeMap<String, byte[]> after = GoldenRuns.objects(store);
       nothingIsInvented(template, damaged, after);
       nothingIsLost(damaged, after, done);
-      survivorsVerify(store, whole, damaged, after);
+      survivorsVerify(store, checkpoints, whole, damaged, after);
       String then = next(store);
       outcomes.merge(kind(before) + " -> " + kind(then), 1, Integer::sum);
       assertThat(noWorse(before, then)).as("from %s to %s by %s", before, then, done).isTrue();
@@ -216,8 +217,8 @@ class RepairedStoresTest {
   }
 
   /** Ids without mark of which every byte verifies. */
-  private static Set<String> whole(CheckpointStore store) throws IOException {
-    Checkpoints checkpoints = Checkpoints.read(store, GoldenRuns.RUN);
+  private static Set<String> whole(CheckpointStore store, Checkpoints checkpoints)
+      throws IOException {
     Set<String> whole = new TreeSet<>();
     for (CheckpointId id : new RunLog(store, KEYS).decided()) {
       try {
@@ -233,11 +234,12 @@ class RepairedStoresTest {
 
   private static void survivorsVerify(
       CheckpointStore store,
+      Checkpoints checkpoints,
       Set<String> whole,
       TreeMap<String, byte[]> before,
       TreeMap<String, byte[]> after)
       throws IOException {
-    assertThat(whole(store)).containsAll(whole);
+    assertThat(whole(store, checkpoints)).containsAll(whole);
     for (String id : whole) {
       String key = KEYS.manifest(GoldenRuns.id(id));
       assertThat(after.get(key)).isEqualTo(before.get(key));
@@ -245,7 +247,6 @@ class RepairedStoresTest {
           (Manifest.Commit) Manifest.decode(key, requireNonNull(after.get(key)));
       commit.shards().forEach(s -> assertThat(after.get(s.key())).isEqualTo(before.get(s.key())));
     }
-    Checkpoints checkpoints = Checkpoints.read(store, GoldenRuns.RUN);
     List<Checkpoint> list = List.of();
     try {
       list = checkpoints.list();

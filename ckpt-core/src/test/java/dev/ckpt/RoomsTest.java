@@ -90,7 +90,8 @@ class RoomsTest {
           .resideInAnyPackage(internal("shard", "arrow", "formats", "local", "memory"))
           .should()
           .dependOnClassesThat()
-          .resideInAnyPackage(internal("save", "restore", "commit", "keep", "mend", "run", "survey"));
+          .resideInAnyPackage(
+              internal("save", "restore", "commit", "keep", "mend", "run", "survey"));
 
   @ArchTest
   static final ArchRule commitKnowsNobodyWhoUsesIt =

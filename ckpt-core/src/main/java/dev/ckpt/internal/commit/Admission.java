@@ -28,6 +28,9 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
   private static final Logger log = LoggerFactory.getLogger(Admission.class);
   private static final SecureRandom RANDOM = new SecureRandom();
   private static final int TRIES = 100;
+  private static final String CLEANING = "the clean-up of ";
+  private static final int MOMENTS = 100;
+  private static final long A_MOMENT_MILLIS = 100;
 
   /** What stands as the request of an attempt that only maintains the run. */
   public static final String MAINTENANCE = "maintenance";
@@ -48,13 +51,46 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
    */
   public static Closeable lock(CheckpointStore store, Keys keys, boolean takeOver)
       throws IOException {
-    String holder =
-        "process "
-            + ProcessHandle.current().pid()
-            + " on "
-            + Workplace.host()
-            + " since "
-            + Instant.now();
+    for (int tries = 0; tries < MOMENTS; tries++) {
+      try {
+        return store.lock(keys.lock(), holder());
+      } catch (CheckpointStore.LockHeldException e) {
+        if (!String.valueOf(e.getMessage()).contains(CLEANING)) {
+          break;
+        }
+        // somebody cleans up for a moment: no reason for a start to fail
+        pause();
+      }
+    }
+    return lock(store, keys, holder(), takeOver);
+  }
+
+  /** The same for who only cleans up: a start waits for that a little. */
+  public static Closeable lockToClean(CheckpointStore store, Keys keys, boolean takeOver)
+      throws IOException {
+    return lock(store, keys, CLEANING + holder(), takeOver);
+  }
+
+  private static void pause() throws IOException {
+    try {
+      Thread.sleep(A_MOMENT_MILLIS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IOException("interrupted while waiting for a clean-up to end", e);
+    }
+  }
+
+  private static String holder() {
+    return "process "
+        + ProcessHandle.current().pid()
+        + " on "
+        + Workplace.host()
+        + " since "
+        + Instant.now();
+  }
+
+  private static Closeable lock(CheckpointStore store, Keys keys, String holder, boolean takeOver)
+      throws IOException {
     try {
       return store.lock(keys.lock(), holder);
     } catch (CheckpointStore.LockHeldException e) {
@@ -108,8 +144,7 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
       throws IOException {
     for (int tries = 0; tries < TRIES; tries++, next++) {
       AttemptRecord attempt =
-          new AttemptRecord(
-              next, 1, List.of(nonce()), request, seed, now, Workplace.provenance());
+          new AttemptRecord(next, 1, List.of(nonce()), request, seed, now, Workplace.provenance());
       if (run.take(attempt)) {
         return attempt;
       }

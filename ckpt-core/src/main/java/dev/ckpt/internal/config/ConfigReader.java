@@ -86,6 +86,7 @@ public final class ConfigReader {
         value("format", ConfigNode::string),
         saveWhen(),
         keep(),
+        optionalLong(optional("maxBytes", node -> node.bytes(1))),
         value("staging.budget", ConfigReader::budget),
         value("deadline", node -> node.duration(Duration.ofMillis(1), Duration.ofDays(1))),
         value("stopGrace", node -> node.duration(Duration.ZERO, Duration.ofDays(1))),

@@ -111,7 +111,7 @@ public final class Cleaner {
     return left(step.action(), why);
   }
 
-  private static MaintenanceAction left(MaintenanceAction action, String why) {
+  static MaintenanceAction left(MaintenanceAction action, String why) {
     return new MaintenanceAction(
         MaintenanceAction.Kind.LEAVE, action.run(), action.subject(), 0, why);
   }

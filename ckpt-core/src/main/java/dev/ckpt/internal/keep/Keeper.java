@@ -134,7 +134,9 @@ public final class Keeper {
     }
     run.checkNotFenced(attempt);
     for (Manifest.Commit commit : Surplus.of(live, policy, run.pinned())) {
-      delete(commit, "retention");
+      NavigableMap<CheckpointId, Manifest.Commit> others = new TreeMap<>(live);
+      others.remove(commit.id());
+      delete(commit, Decisions.namedBy(others.values()), "retention");
     }
   }
 
@@ -165,15 +167,30 @@ public final class Keeper {
     }
   }
 
-  private void delete(Manifest.Commit commit, String why) throws IOException {
-    NavigableMap<CheckpointId, Manifest.Commit> others = new TreeMap<>(live);
-    others.remove(commit.id());
-    if (cleaner.delete(commit, Decisions.namedBy(others.values()), why)) {
-      live.remove(commit.id());
-      log.debug("deleted {}: {}", commit.id(), why);
-      Checkpoint gone = commit.checkpoint();
-      house.tell(listener -> listener.deleted(gone));
+  private boolean delete(Manifest.Commit commit, Set<String> needed, String why)
+      throws IOException {
+    if (!cleaner.delete(commit, needed, why)) {
+      return false;
     }
+    live.remove(commit.id());
+    log.debug("deleted {}: {}", commit.id(), why);
+    Checkpoint gone = commit.checkpoint();
+    house.tell(listener -> listener.deleted(gone));
+    return true;
+  }
+
+  /**
+   * Does a step that somebody else planned for this run.
+   *
+   * @throws CheckpointException.Fenced if this is no longer its newest attempt
+   */
+  public MaintenanceAction does(Step step) throws IOException {
+    run.checkNotFenced(attempt);
+    if (step instanceof Step.Delete delete) {
+      boolean gone = delete(delete.commit(), delete.needed(), delete.action().reason());
+      return gone ? step.action() : Cleaner.left(step.action(), "it was pinned just now");
+    }
+    return cleaner.does(step);
   }
 
   /**

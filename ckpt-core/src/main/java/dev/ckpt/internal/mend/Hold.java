@@ -26,7 +26,7 @@ public record Hold(RunLog run, Closeable lock, OptionalInt attempt) implements C
    *     that nobody can tell; not with {@code takeOver}
    */
   public static Hold take(CheckpointStore store, RunLog run, boolean takeOver) throws IOException {
-    Closeable lock = Admission.lock(store, run.keys(), takeOver);
+    Closeable lock = Admission.lockToClean(store, run.keys(), takeOver);
     try {
       if (takeOver) {
         int attempt = Admission.maintain(run, run.lineage(), store.now());

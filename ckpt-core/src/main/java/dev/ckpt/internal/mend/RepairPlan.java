@@ -177,7 +177,7 @@ final class RepairPlan {
         (rank, found) -> {
           if (found.reading() instanceof Reading.Newer<Vote> newer) {
             leave(found.key(), newer.why());
-          } else if (!agrees(commit, found.reading())) {
+          } else if (!agrees(commit, found)) {
             List<byte[]> candidates = new ArrayList<>(Proof.votes(commit, rank));
             candidates.addAll(
                 Examination.readable(
@@ -190,9 +190,9 @@ final class RepairPlan {
   }
 
   /** Whether a vote is whole and says what the decision says. */
-  private static boolean agrees(Manifest.Commit commit, Reading<Vote> reading) {
-    if (!(reading instanceof Reading.Whole<Vote> read)) {
-      return reading instanceof Reading.Gone<Vote>;
+  private static boolean agrees(Manifest.Commit commit, Found<Vote> found) {
+    if (!(found.reading() instanceof Reading.Whole<Vote> read)) {
+      return false;
     }
     Vote vote = read.value();
     return vote.world() == commit.world()

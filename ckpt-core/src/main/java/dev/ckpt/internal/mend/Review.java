@@ -75,13 +75,29 @@ final class Review {
     return new Review(store, run, formats, before);
   }
 
-  Inventory held() {
-    return held;
+  /** Name of the run. */
+  String run() {
+    return held.keys().run();
   }
 
-  /** The commits of the live branch. */
-  NavigableMap<CheckpointId, Manifest.Commit> live() {
-    return live;
+  /** How many bytes of shards a step of these removes. */
+  long shardBytes(Step step) {
+    List<String> keys = List.of();
+    if (step instanceof Step.GiveUp giveUp) {
+      keys = giveUp.files();
+    } else if (step instanceof Step.Discard discard) {
+      keys = discard.files();
+    } else if (step instanceof Step.Finish finish) {
+      keys = finish.files();
+    } else if (step instanceof Step.Remove remove) {
+      keys = remove.keys();
+    }
+    Set<String> removed = Set.copyOf(keys);
+    return held.data().values().stream()
+        .flatMap(List::stream)
+        .filter(file -> removed.contains(file.key()))
+        .mapToLong(Entry::length)
+        .sum();
   }
 
   /** What was never committed, or is half deleted. */
@@ -131,6 +147,11 @@ final class Review {
   /** What the policy lets go of the live branch, oldest first. */
   List<Manifest.Commit> surplus(Retention policy) {
     return unclear != null ? List.of() : Surplus.of(live, policy, held.pinned());
+  }
+
+  /** Forgets what was planned to be deleted, before another plan. */
+  void startOver() {
+    going.clear();
   }
 
   /** Plans deletions, or says why there can be none. */

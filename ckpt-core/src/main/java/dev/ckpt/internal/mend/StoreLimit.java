@@ -1,0 +1,267 @@
+package dev.ckpt.internal.mend;
+
+import dev.ckpt.CheckpointException;
+import dev.ckpt.MaintenanceAction;
+import dev.ckpt.MaintenanceAction.Kind;
+import dev.ckpt.Retention;
+import dev.ckpt.internal.commit.Committer;
+import dev.ckpt.internal.commit.Keys;
+import dev.ckpt.internal.commit.RunLog;
+import dev.ckpt.internal.keep.Cleaner;
+import dev.ckpt.internal.keep.Step;
+import dev.ckpt.manifest.CheckpointId;
+import dev.ckpt.manifest.Manifest;
+import dev.ckpt.spi.CheckpointStore;
+import dev.ckpt.spi.CheckpointStore.Entry;
+import dev.ckpt.spi.ShardFormat;
+import java.io.Closeable;
+import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Function;
+import java.util.stream.Stream;
+
+/**
+ * Keeps the shards of all runs of a store together below a number of bytes. First go left-overs,
+ * then checkpoints of dead branches, then the oldest of all runs; never a run's newest, its newest
+ * finite one, its best, or a pinned one. Runs in use are left alone.
+ */
+public final class StoreLimit {
+
+  private final CheckpointStore store;
+  private final Function<String, ShardFormat> formats;
+  private final long maxBytes;
+  private final Function<String, Retention> best;
+  private final Duration grace;
+
+  /**
+   * @param best what counts as best in a run
+   * @param grace how old a left-over must be, by the store's clock
+   */
+  public StoreLimit(
+      CheckpointStore store,
+      Function<String, ShardFormat> formats,
+      long maxBytes,
+      Function<String, Retention> best,
+      Duration grace) {
+    this.store = store;
+    this.formats = formats;
+    this.maxBytes = maxBytes;
+    this.best = best;
+    this.grace = grace;
+  }
+
+  /** Does a step in a run that is held. */
+  @FunctionalInterface
+  public interface Doing {
+    MaintenanceAction does(Step step) throws IOException;
+  }
+
+  /** The right to change a run, until it is let go. */
+  public record Access(Doing doing, Closeable letGo) {}
+
+  /** Gives the right to change runs. */
+  public interface Taking {
+    /**
+     * Takes a run.
+     *
+     * @throws CheckpointException.Fenced if it is in use
+     */
+    Access take(RunLog run) throws IOException;
+
+    /** Of which ids of a run that is taken the writers are known to be gone. */
+    default boolean gone(String run, CheckpointId id) {
+      return true;
+    }
+  }
+
+  /** As maintenance takes runs: with the lock, or by an attempt of its own. */
+  public Taking outside(boolean takeOver) {
+    return run -> {
+      Hold hold = Hold.take(store, run, takeOver);
+      Cleaner cleaner = new Cleaner(store, run, new Committer(store, run.keys()));
+      return new Access(
+          step -> {
+            hold.check();
+            return cleaner.does(step);
+          },
+          hold);
+    };
+  }
+
+  /** For who only wants to know: takes nothing, and does nothing. */
+  public static Taking dry() {
+    return run -> new Access(Step::action, () -> {});
+  }
+
+  /** A step in a run, and how many bytes of shards it frees. */
+  private record Freeing(String run, Step step, long bytes) {}
+
+  /** A checkpoint that may go. */
+  private record Doomed(Review review, Manifest.Commit commit) {
+    static final Comparator<Doomed> OLDEST_FIRST =
+        Comparator.comparing((Doomed each) -> each.commit().committedAt())
+            .thenComparing(each -> each.review().run())
+            .thenComparing(each -> each.commit().id());
+  }
+
+  /**
+   * Deletes what must go, if anything must.
+   *
+   * @param runs names of all runs
+   * @return what was done; nothing if the store is below the limit
+   */
+  public List<MaintenanceAction> apply(List<String> runs, Taking taking) throws IOException {
+    Map<String, Long> bytes = new LinkedHashMap<>();
+    for (String run : runs) {
+      bytes.put(run, dataBytes(new Keys(run)));
+    }
+    long left = bytes.values().stream().mapToLong(Long::longValue).sum();
+    if (left <= maxBytes) {
+      return List.of();
+    }
+    List<MaintenanceAction> done = new ArrayList<>();
+    Map<String, Access> taken = new LinkedHashMap<>();
+    try (Closeable all = () -> letGo(taken)) {
+      for (Freeing freeing : settled(bytes, left - maxBytes, taking, taken, done)) {
+        Access access = Objects.requireNonNull(taken.get(freeing.run()), all::toString);
+        MaintenanceAction did = access.doing().does(freeing.step());
+        left -= did.kind() == Kind.LEAVE ? 0 : freeing.bytes();
+        done.add(did);
+      }
+    }
+    if (left > maxBytes) {
+      done.add(tooMuch(left));
+    }
+    return done;
+  }
+
+  /**
+   * Plans, and takes the runs that lose something by the plan, and only those: a start of one that
+   * is held meets a lock. What one was found to be before it was taken is looked at again.
+   */
+  private List<Freeing> settled(
+      Map<String, Long> bytes,
+      long tooMuch,
+      Taking taking,
+      Map<String, Access> taken,
+      List<MaintenanceAction> done)
+      throws IOException {
+    Instant before = store.now().minus(grace);
+    Map<String, Review> reviews = new LinkedHashMap<>();
+    for (String name : bytes.keySet()) {
+      reviews.put(name, Review.of(store, log(name), formats, before));
+    }
+    while (true) {
+      List<Freeing> plan = plan(reviews.values(), tooMuch, taking);
+      Optional<String> next =
+          plan.stream().map(Freeing::run).filter(run -> !taken.containsKey(run)).findFirst();
+      if (next.isEmpty()) {
+        return plan;
+      }
+      String name = next.get();
+      try {
+        taken.put(name, taking.take(log(name)));
+        reviews.put(name, Review.of(store, log(name), formats, before));
+      } catch (CheckpointException.Fenced | CheckpointException.Incompatible e) {
+        reviews.remove(name);
+        done.add(
+            new MaintenanceAction(
+                Kind.LEAVE,
+                name,
+                name,
+                Objects.requireNonNull(bytes.get(name)),
+                String.valueOf(e.getMessage())));
+      }
+    }
+  }
+
+  private RunLog log(String run) {
+    return new RunLog(store, new Keys(run));
+  }
+
+  private MaintenanceAction tooMuch(long left) {
+    return new MaintenanceAction(
+        Kind.LEAVE,
+        "",
+        store.uri().toString(),
+        left - maxBytes,
+        left
+            + " bytes of shards are left, "
+            + (left - maxBytes)
+            + " above the limit of "
+            + maxBytes
+            + ": the newest, best and pinned checkpoints of each run stay, and what is in use");
+  }
+
+  private static void letGo(Map<String, Access> taken) throws IOException {
+    IOException failure = null;
+    for (Access access : taken.values()) {
+      try {
+        access.letGo().close();
+      } catch (IOException e) {
+        failure = e;
+      }
+    }
+    if (failure != null) {
+      throw failure;
+    }
+  }
+
+  private List<Freeing> plan(Collection<Review> reviews, long tooMuch, Taking taking)
+      throws IOException {
+    List<Freeing> plan = new ArrayList<>();
+    List<Doomed> dead = new ArrayList<>();
+    List<Doomed> old = new ArrayList<>();
+    long over = tooMuch;
+    for (Review review : reviews) {
+      review.startOver();
+      for (Step step : review.leftOvers(id -> taking.gone(review.run(), id))) {
+        long bytes = review.shardBytes(step);
+        if (over > 0 && bytes > 0) {
+          plan.add(new Freeing(review.run(), step, bytes));
+          over -= bytes;
+        }
+      }
+      review.dead().forEach(commit -> dead.add(new Doomed(review, commit)));
+      Retention policy = best.apply(review.run());
+      review.surplus(policy).forEach(commit -> old.add(new Doomed(review, commit)));
+    }
+    over = oldestFirst(dead, "it lies on a branch that was left", over, plan);
+    oldestFirst(old, "the store holds more than " + maxBytes + " bytes", over, plan);
+    return plan;
+  }
+
+  private static long oldestFirst(List<Doomed> doomed, String why, long tooMuch, List<Freeing> plan)
+      throws IOException {
+    long over = tooMuch;
+    Set<String> told = new HashSet<>();
+    for (Doomed each : doomed.stream().sorted(Doomed.OLDEST_FIRST).toList()) {
+      Review review = each.review();
+      if (over <= 0 || (review.unsafe().isPresent() && !told.add(review.run()))) {
+        continue;
+      }
+      for (Step step : review.deletions(List.of(each.commit()), why)) {
+        plan.add(new Freeing(review.run(), step, step.action().bytes()));
+        over -= step.action().bytes();
+      }
+    }
+    return over;
+  }
+
+  private long dataBytes(Keys keys) throws IOException {
+    try (Stream<Entry> entries = store.list(keys.data(), "")) {
+      return entries.mapToLong(Entry::length).sum();
+    }
+  }
+}

@@ -1,0 +1,201 @@
+package dev.ckpt.manager;
+
+import static dev.ckpt.manager.MaintainedStore.KEYS;
+import static dev.ckpt.manager.MaintainedStore.fresh;
+import static dev.ckpt.manager.MaintainedStore.id;
+import static dev.ckpt.manager.MaintainedStore.parsed;
+import static dev.ckpt.manager.MaintainedStore.text;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.tuple;
+
+import dev.ckpt.CheckpointManager;
+import dev.ckpt.Checkpoints;
+import dev.ckpt.Maintenance;
+import dev.ckpt.MaintenanceAction;
+import dev.ckpt.MaintenanceAction.Kind;
+import dev.ckpt.Resume;
+import dev.ckpt.Retention;
+import dev.ckpt.spi.CheckpointStore;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+class CollectTest {
+
+  private static final Retention ALL = Set::copyOf;
+
+  private MaintainedStore at = new MaintainedStore();
+
+  @BeforeEach
+  void twoBranches() throws IOException {
+    at = MaintainedStore.of(MaintainedStore.template());
+  }
+
+  private List<MaintenanceAction> collect(Retention keep) throws IOException {
+    Maintenance maintenance = Maintenance.of(at.store);
+    TreeMap<String, byte[]> before = at.objects();
+    List<MaintenanceAction> dry = maintenance.collect("toy", keep, true);
+    assertThat(at.objects().keySet()).isEqualTo(before.keySet());
+    assertThat(maintenance.collect("toy", keep, false)).isEqualTo(dry);
+    return dry;
+  }
+
+  @Test
+  void whatNobodyNeedsGoesAndEachActionSaysWhyAndHowMuch() throws IOException {
+    assertThat(collect(ALL))
+        .extracting(MaintenanceAction::kind, MaintenanceAction::subject)
+        .containsExactlyInAnyOrder(
+            tuple(Kind.REMOVE, id(1, 9)),
+            tuple(Kind.REMOVE, id(3, 8)),
+            tuple(Kind.GIVE_UP, id(3, 9)),
+            tuple(Kind.REMOVE, KEYS.deleted(parsed(id(1, 9)))),
+            tuple(Kind.REMOVE, KEYS.shard(parsed(id(2, 5)), 0, 1, 1, "arrow")),
+            tuple(Kind.DELETE, id(1, 3)));
+    assertThat(collect(ALL)).as("nothing is left to do").isEmpty();
+    assertThat(at.whole())
+        .containsExactly(id(1, 1), id(1, 2), id(2, 4), id(2, 5), id(3, 6), id(3, 7));
+    assertThat(at.objects().keySet())
+        .as("an ABORT stays for ever")
+        .contains(KEYS.manifest(parsed(id(3, 8))), KEYS.manifest(parsed(id(3, 9))))
+        .noneMatch(key -> key.contains("/data/" + id(3, 8)) || key.contains("/data/" + id(3, 9)));
+    assertThat(at.next()).isEqualTo(id(3, 6));
+  }
+
+  @Test
+  void bytesAreThoseOfTheFilesThatGo() throws IOException {
+    long dead = at.bytes(at.shard(id(1, 3))).length;
+    assertThat(collect(ALL).stream().mapToLong(MaintenanceAction::bytes).sum())
+        .isEqualTo(300 + 400 + 500 + 600 + dead);
+  }
+
+  @Test
+  void whatIsYoungerThanTheGraceStays() throws IOException {
+    Maintenance day = Maintenance.of(at.store).grace(Duration.ofDays(1));
+    assertThat(day.collect("toy", ALL, false)).isEmpty();
+    at.clock.pass(Duration.ofDays(1));
+    assertThat(day.collect("toy", ALL, false)).isNotEmpty();
+  }
+
+  @Test
+  void thePolicyIsAppliedToTheLiveBranchButForTheNewestAndPins() throws IOException {
+    collect(Retention.latest(1));
+    assertThat(at.whole()).containsExactly(id(1, 1), id(3, 6), id(3, 7));
+    assertThat(at.next()).isEqualTo(id(3, 6));
+    collect(committed -> Set.of());
+    assertThat(at.whole()).containsExactly(id(1, 1), id(3, 6), id(3, 7));
+  }
+
+  @Test
+  void aPinnedCheckpointOfADeadBranchStays() throws IOException {
+    Checkpoints.read(at.store, "toy").pin(id(1, 3));
+    collect(ALL);
+    assertThat(at.whole()).contains(id(1, 3));
+  }
+
+  @Test
+  void nothingThatIsCommittedGoesIfTheNewestCannotBeReadBack() throws IOException {
+    at.flip(at.shard(id(3, 6)), 700);
+    Set<String> whole = at.whole();
+    assertThat(collect(Retention.latest(1)))
+        .filteredOn(action -> action.kind() == Kind.LEAVE)
+        .isNotEmpty()
+        .allMatch(action -> action.reason().contains("repair"));
+    assertThat(at.whole()).isEqualTo(whole);
+  }
+
+  @Test
+  void nothingThatIsCommittedGoesIfNobodyCanTellWhatIsLive() throws IOException {
+    for (int attempt = 1; attempt <= 3; attempt++) {
+      for (boolean gone : List.of(true, false)) {
+        twoBranches();
+        Set<String> whole = at.whole();
+        at.put(KEYS.resume(attempt), text("x"));
+        if (gone) {
+          at.store.delete(List.of(KEYS.resume(attempt)));
+        }
+        assertThat(collect(Retention.latest(1)))
+            .extracting(MaintenanceAction::kind)
+            .contains(Kind.LEAVE)
+            .doesNotContain(Kind.DELETE);
+        assertThat(at.whole()).isEqualTo(whole);
+      }
+    }
+  }
+
+  @Test
+  void aBranchIsNotDeadBeforeTheNewOneHasSaved() throws IOException {
+    try (CheckpointManager ckpt = at.builder("toy", fresh()).resume(new Resume.Never()).open()) {
+      ckpt.resume();
+    }
+    Set<String> whole = at.whole();
+    at.clock.pass(Duration.ofHours(1));
+    assertThat(collect(Retention.latest(1)))
+        .extracting(MaintenanceAction::kind)
+        .doesNotContain(Kind.DELETE);
+    assertThat(at.whole()).isEqualTo(whole);
+    at.run("toy", new Resume.Auto(), 1);
+    collect(ALL);
+    assertThat(at.whole()).containsExactly(id(1, 1), id(5, 1));
+  }
+
+  @Test
+  void aPinThatComesWhileItsCheckpointIsBeingDeletedWins() throws IOException {
+    CheckpointStore racing =
+        new OtherUri(at.store) {
+          @Override
+          public Decision putIfAbsent(String key, ByteBuffer small) throws IOException {
+            if (key.equals(KEYS.deleted(parsed(id(2, 4))))) {
+              super.putIfAbsent(KEYS.pin(parsed(id(2, 4))), ByteBuffer.wrap(text("now")));
+            }
+            return super.putIfAbsent(key, small);
+          }
+        };
+    assertThat(Maintenance.of(racing).takeOver(true).collect("toy", Retention.latest(1), false))
+        .filteredOn(action -> action.subject().equals(id(2, 4)))
+        .singleElement()
+        .satisfies(action -> assertThat(action.kind()).isEqualTo(Kind.LEAVE))
+        .satisfies(action -> assertThat(action.reason()).contains("pinned"));
+    assertThat(at.whole()).contains(id(2, 4));
+    assertThat(at.objects()).doesNotContainKey(KEYS.deleted(parsed(id(2, 4))));
+  }
+
+  @Test
+  void aCommitThatWinsAgainstTheClaimThatItDiedStays() throws IOException {
+    byte[] manifest = at.bytes(KEYS.manifest(parsed(id(3, 6))));
+    at.store.delete(List.of(KEYS.manifest(parsed(id(3, 6)))));
+    CheckpointStore late =
+        new OtherUri(at.store) {
+          @Override
+          public Decision putIfAbsent(String key, ByteBuffer small) throws IOException {
+            if (key.equals(KEYS.manifest(parsed(id(3, 6))))) {
+              super.putIfAbsent(key, ByteBuffer.wrap(manifest));
+            }
+            return super.putIfAbsent(key, small);
+          }
+        };
+    assertThat(Maintenance.of(late).takeOver(true).collect("toy", ALL, false))
+        .filteredOn(action -> action.subject().equals(id(3, 6)))
+        .extracting(MaintenanceAction::kind)
+        .containsExactly(Kind.LEAVE);
+    assertThat(at.whole()).contains(id(3, 6));
+  }
+
+  @Test
+  void whatARepairWasCutShortInIsLeftToTheRepair() throws IOException {
+    String key = KEYS.manifest(parsed(id(2, 5)));
+    at.put(KEYS.quarantined(Optional.of(parsed(id(2, 5))), key), at.bytes(key));
+    at.store.delete(List.of(key));
+    collect(Retention.latest(1));
+    assertThat(at.start()).isEqualTo(id(3, 6));
+    assertThat(Maintenance.of(at.store).repair("toy", false))
+        .extracting(MaintenanceAction::kind)
+        .contains(Kind.RESTORE);
+    assertThat(at.whole()).contains(id(2, 5));
+  }
+}

@@ -1,0 +1,146 @@
+package dev.ckpt.manager;
+
+import static dev.ckpt.manager.MaintainedStore.KEYS;
+import static dev.ckpt.manager.MaintainedStore.fresh;
+import static dev.ckpt.manager.MaintainedStore.id;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.ckpt.CheckpointException;
+import dev.ckpt.CheckpointManager;
+import dev.ckpt.Maintenance;
+import dev.ckpt.Progress;
+import dev.ckpt.Resume;
+import dev.ckpt.Retention;
+import dev.ckpt.internal.commit.Admission;
+import dev.ckpt.spi.CheckpointStore;
+import java.io.Closeable;
+import java.io.IOException;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import org.junit.jupiter.api.Test;
+
+class MaintenanceLockTest {
+
+  private static MaintainedStore damaged() throws IOException {
+    MaintainedStore at = MaintainedStore.of(MaintainedStore.template());
+    at.flip(at.shard(id(3, 6)), 700);
+    return at;
+  }
+
+  @Test
+  void aRunInUseIsLeftAloneAndSaidByWhom() throws IOException {
+    MaintainedStore at = damaged();
+    Maintenance maintenance = Maintenance.of(at.store);
+    try (CheckpointManager ckpt = at.builder("toy", fresh()).open()) {
+      assertThat(ckpt.attempt()).isEqualTo(4);
+      var before = at.objects().keySet();
+      assertThatThrownBy(() -> maintenance.repair("toy", false))
+          .isInstanceOf(CheckpointException.Fenced.class)
+          .hasMessageContaining("process " + ProcessHandle.current().pid());
+      assertThatThrownBy(() -> maintenance.collect("toy", Retention.latest(1), false))
+          .isInstanceOf(CheckpointException.Fenced.class);
+      assertThat(maintenance.repair("toy", true)).as("a dry run takes nothing").isNotEmpty();
+      assertThat(at.objects().keySet()).isEqualTo(before);
+    }
+    assertThat(maintenance.repair("toy", false)).isNotEmpty();
+  }
+
+  @Test
+  void whoTakesARunOverFencesItsProcessAndLeavesNoTraceForTheNextStart() throws IOException {
+    MaintainedStore at = damaged();
+    CheckpointManager ckpt = at.builder("toy", fresh()).open();
+    ckpt.resume();
+    long seed = ckpt.seed();
+    assertThat(Maintenance.of(at.store).takeOver(true).repair("toy", false)).isNotEmpty();
+    assertThatThrownBy(() -> ckpt.save(Progress.step(20), Map.of()).join())
+        .isInstanceOf(CheckpointException.Fenced.class)
+        .hasMessageContaining("attempts/000005");
+    ckpt.close();
+    try (CheckpointManager next = at.builder("toy", fresh()).open()) {
+      assertThat(next.attempt()).isEqualTo(6);
+      assertThat(next.seed()).isEqualTo(seed);
+      assertThat(next.resume().orElseThrow().checkpoint().id()).isEqualTo(id(2, 5));
+      next.save(Progress.step(6), Map.of()).join();
+    }
+    assertThat(at.start()).isEqualTo(id(6, 6));
+  }
+
+  @Test
+  void theSeedOfARunThatHasSavedNothingOutlivesAMaintenance() throws IOException {
+    MaintainedStore at = new MaintainedStore();
+    long seed;
+    try (CheckpointManager ckpt =
+        CheckpointManager.in(at.store).run("toy").part("toy", fresh()).open()) {
+      seed = ckpt.seed();
+    }
+    Maintenance.of(at.store).takeOver(true).collect("toy", Retention.latest(1), false);
+    try (CheckpointManager ckpt =
+        CheckpointManager.in(at.store).run("toy").part("toy", fresh()).open()) {
+      assertThat(ckpt.attempt()).isEqualTo(3);
+      assertThat(ckpt.seed()).isEqualTo(seed);
+      assertThat(ckpt.resume()).isEmpty();
+    }
+  }
+
+  @Test
+  void locksThatGuardNothingGuardNoMaintenance() throws IOException {
+    MaintainedStore at = damaged();
+    CheckpointStore lockless =
+        new OtherUri(at.store) {
+          @Override
+          public Closeable lock(String key, String holder) {
+            return () -> {};
+          }
+        };
+    assertThatThrownBy(() -> Maintenance.of(lockless).repair("toy", false))
+        .isInstanceOf(CheckpointException.Fenced.class)
+        .hasMessageContaining("guard nothing");
+    assertThat(Maintenance.of(lockless).takeOver(true).repair("toy", false)).isNotEmpty();
+  }
+
+  @Test
+  void aRunThatIsNotThereIsNotFoundAndNotMade() throws IOException {
+    MaintainedStore at = new MaintainedStore();
+    at.run("toy", new Resume.Auto(), 1);
+    for (boolean dry : List.of(true, false)) {
+      assertThatThrownBy(() -> Maintenance.of(at.store).repair("tyo", dry))
+          .isInstanceOf(CheckpointException.NotFound.class)
+          .hasMessageContaining("tyo");
+    }
+    assertThat(at.objects().keySet()).allMatch(key -> key.startsWith(KEYS.root()));
+  }
+
+  @Test
+  void aStartWaitsForACleanUpThatHoldsTheLock() throws Exception {
+    MaintainedStore at = MaintainedStore.of(MaintainedStore.template());
+    Closeable cleaning = Admission.lockToClean(at.store, KEYS, false);
+    CountDownLatch tried = new CountDownLatch(2);
+    CheckpointStore watched =
+        new OtherUri(at.store) {
+          @Override
+          public Closeable lock(String key, String holder) throws IOException {
+            tried.countDown();
+            return at.store.lock(key, holder);
+          }
+        };
+    Thread cleaner =
+        new Thread(
+            () -> {
+              try {
+                tried.await();
+                cleaning.close();
+              } catch (InterruptedException | IOException e) {
+                throw new AssertionError(e);
+              }
+            });
+    cleaner.start();
+    try (CheckpointManager ckpt =
+        CheckpointManager.in(watched).run("toy").part("toy", fresh()).open()) {
+      assertThat(ckpt.resume()).isPresent();
+    }
+    cleaner.join();
+    assertThat(tried.getCount()).isZero();
+  }
+}

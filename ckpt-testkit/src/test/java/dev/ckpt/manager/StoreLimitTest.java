@@ -1,0 +1,168 @@
+package dev.ckpt.manager;
+
+import static dev.ckpt.manager.MaintainedStore.fresh;
+import static dev.ckpt.manager.MaintainedStore.id;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.ckpt.CheckpointManager;
+import dev.ckpt.Checkpoints;
+import dev.ckpt.Maintenance;
+import dev.ckpt.MaintenanceAction;
+import dev.ckpt.MaintenanceAction.Kind;
+import dev.ckpt.Progress;
+import dev.ckpt.Resume;
+import dev.ckpt.Retention;
+import dev.ckpt.internal.commit.Keys;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+class StoreLimitTest {
+
+  private static final Retention BEST = Retention.best("loss", Retention.Mode.MIN, 1);
+
+  private MaintainedStore at = new MaintainedStore();
+  private long one;
+
+  /** Two runs of four checkpoints each, in turns, one as large as the other. */
+  @BeforeEach
+  void twoRuns() throws IOException {
+    at = new MaintainedStore();
+    for (int step = 1; step <= 4; step++) {
+      at.run("a", new Resume.Auto(), step);
+      at.run("b", new Resume.Auto(), step);
+    }
+    at.clock.pass(Duration.ofHours(1));
+    one = bytes() / 8;
+    assertThat(bytes()).isEqualTo(8 * one);
+  }
+
+  private long bytes() throws IOException {
+    return at.objects().entrySet().stream()
+        .filter(object -> object.getKey().contains("/data/"))
+        .mapToLong(object -> object.getValue().length)
+        .sum();
+  }
+
+  private List<MaintenanceAction> limit(long bytes, Map<String, Retention> best) {
+    Maintenance maintenance = Maintenance.of(at.store);
+    List<MaintenanceAction> dry = maintenance.limit(bytes, best, true);
+    assertThat(maintenance.limit(bytes, best, false)).isEqualTo(dry);
+    return dry;
+  }
+
+  @Test
+  void belowTheLimitNothingIsDone() throws IOException {
+    assertThat(limit(8 * one, Map.of())).isEmpty();
+    assertThat(bytes()).isEqualTo(8 * one);
+  }
+
+  @Test
+  void theOldestOfAllRunsGoFirstAndNoMoreThanMust() throws IOException {
+    assertThat(limit(6 * one + 1, Map.of()))
+        .extracting(action -> action.run() + " " + action.subject())
+        .containsExactly("a " + id(1, 1), "b " + id(1, 1));
+    assertThat(bytes()).isEqualTo(6 * one);
+    assertThat(limit(6 * one - 1, Map.of()))
+        .extracting(MaintenanceAction::run)
+        .containsExactly("a");
+    assertThat(at.listed("a")).containsExactly(id(3, 3), id(4, 4));
+    assertThat(at.listed("b")).containsExactly(id(2, 2), id(3, 3), id(4, 4));
+  }
+
+  @Test
+  void theNewestTheBestAndPinnedOnesStayAlsoIfThatIsTooMuch() throws IOException {
+    Checkpoints.read(at.store, "b").pin(id(2, 2));
+    List<MaintenanceAction> actions = limit(1, Map.of("a", BEST));
+    assertThat(at.listed("a")).containsExactly(id(1, 1), id(4, 4));
+    assertThat(at.listed("b")).containsExactly(id(2, 2), id(4, 4));
+    MaintenanceAction last = actions.get(actions.size() - 1);
+    assertThat(last.kind()).isEqualTo(Kind.LEAVE);
+    assertThat(last.bytes()).isEqualTo(4 * one - 1);
+    assertThat(last.reason()).contains("pinned", Long.toString(4 * one));
+  }
+
+  @Test
+  void whatNobodyNeedsGoesBeforeAnythingThatIsLive() throws IOException {
+    MaintainedStore branched = MaintainedStore.of(MaintainedStore.template());
+    long junk = 300 + 400 + 500 + 600;
+    at = branched;
+    long dead = at.bytes(at.shard(id(1, 3))).length;
+    limit(bytes() - junk - 1, Map.of());
+    assertThat(at.whole()).hasSize(6).doesNotContain(id(1, 3));
+    assertThat(bytes()).isGreaterThan(dead);
+    assertThat(at.objects().keySet()).noneMatch(key -> key.contains("/data/" + id(3, 9)));
+    limit(bytes() - 1, Map.of());
+    assertThat(at.whole()).hasSize(5).doesNotContain(id(1, 2)).contains(id(1, 1));
+  }
+
+  @Test
+  void aRunInUseIsLeftAloneAndSaid() throws IOException {
+    try (CheckpointManager used = at.builder("a", fresh()).open()) {
+      assertThat(used.resume()).isPresent();
+      assertThat(Maintenance.of(at.store).limit(one, Map.of(), false))
+          .filteredOn(action -> action.kind() == Kind.LEAVE)
+          .extracting(MaintenanceAction::run)
+          .containsExactly("a", "");
+      assertThat(at.listed("a")).hasSize(4);
+      assertThat(at.listed("b")).containsExactly(id(4, 4));
+    }
+  }
+
+  @Test
+  void aRunWhoseNewestIsDamagedLosesNothing() throws IOException {
+    at.flip(new Keys("a").shard(MaintainedStore.parsed(id(4, 4)), 0, 1, 0, "arrow"), 700);
+    assertThat(limit(one, Map.of()))
+        .anyMatch(action -> action.kind() == Kind.LEAVE && action.reason().contains("read back"));
+    assertThat(at.listed("a")).hasSize(4);
+    assertThat(at.listed("b")).hasSize(1);
+  }
+
+  @Test
+  void aRunningManagerKeepsTheLimitInItsOwnRunAndInIdleOnes() throws IOException {
+    ToyState state = fresh();
+    try (CheckpointManager other = at.builder("b", fresh()).open()) {
+      assertThat(other.resume()).isPresent();
+      try (CheckpointManager ckpt =
+          at.builder("c", state)
+              .keep(Retention.anyOf(Retention.latest(50), BEST))
+              .maxBytes(8 * one)
+              .open()) {
+        ckpt.resume();
+        for (int step = 1; step <= 6; step++) {
+          state.advance(1);
+          double loss = step == 2 ? 0.1 : step;
+          ckpt.save(Progress.step(step), Map.of("loss", loss)).join();
+        }
+      }
+      assertThat(at.listed("b")).as("in use").hasSize(4);
+    }
+    assertThat(at.listed("a")).containsExactly(id(1, 1), id(4, 4));
+    assertThat(at.listed("c")).as("the best and the newest").containsExactly(id(1, 2), id(1, 6));
+    assertThat(bytes()).isEqualTo(8 * one);
+  }
+
+  @Test
+  void aManagerWithoutALimitKeepsWhatItsPolicyKeeps() {
+    at.run("c", new Resume.Auto(), 1, 2, 3);
+    assertThat(at.listed("c")).hasSize(3);
+    assertThat(at.listed("a")).hasSize(4);
+    assertThatThrownBy(() -> at.builder("c", fresh()).maxBytes(0))
+        .isInstanceOf(IllegalArgumentException.class);
+  }
+
+  @Test
+  void onlyWhatAPolicyKeepsForAMetricIsItsBest() {
+    assertThat(Retention.latest(3).best().keep(Checkpoints.read(at.store, "a").list())).isEmpty();
+    assertThat(
+            Retention.anyOf(Retention.latest(3), BEST)
+                .best()
+                .keep(Checkpoints.read(at.store, "a").list()))
+        .extracting(each -> each.id())
+        .containsExactly(id(1, 1));
+  }
+}
