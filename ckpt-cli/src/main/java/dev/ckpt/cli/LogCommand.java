@@ -76,7 +76,7 @@ final class LogCommand extends StoreCommand {
     if (!attempt.started() || attempt.lostSteps().orElse(-1) == 0) {
       return "";
     }
-    Optional<String> time = 
+    Optional<String> time =
         // rounded up: a bound holds
         attempt.lostAtMost().map(most -> "at most " + Text.duration(most.plusMillis(999)));
     if (attempt.lostSteps().isEmpty()) {

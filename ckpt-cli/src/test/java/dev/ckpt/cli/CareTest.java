@@ -37,7 +37,9 @@ class CareTest {
   void whatIsWholeVerifies() throws IOException {
     Called latest = Called.on(at, "verify");
     assertThat(latest.code()).isZero();
-    assertThat(latest.out()).contains("000002-000000000025-0  whole").contains("1 checkpoint verified");
+    assertThat(latest.out())
+        .contains("000002-000000000025-0  whole")
+        .contains("1 checkpoint verified");
     JsonNode json = JSON.readTree(Called.on(at, "verify", "--all", "--json").out());
     assertThat(json.get("ok").booleanValue()).isTrue();
     assertThat(json.get("checkpoints")).as("dead branches, too").hasSize(4);
@@ -52,7 +54,9 @@ class CareTest {
     Trained.damage(shard(ids.get(2)));
     Called one = Called.on(at, "verify", ids.get(2));
     assertThat(one.code()).isEqualTo(Exit.FOUND);
-    assertThat(one.out()).containsPattern(ids.get(2) + "  damaged  .*rank-00000").contains("1 damaged");
+    assertThat(one.out())
+        .containsPattern(ids.get(2) + "  damaged  .*rank-00000")
+        .contains("1 damaged");
     assertThat(Called.on(at, "verify", ids.get(1)).code()).isZero();
     Called all = Called.on(at, "verify", "--all", "--json");
     assertThat(all.code()).isEqualTo(Exit.FOUND);
@@ -70,7 +74,8 @@ class CareTest {
     assertThat(all.out()).contains(ids.get(0) + "  damaged");
     Path record = at.resolve("runs/digits/ends/000001.json");
     Trained.damage(record);
-    assertThat(Called.on(at, "verify", "--all").out()).containsPattern("records +damaged .*ends/000001");
+    assertThat(Called.on(at, "verify", "--all").out())
+        .containsPattern("records +damaged .*ends/000001");
   }
 
   @Test
@@ -97,7 +102,8 @@ class CareTest {
       drawn.append(err.toString(java.nio.charset.StandardCharsets.UTF_8)).append('|');
     }
     assertThat(drawn.toString())
-        .matches("\r\\[====== {18}]  25 %  1\\.00 MB of 4\\.00 MB  [0-9.]+ MB/s\u001b\\[K\r\u001b\\[K\\|\\|");
+        .matches(
+            "\r\\[====== {18}]  25 %  1\\.00 MB of 4\\.00 MB  [0-9.]+ MB/s\u001b\\[K\r\u001b\\[K\\|\\|");
   }
 
   @Test
@@ -105,7 +111,10 @@ class CareTest {
     Trained.damage(shard(ids.get(2)));
     Called dry = Called.on(at, "repair");
     assertThat(dry.code()).isZero();
-    assertThat(dry.out()).contains("quarantine").contains(ids.get(2)).contains("nothing was changed");
+    assertThat(dry.out())
+        .contains("quarantine")
+        .contains(ids.get(2))
+        .contains("nothing was changed");
     assertThat(dry.err()).contains("ckpt repair --apply");
     assertThat(Called.on(at, "verify", "--all").code()).isEqualTo(Exit.FOUND);
 

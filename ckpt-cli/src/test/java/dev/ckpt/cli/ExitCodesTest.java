@@ -90,7 +90,8 @@ class ExitCodesTest {
     assertFails(Called.on(file, "runs"), 4, "a store is a folder");
 
     Path at = trained();
-    assertThat(Called.with(faulty(at, store -> {}), "list").out()).contains("000001-000000000020-0");
+    assertThat(Called.with(faulty(at, store -> {}), "list").out())
+        .contains("000001-000000000020-0");
     Map<String, String> unreadable =
         faulty(at, store -> store.on(FaultyStore.Operation.READ).key("**/manifests/*").fails());
     assertFails(Called.with(unreadable, "list"), 4, "cannot read", "injected");
