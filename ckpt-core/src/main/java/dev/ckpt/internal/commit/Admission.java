@@ -27,7 +27,6 @@ import org.slf4j.LoggerFactory;
 public record Admission(AttemptRecord attempt, Closeable lock) {
   private static final Logger log = LoggerFactory.getLogger(Admission.class);
   private static final SecureRandom RANDOM = new SecureRandom();
-  private static final int TRIES = 100;
 
   /**
    * What a process asks for.
@@ -66,25 +65,32 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
     }
   }
 
-  /** Takes the next attempt. */
-  public static Admission take(
+  /**
+   * Takes the next attempt.
+   *
+   * @return empty if somebody else has taken it since {@code lineage} was read: what was found
+   *     there to go on from may no longer be the newest
+   */
+  public static Optional<Admission> take(
       RunLog run, Lineage lineage, Request request, Closeable lock, Instant now)
       throws IOException {
-    long seed = seed(lineage, request);
     int next = lineage.newest() + 1;
-    for (int tries = 0; tries < TRIES; tries++, next++) {
-      AttemptRecord attempt =
-          new AttemptRecord(
-              next, 1, List.of(nonce()), request.how().text(), seed, now, provenance());
-      if (run.take(attempt)) {
-        if (request.how() instanceof Resume.Never) {
-          run.resumed(new ResumeRecord(next, Optional.empty(), List.of()));
-        }
-        return new Admission(attempt, lock);
-      }
+    AttemptRecord attempt =
+        new AttemptRecord(
+            next,
+            1,
+            List.of(nonce()),
+            request.how().text(),
+            seed(lineage, request),
+            now,
+            provenance());
+    if (!run.take(attempt)) {
+      return Optional.empty();
     }
-    throw new IOException(
-        "no free attempt number after " + TRIES + " tries: too many starts at once");
+    if (request.how() instanceof Resume.Never) {
+      run.resumed(new ResumeRecord(next, Optional.empty(), List.of()));
+    }
+    return Optional.of(new Admission(attempt, lock));
   }
 
   /** A branch has one seed: the first attempt's. */

@@ -25,6 +25,7 @@ import java.util.OptionalLong;
  */
 public record TakenRun(
     RunLog log, Candidates candidates, Admission admission, Optional<Map<String, Long>> completed) {
+  private static final int TRIES = 100;
 
   /**
    * Takes it; what fails lets go of the lock.
@@ -45,18 +46,23 @@ public record TakenRun(
     RunLog log = new RunLog(store, keys);
     Closeable lock = Admission.lock(store, keys, takeOver);
     try {
-      Lineage lineage = log.lineage();
-      Candidates candidates = Candidates.find(how, lineage, log);
-      Admission admission =
-          Admission.take(
-              log,
-              lineage,
-              new Admission.Request(how, candidates.branch(), seed),
-              lock,
-              clock.instant());
-      Optional<EndRecord> end =
-          candidates.branch() == 0 ? Optional.empty() : log.completed(lineage, candidates.branch());
-      return new TakenRun(log, candidates, admission, end.map(EndRecord::goal));
+      for (int tries = 0; tries < TRIES; tries++) {
+        // anew each time: whoever was quicker may have saved since
+        Lineage lineage = log.lineage();
+        Candidates candidates = Candidates.find(how, lineage, log);
+        Admission.Request request = new Admission.Request(how, candidates.branch(), seed);
+        Optional<Admission> admission =
+            Admission.take(log, lineage, request, lock, clock.instant());
+        if (admission.isPresent()) {
+          Optional<EndRecord> end =
+              candidates.branch() == 0
+                  ? Optional.empty()
+                  : log.completed(lineage, candidates.branch());
+          return new TakenRun(log, candidates, admission.get(), end.map(EndRecord::goal));
+        }
+      }
+      throw new IOException(
+          "no free attempt number after " + TRIES + " tries: too many starts at once");
     } catch (Throwable e) {
       lock.close();
       throw e;
