@@ -91,16 +91,7 @@ public final class CheckpointManager implements AutoCloseable {
     this.setup = setup;
     this.parts.putAll(setup.parts());
     this.committer = new Committer(setup.store(), setup.keys());
-    this.taken =
-        TakenRun.take(
-            setup.store(),
-            setup.keys(),
-            setup.how(),
-            setup.takeOver(),
-            setup.seed(),
-            setup.crashLoop(),
-            setup.facts(),
-            setup.options().clock());
+    this.taken = TakenRun.take(setup.store(), setup.keys(), setup.start(), setup.options().clock());
     try {
       this.saver =
           Saver.of(
@@ -189,7 +180,7 @@ public final class CheckpointManager implements AutoCloseable {
             new Restorer(setup.store(), taken.log(), setup.formats()::named, verifiers()),
             taken.log(),
             taken.candidates(),
-            setup.how(),
+            setup.start().how(),
             attempt());
     try {
       Optional<Restored> restored = resumption.into(parts);
@@ -227,7 +218,7 @@ public final class CheckpointManager implements AutoCloseable {
         attempt(),
         setup.store().uri(),
         from,
-        restored.isPresent() || setup.how() instanceof Resume.Never
+        restored.isPresent() || setup.start().how() instanceof Resume.Never
             ? taken.candidates().why()
             : "nothing was committed yet",
         seed());

@@ -3,6 +3,7 @@ package dev.ckpt;
 import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.formats.Formats;
 import dev.ckpt.internal.keep.Housekeeper;
+import dev.ckpt.internal.restore.TakenRun;
 import dev.ckpt.internal.run.Provenance;
 import dev.ckpt.internal.run.RunName;
 import dev.ckpt.internal.save.SaveOptions;
@@ -64,7 +65,7 @@ public final class CheckpointManagerBuilder {
       CheckpointStore store,
       boolean ownsStore,
       Keys keys,
-      Resume how,
+      TakenRun.Start start,
       SaveOptions options,
       Retention retention,
       OptionalLong maxBytes,
@@ -72,10 +73,6 @@ public final class CheckpointManagerBuilder {
       Formats formats,
       Housekeeper house,
       Duration stopGrace,
-      boolean takeOver,
-      OptionalLong seed,
-      int crashLoop,
-      Map<String, String> facts,
       Map<String, Checkpointable> parts) {
 
     /** Tells this run from every other of this JVM. */
@@ -256,7 +253,6 @@ public final class CheckpointManagerBuilder {
             threads);
     long bytes =
         budget != null ? budget : config.stagingBudget().orElseGet(StagingMemory::defaultBudget);
-    OptionalLong seeded = seed != null ? OptionalLong.of(seed) : config.seed();
     CheckpointStore given = store;
     CheckpointStore used = given != null ? given : openStore();
     Housekeeper house = new Housekeeper(threads, listeners);
@@ -269,7 +265,7 @@ public final class CheckpointManagerBuilder {
               used,
               given == null,
               keys,
-              resume != null ? resume : config.resume(),
+              start(used),
               options,
               retention != null ? retention : config.keep(),
               maxBytes != null ? OptionalLong.of(maxBytes) : config.maxBytes(),
@@ -277,10 +273,6 @@ public final class CheckpointManagerBuilder {
               formats,
               house,
               config.stopGrace(),
-              takeOver != null ? takeOver : config.takeOver(),
-              seeded,
-              crashLoop != null ? crashLoop : config.crashLoop(),
-              provenance(used),
               parts));
     } catch (IOException e) {
       abandon(house, given == null ? used : null, e);
@@ -290,6 +282,15 @@ public final class CheckpointManagerBuilder {
       abandon(house, given == null ? used : null, e);
       throw e;
     }
+  }
+
+  private TakenRun.Start start(CheckpointStore used) {
+    return new TakenRun.Start(
+        resume != null ? resume : config.resume(),
+        takeOver != null ? takeOver : config.takeOver(),
+        seed != null ? OptionalLong.of(seed) : config.seed(),
+        crashLoop != null ? crashLoop : config.crashLoop(),
+        provenance(used));
   }
 
   private Map<String, String> provenance(CheckpointStore used) {

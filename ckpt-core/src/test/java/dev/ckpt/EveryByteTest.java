@@ -265,11 +265,7 @@ class EveryByteTest {
         TakenRun.take(
             store,
             KEYS,
-            new Resume.Auto(),
-            false,
-            OptionalLong.empty(),
-            0,
-            Map.of(),
+            new TakenRun.Start(new Resume.Auto(), false, OptionalLong.empty(), 0, Map.of()),
             InstantSource.system());
     Restorer restorer = new Restorer(store, taken.log(), new Formats()::named, 1);
     return new Resumption(

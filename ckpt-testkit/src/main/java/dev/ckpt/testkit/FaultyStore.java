@@ -32,6 +32,9 @@ import java.util.stream.Stream;
  * Rule#from}, and takes effect with the method that says what happens. Rules that fit a call act in
  * the order in which they were made. {@link #heal()} ends all rules. Calls are counted from 1; to
  * delete n keys is n calls. Thread-safe.
+ *
+ * <p>For what a dead process leaves behind see {@link CrashingStore}, for what a loss of power does
+ * {@link CrashingFileSystem}.
  */
 public final class FaultyStore implements CheckpointStore {
 

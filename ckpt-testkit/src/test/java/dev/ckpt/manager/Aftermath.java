@@ -6,10 +6,10 @@ import dev.ckpt.Verification;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.function.UnaryOperator;
 
 /** What must hold on whatever a crash, or a bad day, left behind. */
 final class Aftermath {
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
   private static final Duration LATER = Duration.ofHours(1);
 
   private Aftermath() {}
@@ -19,13 +19,14 @@ final class Aftermath {
    * comes back. An hour has passed, so that the clean-up of earlier attempts is in it.
    */
   static void check(CrashMedium medium, CrashLedger ledger) throws IOException {
+    CrashRun next = new CrashRun(medium, ledger.copy(), false, PATIENCE);
     medium.later(LATER);
     everythingShownVerifies(medium);
-    try (ToyTraining training = ToyTraining.start(medium, ledger, UnaryOperator.identity())) {
+    try (ToyTraining training = next.start()) {
       training.save();
     }
     everythingShownVerifies(medium);
-    ToyTraining.start(medium, ledger, UnaryOperator.identity()).close();
+    next.start().close();
     medium.assertNothingIsOpen();
   }
 

@@ -332,6 +332,20 @@ class BadStoreTest {
   }
 
   @Test
+  void aFailureThatHandleAndCloseBothReportIsNotLost() {
+    assertThatThrownBy(
+            () -> {
+              try (CheckpointManager ckpt = toy().onFailure(FailurePolicy.FAIL).open()) {
+                ckpt.resume();
+                store.on(Operation.CREATE).nth(1).isFull();
+                step(ckpt).join();
+              }
+            })
+        .isInstanceOf(CheckpointException.SaveFailed.class)
+        .hasMessageContaining("No space left");
+  }
+
+  @Test
   void aCommitThatIsSeenAndNotKnownToBeDurableIsNotReported() {
     try (CheckpointManager ckpt = toy().open()) {
       ckpt.resume();

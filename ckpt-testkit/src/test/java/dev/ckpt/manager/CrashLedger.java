@@ -18,6 +18,9 @@ final class CrashLedger {
 
   private final List<Entry> entries = new ArrayList<>();
   private BooleanSupplier dead = () -> false;
+  private boolean takenOver;
+  private Optional<ToyState> restored = Optional.empty();
+  private int attempt;
 
   CrashLedger() {}
 
@@ -66,11 +69,41 @@ final class CrashLedger {
     entries.add(new Entry(entries.get(i).state(), Word.UNDER_WAY));
   }
 
+  /** Somebody else saves meanwhile: what the process resumes from is not known beforehand. */
+  synchronized void takenOver() {
+    takenOver = true;
+  }
+
   /** A process resumed: from now on only this state, and what it saves after it, may come back. */
-  synchronized void resumed(Optional<ToyState> from) {
-    require(from);
+  synchronized void resumed(Optional<ToyState> from, int by) {
+    if (!takenOver) {
+      require(from);
+    }
+    restored = from.map(ToyState::copy);
+    attempt = by;
     entries.clear();
-    from.ifPresent(state -> entries.add(new Entry(state.copy(), Word.COMMITTED)));
+    restored.ifPresent(state -> entries.add(new Entry(state, Word.COMMITTED)));
+  }
+
+  /** What the last process resumed from. */
+  synchronized Optional<ToyState> restored() {
+    return restored;
+  }
+
+  /** The last attempt that resumed, 0 if none did. */
+  synchronized int attempt() {
+    return attempt;
+  }
+
+  /** Whether a save of this state was begun since the last promise, and has not failed. */
+  synchronized boolean knows(Optional<ToyState> state) {
+    int last = 0;
+    for (int i = 0; i < entries.size(); i++) {
+      last = entries.get(i).word() == Word.COMMITTED ? i : last;
+    }
+    return state.isPresent()
+        && entries.subList(last, entries.size()).stream()
+            .anyMatch(entry -> entry.word() != Word.FAILED && entry.state().equals(state.get()));
   }
 
   /** Fails unless this may come back; empty is a fresh start. */

@@ -3,37 +3,65 @@ package dev.ckpt.manager;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.ckpt.testkit.PowerLoss;
+import dev.ckpt.testkit.PowerLoss.Damage;
+import dev.ckpt.testkit.PowerLoss.Survival;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** A crash at every call, and everything that it may leave: then the next process starts. */
+/**
+ * A crash at every call, and everything that it may leave: then the next process starts. The tables
+ * are printed, and kept in {@code crash-matrix} under the module's build folder.
+ */
 class CrashMatrixTest {
 
-  @Test
-  void afterAPowerLossAtAnyCallTheLastCommittedOrTheNewOneComesBack() throws IOException {
-    long seed = System.nanoTime();
-    System.out.println("seed of the damage: " + seed);
-    CrashMatrix matrix =
-        new CrashMatrix("crash of a folder", CrashMedium.Disk::empty, PowerLoss.all(seed));
-    for (CrashScenario scenario : CrashScenario.all()) {
-      long t = System.nanoTime();
+  private static void run(
+      String title, Supplier<CrashMedium> media, List<PowerLoss> losses, String file)
+      throws IOException {
+    CrashMatrix matrix = new CrashMatrix(title, media, losses);
+    for (CrashScenario scenario : CrashScenario.values()) {
       matrix.run(scenario);
-      System.out.println(scenario + " " + (System.nanoTime() - t) / 1000000);
     }
-    matrix.print("folder.txt");
-    assertThat(matrix.violations()).isEmpty();
+    matrix.table().print(file);
+    assertThat(matrix.table().violations()).isEmpty();
+  }
+
+  private static long seed() {
+    long seed = System.nanoTime();
+    System.out.println("seed of the damages: " + seed);
+    return seed;
   }
 
   @Test
-  void afterACrashOfAnObjectStoreAtAnyCallTheLastCommittedOrTheNewOneComesBack()
+  void afterALossOfPowerAtAnyCallTheLastCommittedOrTheNewOneComesBack() throws IOException {
+    long seed = seed();
+    // each damage once, each order at least once
+    List<PowerLoss> losses =
+        List.of(
+            new PowerLoss(Damage.KEPT, Survival.NONE, seed),
+            new PowerLoss(Damage.DELETED, Survival.FIRST_HALF, seed),
+            new PowerLoss(Damage.EMPTIED, Survival.ALL, seed),
+            new PowerLoss(Damage.CUT, Survival.EVERY_OTHER, seed),
+            new PowerLoss(Damage.ZEROED, Survival.LAST_HALF, seed),
+            new PowerLoss(Damage.FLIPPED, Survival.ALL, seed));
+    run("crash in a folder", CrashMedium.Disk::empty, losses, "crash-folder.txt");
+  }
+
+  @Test
+  @Tag("nightly")
+  void afterEveryDamageInEveryOrderTheLastCommittedOrTheNewOneComesBack() throws IOException {
+    long seed = seed();
+    List<PowerLoss> losses = new ArrayList<>(PowerLoss.all(seed));
+    losses.addAll(PowerLoss.all(seed + 1));
+    run("crash in a folder, all", CrashMedium.Disk::empty, losses, "crash-folder-all.txt");
+  }
+
+  @Test
+  void afterACrashOverAnObjectStoreAtAnyCallTheLastCommittedOrTheNewOneComesBack()
       throws IOException {
-    CrashMatrix matrix =
-        new CrashMatrix("crash over an object store", CrashMedium.Objects::empty, List.of());
-    for (CrashScenario scenario : CrashScenario.all()) {
-      matrix.run(scenario);
-    }
-    matrix.print("objects.txt");
-    assertThat(matrix.violations()).isEmpty();
+    run("crash over objects", CrashMedium.Objects::empty, List.of(), "crash-objects.txt");
   }
 }

@@ -26,8 +26,6 @@ interface CrashMedium {
 
   boolean isStopped();
 
-  int changes();
-
   /** What is done at each change so far. */
   List<String> calls();
 
@@ -85,11 +83,6 @@ interface CrashMedium {
     @Override
     public boolean isStopped() {
       return disk.isStopped();
-    }
-
-    @Override
-    public int changes() {
-      return disk.changes();
     }
 
     @Override
@@ -157,11 +150,6 @@ interface CrashMedium {
     @Override
     public boolean isStopped() {
       return store.isStopped();
-    }
-
-    @Override
-    public int changes() {
-      return store.changes();
     }
 
     @Override

@@ -10,25 +10,26 @@ import dev.ckpt.testkit.FaultyStore.Operation;
 import dev.ckpt.testkit.Gate;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.List;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
 
 /** What processes do before the crash, and what the one does that crashes. */
 enum CrashScenario {
   FIRST_SAVE("first save") {
     @Override
-    void before(CrashMedium medium, CrashLedger ledger) {}
+    void before(CrashRun run) {}
 
     @Override
-    void act(CrashMedium medium, CrashLedger ledger) throws IOException {
-      try (ToyTraining training = ToyTraining.start(medium, ledger, how -> how)) {
+    void act(CrashRun run) throws IOException {
+      try (ToyTraining training = run.start()) {
         training.save();
       }
     }
   },
   SAVE_AFTER_SAVES("save after saves") {
     @Override
-    void act(CrashMedium medium, CrashLedger ledger) throws IOException {
-      try (ToyTraining training = ToyTraining.start(medium, ledger, how -> how)) {
+    void act(CrashRun run) throws IOException {
+      try (ToyTraining training = run.start()) {
         training.save();
         training.save();
       }
@@ -36,28 +37,27 @@ enum CrashScenario {
   },
   STALE_ATTEMPT("save over a stale attempt") {
     @Override
-    void before(CrashMedium medium, CrashLedger ledger) throws IOException {
-      saves(medium, ledger, 1);
-      diesWithOrphans(medium, ledger);
+    void before(CrashRun run) throws IOException {
+      saves(run, 1);
+      diesWithOrphans(run);
     }
 
     @Override
-    void act(CrashMedium medium, CrashLedger ledger) throws IOException {
-      SAVE_AFTER_SAVES.act(medium, ledger);
+    void act(CrashRun run) throws IOException {
+      SAVE_AFTER_SAVES.act(run);
     }
   },
   ABORT_AGAINST_COMMIT("ABORT against COMMIT") {
     @Override
-    void act(CrashMedium medium, CrashLedger ledger) throws IOException {
-      FaultyStore store = FaultyStore.around(medium.open());
+    void act(CrashRun run) throws IOException {
+      FaultyStore store = FaultyStore.around(run.medium().open());
       Gate gate = store.on(Operation.PUT_IF_ABSENT).key("**/manifests/**").nth(1).hangs();
-      try (ToyTraining training =
-          ToyTraining.start(store, ledger, how -> how.deadline(Duration.ofMillis(40)))) {
+      try (ToyTraining training = run.trainsOn(GIVES_UP).start(store, how -> how)) {
         SaveHandle sleeping = training.begin();
-        whileRunning(medium, () -> gate.held() == 0 && !isDone(sleeping));
+        whileRunning(run, () -> gate.held() == 0 && !isDone(sleeping));
         training.save();
         gate.release();
-        whileRunning(medium, () -> gate.held() > 0);
+        whileRunning(run, () -> gate.held() > 0);
         training.save();
       } finally {
         gate.release();
@@ -66,9 +66,8 @@ enum CrashScenario {
   },
   RETENTION("retention, keep 1") {
     @Override
-    void act(CrashMedium medium, CrashLedger ledger) throws IOException {
-      try (ToyTraining training =
-          ToyTraining.start(medium, ledger, how -> how.keep(Retention.latest(1)))) {
+    void act(CrashRun run) throws IOException {
+      try (ToyTraining training = run.start(how -> how.keep(Retention.latest(1)))) {
         training.save();
         training.save();
       }
@@ -76,46 +75,47 @@ enum CrashScenario {
   },
   RESUME("resume") {
     @Override
-    void act(CrashMedium medium, CrashLedger ledger) throws IOException {
-      ToyTraining.start(medium, ledger, how -> how).close();
+    void act(CrashRun run) throws IOException {
+      run.start().close();
     }
   },
   GOING_BACK("resume of an older one") {
     @Override
-    void act(CrashMedium medium, CrashLedger ledger) throws IOException {
-      String oldest = Checkpoints.read(medium.open(), ToyTraining.RUN).list().get(0).id();
+    void act(CrashRun run) throws IOException {
+      String oldest = Checkpoints.read(run.medium().open(), ToyTraining.RUN).list().get(0).id();
       // from its record on the old branch is dead, whether the process heard of that or not
-      ledger.maySwitchTo(0);
-      try (ToyTraining training =
-          ToyTraining.start(medium, ledger, how -> how.resume(new Resume.From(oldest)))) {
+      run.ledger().maySwitchTo(0);
+      try (ToyTraining training = run.start(how -> how.resume(new Resume.From(oldest)))) {
         training.save();
       }
     }
   },
   CLEAN_UP("clean-up of earlier attempts") {
     @Override
-    void before(CrashMedium medium, CrashLedger ledger) throws IOException {
-      saves(medium, ledger, 2);
-      diesWithOrphans(medium, ledger);
-      diesInADeletion(medium, ledger);
-      diesWithOrphans(medium, ledger);
-      medium.later(Duration.ofHours(1));
+    void before(CrashRun run) throws IOException {
+      saves(run, 2);
+      diesWithOrphans(run);
+      diesInADeletion(run);
+      diesWithOrphans(run);
+      run.medium().later(Duration.ofHours(1));
     }
 
     @Override
-    void act(CrashMedium medium, CrashLedger ledger) throws IOException {
-      FIRST_SAVE.act(medium, ledger);
+    void act(CrashRun run) throws IOException {
+      FIRST_SAVE.act(run);
     }
   },
   COMPLETE("complete and close") {
     @Override
-    void act(CrashMedium medium, CrashLedger ledger) throws IOException {
-      try (ToyTraining training = ToyTraining.start(medium, ledger, how -> how)) {
+    void act(CrashRun run) throws IOException {
+      try (ToyTraining training = run.start()) {
         training.save();
         training.complete();
       }
     }
   };
+
+  private static final Duration GIVES_UP = Duration.ofMillis(40);
 
   private final String title;
 
@@ -128,15 +128,15 @@ enum CrashScenario {
   }
 
   /** Puts the medium into the state that the process finds; what is unsynced then stays so. */
-  void before(CrashMedium medium, CrashLedger ledger) throws IOException {
-    saves(medium, ledger, 2);
+  void before(CrashRun run) throws IOException {
+    saves(run, 2);
   }
 
   /** What the process does that dies. */
-  abstract void act(CrashMedium medium, CrashLedger ledger) throws IOException;
+  abstract void act(CrashRun run) throws IOException;
 
-  private static void saves(CrashMedium medium, CrashLedger ledger, int times) throws IOException {
-    try (ToyTraining training = ToyTraining.start(medium, ledger, how -> how)) {
+  private static void saves(CrashRun run, int times) throws IOException {
+    try (ToyTraining training = run.start()) {
       for (int i = 0; i < times; i++) {
         training.save();
       }
@@ -144,24 +144,24 @@ enum CrashScenario {
   }
 
   /** Leaves a shard and a vote without a decision, by a kill before the manifest. */
-  private static void diesWithOrphans(CrashMedium medium, CrashLedger ledger) throws IOException {
-    FaultyStore dying = FaultyStore.around(medium.open());
+  private static void diesWithOrphans(CrashRun run) throws IOException {
+    FaultyStore dying = FaultyStore.around(run.medium().open());
     dying.on(Operation.PUT_IF_ABSENT).key("**/manifests/**").stops();
-    diesSaving(dying, ledger, Retention.latest(3));
+    diesSaving(run, dying, Retention.latest(3));
   }
 
   /** Leaves a mark, data and a vote without a manifest. */
-  private static void diesInADeletion(CrashMedium medium, CrashLedger ledger) throws IOException {
-    FaultyStore dying = FaultyStore.around(medium.open());
+  private static void diesInADeletion(CrashRun run) throws IOException {
+    FaultyStore dying = FaultyStore.around(run.medium().open());
     dying.on(Operation.DELETE).key("**/data/**").stops();
-    diesSaving(dying, ledger, Retention.latest(1));
+    diesSaving(run, dying, Retention.latest(1));
   }
 
-  private static void diesSaving(FaultyStore dying, CrashLedger ledger, Retention keep) {
-    try (ToyTraining training = ToyTraining.start(dying, ledger, how -> how.keep(keep))) {
+  private static void diesSaving(CrashRun run, FaultyStore dying, Retention keep) {
+    try (ToyTraining training = run.start(dying, how -> how.keep(keep))) {
       SaveHandle last = training.begin();
       last.join();
-      ledger.committed(training.state);
+      run.ledger().committed(training.state);
     } catch (CheckpointException e) {
       if (!dying.isStopped()) {
         throw e;
@@ -174,16 +174,9 @@ enum CrashScenario {
   }
 
   /** Waits as long as that holds and the process lives. */
-  private static void whileRunning(
-      CrashMedium medium, java.util.function.BooleanSupplier condition) {
-    while (condition.getAsBoolean() && !medium.isStopped()) {
-      Thread.onSpinWait();
-      java.util.concurrent.locks.LockSupport.parkNanos(100_000);
+  private static void whileRunning(CrashRun run, BooleanSupplier condition) {
+    while (condition.getAsBoolean() && !run.medium().isStopped()) {
+      LockSupport.parkNanos(100_000);
     }
-  }
-
-  /** All. */
-  static List<CrashScenario> all() {
-    return List.of(values());
   }
 }

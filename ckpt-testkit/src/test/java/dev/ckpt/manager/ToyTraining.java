@@ -6,7 +6,6 @@ import dev.ckpt.CheckpointManagerBuilder;
 import dev.ckpt.Progress;
 import dev.ckpt.SaveHandle;
 import dev.ckpt.spi.CheckpointStore;
-import java.io.IOException;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -18,40 +17,33 @@ final class ToyTraining implements AutoCloseable {
   private static final AtomicInteger PROCESSES = new AtomicInteger();
   private static final ToyState START = ToyState.random(41, 3, 1_500);
 
-  private final CheckpointStore store;
-  private final CrashLedger ledger;
+  private final CrashRun run;
   private final int process = PROCESSES.incrementAndGet();
   private final CheckpointManager ckpt;
   final ToyState state = START.copy();
 
   private ToyTraining(
-      CheckpointStore store, CrashLedger ledger, UnaryOperator<CheckpointManagerBuilder> how) {
-    this.store = store;
-    this.ledger = ledger;
+      CheckpointStore store, CrashRun run, UnaryOperator<CheckpointManagerBuilder> how) {
+    this.run = run;
     this.ckpt =
         how.apply(
                 CheckpointManager.in(store)
                     .run(RUN)
                     .part(RUN, state)
                     .retries(0)
+                    .deadline(run.deadline())
                     .stagingBudget(16 << 20))
             .open();
   }
 
   /** Opens and resumes. */
   static ToyTraining start(
-      CrashMedium medium, CrashLedger ledger, UnaryOperator<CheckpointManagerBuilder> how)
-      throws IOException {
-    return start(medium.open(), ledger, how);
-  }
-
-  static ToyTraining start(
-      CheckpointStore store, CrashLedger ledger, UnaryOperator<CheckpointManagerBuilder> how) {
-    ToyTraining training = new ToyTraining(store, ledger, how);
+      CheckpointStore store, CrashRun run, UnaryOperator<CheckpointManagerBuilder> how) {
+    ToyTraining training = new ToyTraining(store, run, how);
     boolean resumed = false;
     try {
       Optional<?> restored = training.ckpt.resume();
-      ledger.resumed(restored.map(from -> training.state));
+      run.ledger().resumed(restored.map(from -> training.state), training.ckpt.attempt());
       resumed = true;
       return training;
     } finally {
@@ -65,7 +57,7 @@ final class ToyTraining implements AutoCloseable {
   SaveHandle begin() {
     state.advance(1);
     state.salt(process * 1_000 + state.counter);
-    ledger.begun(state);
+    run.ledger().begun(state);
     return ckpt.save(Progress.step(state.counter), Map.of());
   }
 
@@ -74,23 +66,23 @@ final class ToyTraining implements AutoCloseable {
     SaveHandle handle = begin();
     try {
       handle.join();
-      ledger.committed(state);
+      run.ledger().committed(state);
     } catch (CheckpointException.SaveFailed e) {
-      ledger.failed(state);
-      throw e;
+      run.ledger().failed(state);
+      bear(e);
+    } catch (CheckpointException.CommitUnknown e) {
+      bear(e);
+    }
+  }
+
+  private void bear(CheckpointException failure) {
+    if (!run.trainsOn()) {
+      throw failure;
     }
   }
 
   void complete() {
     ckpt.complete(Map.of("steps", state.counter));
-  }
-
-  int attempt() {
-    return ckpt.attempt();
-  }
-
-  CheckpointStore store() {
-    return store;
   }
 
   @Override

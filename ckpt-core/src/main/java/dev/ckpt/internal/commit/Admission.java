@@ -112,17 +112,29 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
     }
   }
 
-  /** Takes the next attempt. */
-  public static Admission take(
+  /**
+   * Takes the next attempt.
+   *
+   * @return empty if somebody else has taken it since {@code lineage} was read: what was found
+   *     there to go on from may no longer be the newest
+   */
+  public static Optional<Admission> take(
       RunLog run, Lineage lineage, Request request, Closeable lock, Instant now)
       throws IOException {
-    long seed = seed(lineage, request);
     AttemptRecord attempt =
-        taken(run, lineage.newest() + 1, request.how().text(), seed, request.facts(), now);
+        record(
+            lineage.newest() + 1,
+            request.how().text(),
+            seed(lineage, request),
+            request.facts(),
+            now);
+    if (!run.take(attempt)) {
+      return Optional.empty();
+    }
     if (request.how() instanceof Resume.Never) {
       run.resumed(new ResumeRecord(attempt.attempt(), Optional.empty(), List.of()));
     }
-    return new Admission(attempt, lock);
+    return Optional.of(new Admission(attempt, lock));
   }
 
   /**
@@ -132,31 +144,27 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
    * @return its number
    */
   public static int maintain(RunLog run, Lineage lineage, Instant now) throws IOException {
-    Optional<Long> seed =
+    long seed =
         Stream.of(lineage.resumes(), lineage.attempts())
             .filter(records -> !records.isEmpty())
             .map(NavigableMap::lastKey)
             .map(lineage::seed)
             .flatMap(Optional::stream)
-            .findFirst();
-    return taken(
-            run, lineage.newest() + 1, MAINTENANCE, seed.orElseGet(RANDOM::nextLong), Map.of(), now)
-        .attempt();
-  }
-
-  private static AttemptRecord taken(
-      RunLog run, int next, String request, long seed, Map<String, String> facts, Instant now)
-      throws IOException {
-    for (int tries = 0; tries < TRIES; tries++, next++) {
-      AttemptRecord attempt =
-          new AttemptRecord(
-              next, 1, List.of(nonce()), request, seed, now, Workplace.provenance(facts));
-      if (run.take(attempt)) {
-        return attempt;
+            .findFirst()
+            .orElseGet(RANDOM::nextLong);
+    for (int next = lineage.newest() + 1; next <= lineage.newest() + TRIES; next++) {
+      if (run.take(record(next, MAINTENANCE, seed, Map.of(), now))) {
+        return next;
       }
     }
     throw new IOException(
         "no free attempt number after " + TRIES + " tries: too many starts at once");
+  }
+
+  private static AttemptRecord record(
+      int number, String request, long seed, Map<String, String> facts, Instant now) {
+    return new AttemptRecord(
+        number, 1, List.of(nonce()), request, seed, now, Workplace.provenance(facts));
   }
 
   /** A branch has one seed: the first attempt's. */

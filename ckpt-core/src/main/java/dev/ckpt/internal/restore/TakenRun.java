@@ -25,49 +25,62 @@ import java.util.OptionalLong;
  */
 public record TakenRun(
     RunLog log, Candidates candidates, Admission admission, Optional<Map<String, Long>> completed) {
+  private static final int TRIES = 100;
 
   /** How far back a crash loop is looked for: a run may have had thousands of attempts. */
   private static final int MOST_ENDS = 64;
 
   /**
-   * Takes it; what fails lets go of the lock.
+   * What a process asks for.
    *
+   * @param takeOver whether to take the run from another process that holds it
    * @param seed the configured one
    * @param crashLoop how many failures of one kind in a row are too many; 0: no number is
    * @param facts of this process, for the attempt's provenance
+   */
+  public record Start(
+      Resume how, boolean takeOver, OptionalLong seed, int crashLoop, Map<String, String> facts) {}
+
+  /**
+   * Takes it; what fails lets go of the lock.
+   *
    * @throws CheckpointException.Fenced if another process holds it
    * @throws CheckpointException.NotFound if what is to be resumed is not there
    * @throws CheckpointException.CrashLoop if the attempts before this one failed all alike
    * @throws CheckpointException.Corrupt if the run's own records are damaged
    */
-  public static TakenRun take(
-      CheckpointStore store,
-      Keys keys,
-      Resume how,
-      boolean takeOver,
-      OptionalLong seed,
-      int crashLoop,
-      Map<String, String> facts,
-      InstantSource clock)
+  public static TakenRun take(CheckpointStore store, Keys keys, Start start, InstantSource clock)
       throws IOException {
     RunLog log = new RunLog(store, keys);
-    Closeable lock = Admission.lock(store, keys, takeOver);
+    Closeable lock = Admission.lock(store, keys, start.takeOver());
     try {
-      Lineage lineage = log.lineage();
-      Candidates candidates = Candidates.find(how, lineage, log);
-      if (crashLoop > 0 && !(how instanceof Resume.Never)) {
-        refuseCrashLoop(log, lineage, candidates, crashLoop);
+      for (int tries = 0; tries < TRIES; tries++) {
+        // anew each time: whoever was quicker may have saved since
+        Lineage lineage = log.lineage();
+        Candidates candidates = Candidates.find(start.how(), lineage, log);
+        if (start.crashLoop() > 0 && !(start.how() instanceof Resume.Never)) {
+          refuseCrashLoop(log, lineage, candidates, start.crashLoop());
+        }
+        Admission.Request request =
+            new Admission.Request(start.how(), candidates.branch(), start.seed(), start.facts());
+        Optional<Admission> admission =
+            Admission.take(log, lineage, request, lock, clock.instant());
+        if (admission.isEmpty()) {
+          continue;
+        }
+        // an older attempt was not fenced until now: what it saved meanwhile counts, and if it has
+        // begun meanwhile, the branch and its seed may be others
+        Lineage since = log.lineage();
+        int own = admission.get().attempt().attempt();
+        if (since.resumes().headMap(own, false).equals(lineage.resumes())) {
+          Candidates newest = Candidates.find(start.how(), since, log);
+          Optional<EndRecord> end =
+              newest.branch() == 0 ? Optional.empty() : log.completed(since, newest.branch());
+          return new TakenRun(log, newest, admission.get(), end.map(EndRecord::goal));
+        }
       }
-      Admission admission =
-          Admission.take(
-              log,
-              lineage,
-              new Admission.Request(how, candidates.branch(), seed, facts),
-              lock,
-              clock.instant());
-      Optional<EndRecord> end =
-          candidates.branch() == 0 ? Optional.empty() : log.completed(lineage, candidates.branch());
-      return new TakenRun(log, candidates, admission, end.map(EndRecord::goal));
+      throw new IOException(
+          "no free attempt number after " + TRIES + " tries: too many starts at once");
     } catch (Throwable e) {
       lock.close();
       throw e;

@@ -81,7 +81,31 @@ final class FailureLog {
       }
     }
     if (failure != null) {
-      throw failure;
+      throw again(failure);
     }
+  }
+
+  /**
+   * The same once more, as an object of its own: try-with-resources fails on what both its body, by
+   * way of a handle, and close() throw.
+   */
+  private static CheckpointException again(CheckpointException failure) {
+    String message = String.valueOf(failure.getMessage());
+    if (failure instanceof CheckpointException.Fenced) {
+      return new CheckpointException.Fenced(message);
+    }
+    if (failure instanceof CheckpointException.CommitUnknown) {
+      return new CheckpointException.CommitUnknown(message, failure);
+    }
+    if (failure instanceof CheckpointException.Incompatible) {
+      return new CheckpointException.Incompatible(message, failure);
+    }
+    if (failure instanceof CheckpointException.Corrupt) {
+      return new CheckpointException.Corrupt(message, failure);
+    }
+    if (failure instanceof CheckpointException.RestartRequired) {
+      return new CheckpointException.RestartRequired(message);
+    }
+    return new CheckpointException.SaveFailed(message, failure);
   }
 }

@@ -1,0 +1,126 @@
+package dev.ckpt.manager;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.ckpt.testkit.CrashingFileSystem;
+import dev.ckpt.testkit.CrashingFileSystem.Operation;
+import dev.ckpt.testkit.FaultyStore;
+import dev.ckpt.testkit.Gate;
+import dev.ckpt.testkit.PowerLoss;
+import dev.ckpt.testkit.PowerLoss.Damage;
+import dev.ckpt.testkit.PowerLoss.Survival;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** A fault at every call of a process that lives: it trains on, and nothing is lost. */
+class FaultMatrixTest {
+
+  private static final List<PowerLoss> LOSSES =
+      List.of(
+          new PowerLoss(Damage.KEPT, Survival.NONE, 1),
+          new PowerLoss(Damage.DELETED, Survival.NONE, 1),
+          new PowerLoss(Damage.ZEROED, Survival.ALL, 1));
+
+  private static final List<Fault> OF_FILES =
+      List.of(
+          Fault.ofFiles("full", rule(CrashingFileSystem.Rule::isFull)),
+          Fault.ofFiles("EIO, fsync", rule(CrashingFileSystem.Rule::fails)),
+          Fault.ofFiles("short write", rule(CrashingFileSystem.Rule::isShort), Operation.WRITE),
+          Fault.ofFiles("slow", rule(each -> each.takes(Duration.ofMillis(3)))));
+
+  private static final List<Fault> OF_CALLS =
+      List.of(
+          Fault.ofCalls("fails", call(FaultyStore.Rule::fails)),
+          Fault.ofCalls("ambiguous", call(FaultyStore.Rule::failsAfterwards)),
+          Fault.ofCalls("full", call(FaultyStore.Rule::isFull)),
+          Fault.ofCalls("slow", call(each -> each.takes(Duration.ofMillis(3)))));
+
+  private static Function<CrashingFileSystem.Rule, @Nullable Gate> rule(
+      Consumer<CrashingFileSystem.Rule> what) {
+    return rule -> {
+      what.accept(rule);
+      return null;
+    };
+  }
+
+  private static Function<FaultyStore.Rule, @Nullable Gate> call(Consumer<FaultyStore.Rule> what) {
+    return rule -> {
+      what.accept(rule);
+      return null;
+    };
+  }
+
+  private static final List<Fault> HANGS = List.of(Fault.ofCalls("hang", FaultyStore.Rule::hangs));
+
+  private static final List<CrashScenario> ALL = List.of(CrashScenario.values());
+
+  private static void ofFiles(List<CrashScenario> scenarios, String file) throws IOException {
+    run("fault in a folder", CrashMedium.Disk::empty, LOSSES, OF_FILES, scenarios, file);
+  }
+
+  private static void ofCalls(List<Fault> faults, List<CrashScenario> scenarios, String file)
+      throws IOException {
+    run("fault over objects", CrashMedium.Objects::empty, List.of(), faults, scenarios, file);
+  }
+
+  private static void run(
+      String title,
+      Supplier<CrashMedium> media,
+      List<PowerLoss> losses,
+      List<Fault> faults,
+      List<CrashScenario> scenarios,
+      String file)
+      throws IOException {
+    FaultMatrix matrix = new FaultMatrix(title, media, losses);
+    for (CrashScenario scenario : scenarios) {
+      for (Fault fault : faults) {
+        matrix.run(scenario, fault);
+      }
+    }
+    matrix.table().print(file);
+    assertThat(matrix.table().violations()).isEmpty();
+  }
+
+  @Test
+  void aFaultOfFilesAtAnyCallLosesNothing() throws IOException {
+    ofFiles(List.of(CrashScenario.SAVE_AFTER_SAVES), "fault-folder.txt");
+  }
+
+  @Test
+  @Tag("full")
+  void aFaultOfFilesAtAnyCallOfAnyScenarioLosesNothing() throws IOException {
+    ofFiles(ALL, "fault-folder-all.txt");
+  }
+
+  @Test
+  void aFaultOfAnObjectStoreAtAnyCallLosesNothing() throws IOException {
+    ofCalls(
+        OF_CALLS,
+        List.of(CrashScenario.SAVE_AFTER_SAVES, CrashScenario.RETENTION),
+        "fault-objects.txt");
+  }
+
+  @Test
+  @Tag("full")
+  void aFaultOfAnObjectStoreAtAnyCallOfAnyScenarioLosesNothing() throws IOException {
+    ofCalls(OF_CALLS, ALL, "fault-objects-all.txt");
+  }
+
+  @Test
+  void whateverHangsAtAnyCallLosesNothing() throws IOException {
+    ofCalls(HANGS, List.of(CrashScenario.FIRST_SAVE), "hang-objects.txt");
+  }
+
+  @Test
+  @Tag("nightly")
+  void whateverHangsAtAnyCallOfAnyScenarioLosesNothing() throws IOException {
+    ofCalls(HANGS, ALL, "hang-objects-all.txt");
+  }
+}
