@@ -43,6 +43,7 @@ final class ToyProcess implements AutoCloseable {
             Path.of(System.getProperty("java.home"), "bin", "java").toString(),
             "-XX:TieredStopAtLevel=1",
             "-XX:+UseSerialGC",
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=info",
             "-cp",
             System.getProperty("java.class.path"),
             ToyProcess.class.getName(),
