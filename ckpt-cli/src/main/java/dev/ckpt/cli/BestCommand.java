@@ -12,8 +12,8 @@ import picocli.CommandLine.Option;
 @Command(
     name = "best",
     description = {
-      "The best checkpoints by a metric, the best first: finite ones of the live branch; of equal ones"
-          + " the newer."
+      "The best checkpoints by a metric, the best first: finite ones of the live"
+          + " branch; of equal ones the newer."
     },
     footer = {
       "",
