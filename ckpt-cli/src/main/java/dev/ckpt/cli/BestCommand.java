@@ -12,8 +12,8 @@ import picocli.CommandLine.Option;
 @Command(
     name = "best",
     description = {
-      "The best checkpoints by a metric, the best first: finite ones of the live branch; of equal ones"
-          + " the newer."
+      "The best checkpoints by a metric, the best first: finite ones of the live"
+          + " branch; of equal ones the newer."
     },
     footer = {
       "",
@@ -29,16 +29,14 @@ final class BestCommand extends StoreCommand {
 
   private static final class Direction {
     @Option(names = "--max", description = "The largest value is the best. The default.")
-    void max(boolean wanted) {
-      mode = wanted ? Retention.Mode.MAX : mode;
-    }
+    private boolean max;
 
     @Option(names = "--min", description = "The smallest value is the best: a loss.")
-    void min(boolean wanted) {
-      mode = wanted ? Retention.Mode.MIN : mode;
-    }
+    private boolean min;
 
-    private Retention.Mode mode = Retention.Mode.MAX;
+    Retention.Mode mode() {
+      return min && !max ? Retention.Mode.MIN : Retention.Mode.MAX;
+    }
   }
 
   @ArgGroup(exclusive = true)
@@ -65,7 +63,7 @@ final class BestCommand extends StoreCommand {
     if (allRuns && runIsGiven()) {
       throw wrong("--run and --all-runs exclude each other");
     }
-    Retention.Mode mode = direction.mode;
+    Retention.Mode mode = direction.mode();
     List<Found> found = new ArrayList<>();
     List<Checkpoint> seen = new ArrayList<>();
     List<String> runs = place.chosen(allRuns);

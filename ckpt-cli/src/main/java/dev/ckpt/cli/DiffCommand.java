@@ -13,10 +13,11 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "diff",
     description = {
-      "How two checkpoints differ: for each tensor the share of changed elements, the norms, and the"
-          + " largest difference; small values; where the trainings stood; metrics and configuration."
-          + " Ends with 0 if the state (all but metrics and configuration) is the same bit for bit,"
-          + " with 1 if it differs."
+      "How two checkpoints differ: for each tensor the share of changed elements, the"
+          + " norms, and the largest difference; small values; where the trainings stood;"
+          + " metrics and configuration.",
+      "Ends with 0 if the state (all but metrics and configuration) is the same bit for"
+          + " bit, with 1 if it differs."
     },
     footer = {
       "",

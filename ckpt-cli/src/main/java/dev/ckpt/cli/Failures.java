@@ -46,7 +46,7 @@ final class Failures {
       String meant =
           unmatched.getSuggestions().isEmpty()
               ? ""
-              : ": did you mean " + String.join(" or ", unmatched.getSuggestions()) + "?";
+              : " (did you mean " + String.join(" or ", unmatched.getSuggestions()) + "?)";
       return (command || unmatched.isUnknownOption()
               ? "there is no "
               : "there is no place for the ")

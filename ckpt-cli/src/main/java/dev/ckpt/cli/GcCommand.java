@@ -22,11 +22,12 @@ import picocli.CommandLine.Option;
 @Command(
     name = "gc",
     description = {
-      "Removes what nobody needs: files of saves that never committed, deletions that were cut short,"
-          + " checkpoints of dead branches, and, if asked, checkpoints that the --keep options let go."
-          + " What is pinned, and the newest that is whole, stays whatever is asked. With --max-bytes"
-          + " the whole store is limited; each run keeps its newest, and its best if --keep-best says"
-          + " what that is."
+      "Removes what nobody needs: files of saves that never committed, deletions that"
+          + " were cut short, checkpoints of dead branches, and, if asked, checkpoints that"
+          + " the --keep options let go.",
+      "What is pinned, and the newest that is whole, stays whatever is asked. With"
+          + " --max-bytes the whole store is limited; each run keeps its newest, and its best"
+          + " if --keep-best says what that is."
     },
     footer = {
       "",

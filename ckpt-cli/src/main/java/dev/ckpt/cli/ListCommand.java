@@ -14,9 +14,10 @@ import picocli.CommandLine.Option;
 @Command(
     name = "list",
     description = {
-      "The checkpoints of a run, oldest first: those of the branch that the next start goes on with."
-          + " With --all also what is on dead branches, given up, undecided, damaged or half deleted,"
-          + " and why."
+      "The checkpoints of a run, oldest first: those of the branch that the next start"
+          + " goes on with.",
+      "With --all also what is on dead branches, given up, undecided, damaged or half"
+          + " deleted, and why."
     },
     footer = {
       "",

@@ -10,8 +10,8 @@ import picocli.CommandLine.Option;
 @Command(
     name = "log",
     description = {
-      "The attempts of a run, oldest first: what each went on from, how far it came, how it ended, and"
-          + " what work was lost."
+      "The attempts of a run, oldest first: what each went on from, how far it came,"
+          + " how it ended, and what work was lost."
     },
     footer = {"", "Examples:", "  ckpt log", "  ckpt log -n 5", "  ckpt --run digits log --json"})
 final class LogCommand extends StoreCommand {

@@ -7,9 +7,9 @@ import picocli.CommandLine.Option;
 @Command(
     name = "repair",
     description = {
-      "Mends what can be proven and moves aside, below quarantine/, what cannot be used; no byte is"
-          + " invented, and nothing that is whole is touched. Only says what it would do, unless"
-          + " --apply is given."
+      "Mends what can be proven and moves aside, below quarantine/, what cannot be"
+          + " used; no byte is invented, and nothing that is whole is touched.",
+      "Only says what it would do, unless --apply is given."
     },
     footer = {"", "Examples:", "  ckpt repair", "  ckpt --run digits repair --apply"})
 final class RepairCommand extends StoreCommand {

@@ -13,7 +13,8 @@ import picocli.CommandLine.Option;
 @Command(
     name = "runs",
     description = {
-      "The runs of the store: how far each is, what it holds, and how its newest attempt ended."
+      "The runs of the store: how far each is, what it holds, and how its newest"
+          + " attempt ended."
     },
     footer = {"", "Examples:", "  ckpt runs", "  ckpt --store /data/ckpt runs --json"})
 final class RunsCommand extends StoreCommand {

@@ -22,8 +22,9 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "show",
     description = {
-      "One checkpoint: where the training stood, its tensors and small values, and the process that"
-          + " saved it. Reads no tensor's contents; see verify for that."
+      "One checkpoint: where the training stood, its tensors and small values, and the"
+          + " process that saved it.",
+      "Reads no tensor's contents; see verify for that."
     },
     footer = {
       "",

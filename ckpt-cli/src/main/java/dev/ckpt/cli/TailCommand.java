@@ -23,8 +23,8 @@ import picocli.CommandLine.Option;
 @Command(
     name = "tail",
     description = {
-      "Follows a run: prints commits, attempts and their ends as they come. Ends when the run is"
-          + " completed, or with 130 on Ctrl+C."
+      "Follows a run: prints commits, attempts and their ends as they come.",
+      "Ends when the run is completed, or with 130 on Ctrl+C."
     },
     footer = {
       "",

@@ -16,8 +16,9 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "verify",
     description = {
-      "Compares every byte of a checkpoint with its checksum. With --all of every committed one, also"
-          + " on dead branches, and of the run's records. Ends with 1 if anything is damaged."
+      "Compares every byte of a checkpoint with its checksum.",
+      "With --all of every committed one, also on dead branches, and of the run's"
+          + " records. Ends with 1 if anything is damaged."
     },
     footer = {
       "",

@@ -57,10 +57,9 @@ class LauncherTest {
       }
     }
     Path here = Path.of("").toAbsolutePath();
-    Path inRoot = here.resolve("bin/ckpt");
-    Path launcher = Files.exists(inRoot) ? inRoot : here.resolve("../bin/ckpt").normalize();
+    Path root = Files.exists(here.resolve("bin/ckpt")) ? here : here.resolve("..");
     script = Files.createDirectory(checkout.resolve("bin")).resolve("ckpt");
-    Files.copy(launcher, script, StandardCopyOption.COPY_ATTRIBUTES);
+    Files.copy(root.resolve("bin/ckpt"), script, StandardCopyOption.COPY_ATTRIBUTES);
 
     List<String> jars = new ArrayList<>();
     for (String entry : System.getProperty("java.class.path").split(File.pathSeparator, -1)) {
