@@ -43,7 +43,6 @@ class BrokenCommitsTest {
   private static int caughtByCrashes(String mistake, CrashMedium.Opener opener) throws IOException {
     CrashMatrix matrix = new CrashMatrix("broken: " + mistake, () -> disk(opener), LOSSES);
     matrix.run(CrashScenario.FIRST_SAVE);
-    matrix.run(CrashScenario.SAVE_AFTER_SAVES);
     matrix.table().print("broken-" + mistake.replace(' ', '-') + ".txt");
     return matrix.table().violationCount();
   }

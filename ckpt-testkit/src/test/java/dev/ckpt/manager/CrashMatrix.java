@@ -3,6 +3,7 @@ package dev.ckpt.manager;
 import dev.ckpt.manager.CrashMedium.Left;
 import dev.ckpt.testkit.PowerLoss;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -29,27 +30,38 @@ final class CrashMatrix {
     CrashRun found = new CrashRun(media.get());
     scenario.before(found);
     MatrixTable.Row row = table.row(scenario.title());
-    boolean[] midways = found.medium().hasMiddles() ? new boolean[] {false, true} : new boolean[1];
-    for (boolean midway : midways) {
-      boolean stopped = true;
-      for (int k = 1; stopped; k++) {
-        CrashRun run = found.copy();
-        run.medium().stopsAt(k, midway);
-        String where = scenario.title() + ", stop at " + k + (midway ? ".5" : "");
-        act(scenario, run, where, row);
-        stopped = run.medium().isStopped();
-        row.calls = midway ? row.calls : k - 1;
-        // elsewhere the middle of a call is its beginning or its end
-        if (!midway || isDivisible(run.medium())) {
-          look(run, where, row);
-        }
+    List<Integer> divisible = new ArrayList<>();
+    boolean stopped = true;
+    for (int k = 1; stopped; k++) {
+      CrashRun run = stop(scenario, found, k, false, row);
+      stopped = run.medium().isStopped();
+      row.calls = k - 1;
+      if (isDivisible(run.medium(), k)) {
+        divisible.add(k);
       }
+    }
+    // elsewhere the middle of a call is its beginning or its end
+    for (int k : divisible) {
+      stop(scenario, found, k, true, row);
     }
   }
 
-  private static boolean isDivisible(CrashMedium medium) {
+  private CrashRun stop(
+      CrashScenario scenario, CrashRun found, int k, boolean midway, MatrixTable.Row row)
+      throws IOException {
+    CrashRun run = found.copy();
+    run.medium().stopsAt(k, midway);
+    String where = scenario.title() + ", stop at " + k + (midway ? ".5" : "");
+    act(scenario, run, where, row);
+    look(run, where, row);
+    return run;
+  }
+
+  private static boolean isDivisible(CrashMedium medium, int change) {
     List<String> calls = medium.calls();
-    return medium.isStopped() && calls.get(calls.size() - 1).matches("\\d+ (WRITE|FORCE) .*");
+    return medium.hasMiddles()
+        && medium.isStopped()
+        && calls.get(change - 1).matches("\\d+ (WRITE|FORCE) .*");
   }
 
   private void act(CrashScenario scenario, CrashRun run, String where, MatrixTable.Row row) {

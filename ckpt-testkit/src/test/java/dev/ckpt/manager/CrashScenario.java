@@ -115,7 +115,7 @@ enum CrashScenario {
     }
   };
 
-  private static final Duration GIVES_UP = Duration.ofMillis(40);
+  private static final Duration GIVES_UP = Duration.ofMillis(20);
 
   private final String title;
 

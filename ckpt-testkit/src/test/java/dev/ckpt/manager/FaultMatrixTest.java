@@ -9,7 +9,6 @@ import dev.ckpt.testkit.Gate;
 import dev.ckpt.testkit.PowerLoss;
 import dev.ckpt.testkit.PowerLoss.Damage;
 import dev.ckpt.testkit.PowerLoss.Survival;
-import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.function.Consumer;
@@ -61,12 +60,11 @@ class FaultMatrixTest {
 
   private static final List<CrashScenario> ALL = List.of(CrashScenario.values());
 
-  private static void ofFiles(List<CrashScenario> scenarios, String file) throws IOException {
+  private static void ofFiles(List<CrashScenario> scenarios, String file) {
     run("fault in a folder", CrashMedium.Disk::empty, LOSSES, OF_FILES, scenarios, file);
   }
 
-  private static void ofCalls(List<Fault> faults, List<CrashScenario> scenarios, String file)
-      throws IOException {
+  private static void ofCalls(List<Fault> faults, List<CrashScenario> scenarios, String file) {
     run("fault over objects", CrashMedium.Objects::empty, List.of(), faults, scenarios, file);
   }
 
@@ -76,31 +74,34 @@ class FaultMatrixTest {
       List<PowerLoss> losses,
       List<Fault> faults,
       List<CrashScenario> scenarios,
-      String file)
-      throws IOException {
+      String file) {
     FaultMatrix matrix = new FaultMatrix(title, media, losses);
-    for (CrashScenario scenario : scenarios) {
-      for (Fault fault : faults) {
-        matrix.run(scenario, fault);
-      }
-    }
+    matrix
+        .table()
+        .each(
+            scenarios,
+            scenario -> {
+              for (Fault fault : faults) {
+                matrix.run(scenario, fault);
+              }
+            });
     matrix.table().print(file);
     assertThat(matrix.table().violations()).isEmpty();
   }
 
   @Test
-  void aFaultOfFilesAtAnyCallLosesNothing() throws IOException {
+  void aFaultOfFilesAtAnyCallLosesNothing() {
     ofFiles(List.of(CrashScenario.SAVE_AFTER_SAVES), "fault-folder.txt");
   }
 
   @Test
   @Tag("full")
-  void aFaultOfFilesAtAnyCallOfAnyScenarioLosesNothing() throws IOException {
+  void aFaultOfFilesAtAnyCallOfAnyScenarioLosesNothing() {
     ofFiles(ALL, "fault-folder-all.txt");
   }
 
   @Test
-  void aFaultOfAnObjectStoreAtAnyCallLosesNothing() throws IOException {
+  void aFaultOfAnObjectStoreAtAnyCallLosesNothing() {
     ofCalls(
         OF_CALLS,
         List.of(CrashScenario.SAVE_AFTER_SAVES, CrashScenario.RETENTION),
@@ -109,18 +110,18 @@ class FaultMatrixTest {
 
   @Test
   @Tag("full")
-  void aFaultOfAnObjectStoreAtAnyCallOfAnyScenarioLosesNothing() throws IOException {
+  void aFaultOfAnObjectStoreAtAnyCallOfAnyScenarioLosesNothing() {
     ofCalls(OF_CALLS, ALL, "fault-objects-all.txt");
   }
 
   @Test
-  void whateverHangsAtAnyCallLosesNothing() throws IOException {
+  void whateverHangsAtAnyCallLosesNothing() {
     ofCalls(HANGS, List.of(CrashScenario.FIRST_SAVE), "hang-objects.txt");
   }
 
   @Test
   @Tag("nightly")
-  void whateverHangsAtAnyCallOfAnyScenarioLosesNothing() throws IOException {
+  void whateverHangsAtAnyCallOfAnyScenarioLosesNothing() {
     ofCalls(HANGS, ALL, "hang-objects-all.txt");
   }
 }

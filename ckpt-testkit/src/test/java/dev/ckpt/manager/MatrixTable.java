@@ -13,7 +13,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
-/** What a matrix has run: scenario x kind of damage or fault. */
+/** What a matrix has run: scenario x kind of damage or fault. A row belongs to one thread. */
 final class MatrixTable {
 
   /** One row. */
@@ -44,8 +44,27 @@ final class MatrixTable {
     this.title = title;
   }
 
-  Row row(String scenario) {
+  synchronized Row row(String scenario) {
     return rows.computeIfAbsent(scenario, name -> new Row());
+  }
+
+  /** Runs scenarios at once, as far as there are processors: they share nothing. */
+  void each(List<CrashScenario> scenarios, Body body) {
+    scenarios.forEach(scenario -> row(scenario.title()));
+    scenarios.parallelStream()
+        .forEach(
+            scenario -> {
+              try {
+                body.run(scenario);
+              } catch (IOException e) {
+                throw new UncheckedIOException(e);
+              }
+            });
+  }
+
+  /** What is done with a scenario. */
+  interface Body {
+    void run(CrashScenario scenario) throws IOException;
   }
 
   /**
@@ -53,7 +72,7 @@ final class MatrixTable {
    *
    * @param calls what was done before it
    */
-  void violated(Row row, String where, Throwable what, List<String> calls) {
+  synchronized void violated(Row row, String where, Throwable what, List<String> calls) {
     row.violations++;
     StringBuilder text = new StringBuilder(title + ", " + where + ": " + what);
     for (String call : calls.subList(Math.max(0, calls.size() - 8), calls.size())) {
