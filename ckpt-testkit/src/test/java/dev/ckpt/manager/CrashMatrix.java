@@ -53,7 +53,7 @@ final class CrashMatrix {
     run.medium().stopsAt(k, midway);
     String where = scenario.title() + ", stop at " + k + (midway ? ".5" : "");
     act(scenario, run, where, row);
-    look(run, where, row);
+    look(scenario, run, where, row);
     return run;
   }
 
@@ -80,13 +80,15 @@ final class CrashMatrix {
     }
   }
 
-  private void look(CrashRun run, String where, MatrixTable.Row row) throws IOException {
+  private void look(CrashScenario scenario, CrashRun run, String where, MatrixTable.Row row)
+      throws IOException {
     Set<Long> seen = new HashSet<>();
     for (Left left : run.medium().left(losses)) {
       row.count(left.kind());
       if (seen.add(left.fingerprint())) {
         row.distinct++;
         try {
+          scenario.mend(new CrashRun(left.medium()));
           Aftermath.check(left.medium(), run.ledger());
         } catch (IOException | RuntimeException | AssertionError e) {
           table.violated(row, where + ", " + left.how(), e, run.medium().calls());

@@ -1,15 +1,20 @@
 package dev.ckpt.manager;
 
+import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.Checkpoints;
+import dev.ckpt.Maintenance;
 import dev.ckpt.Resume;
 import dev.ckpt.Retention;
 import dev.ckpt.SaveHandle;
+import dev.ckpt.spi.CheckpointStore;
 import dev.ckpt.testkit.FaultyStore;
 import dev.ckpt.testkit.FaultyStore.Operation;
 import dev.ckpt.testkit.Gate;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 
@@ -113,6 +118,44 @@ enum CrashScenario {
         training.complete();
       }
     }
+  },
+  COLLECT("gc") {
+    @Override
+    void before(CrashRun run) throws IOException {
+      saves(run, 2);
+      diesWithOrphans(run);
+      diesInADeletion(run);
+      run.medium().later(Duration.ofHours(1));
+    }
+
+    @Override
+    void act(CrashRun run) throws IOException {
+      maintained(run).collect(ToyTraining.RUN, Retention.latest(1), false);
+    }
+  },
+  REPAIR("repair") {
+    @Override
+    void before(CrashRun run) throws IOException {
+      saves(run, 3);
+      diesWithOrphans(run);
+      CheckpointStore store = run.medium().open();
+      List<Checkpoint> all = Checkpoints.read(store, ToyTraining.RUN).list();
+      String root = "runs/" + ToyTraining.RUN + "/";
+      damaged(store, root + "manifests/" + all.get(2).id() + ".json");
+      damaged(store, root + "resume/000001.json");
+      damaged(store, root + "data/" + all.get(0).id() + "/rank-00000-of-00001.arrow");
+      run.medium().later(Duration.ofHours(1));
+    }
+
+    @Override
+    void act(CrashRun run) throws IOException {
+      maintained(run).repair(ToyTraining.RUN, false);
+    }
+
+    @Override
+    void mend(CrashRun run) throws IOException {
+      act(run);
+    }
   };
 
   private static final Duration GIVES_UP = Duration.ofMillis(20);
@@ -134,6 +177,25 @@ enum CrashScenario {
 
   /** What the process does that dies. */
   abstract void act(CrashRun run) throws IOException;
+
+  /** What a person does about what is left, before anything is promised again. */
+  void mend(CrashRun run) throws IOException {}
+
+  /** The processes before are known to be dead, whatever the lock says. */
+  private static Maintenance maintained(CrashRun run) throws IOException {
+    return Maintenance.of(run.medium().open()).takeOver(true);
+  }
+
+  /** The same object with one bit flipped in its middle. */
+  private static void damaged(CheckpointStore store, String key) throws IOException {
+    ByteBuffer bytes = ByteBuffer.allocate(1 << 16);
+    store.read(key, 0, bytes);
+    bytes.flip();
+    int middle = bytes.limit() / 2;
+    bytes.put(middle, (byte) (bytes.get(middle) ^ 1));
+    store.delete(List.of(key));
+    store.putIfAbsent(key, bytes);
+  }
 
   private static void saves(CrashRun run, int times) throws IOException {
     try (ToyTraining training = run.start()) {

@@ -60,7 +60,7 @@ final class FaultMatrix {
       }
       struck = armed.struck().getAsBoolean();
       row.calls += struck ? 1 : 0;
-      look(run, fault.kind(), where, row);
+      look(scenario, run, fault.kind(), where, row);
     }
   }
 
@@ -124,7 +124,8 @@ final class FaultMatrix {
     }
   }
 
-  private void look(CrashRun run, String kind, String where, MatrixTable.Row row)
+  private void look(
+      CrashScenario scenario, CrashRun run, String kind, String where, MatrixTable.Row row)
       throws IOException {
     Set<Long> seen = new HashSet<>();
     for (Left left : run.medium().left(losses)) {
@@ -132,6 +133,7 @@ final class FaultMatrix {
       if (seen.add(left.fingerprint())) {
         row.distinct++;
         try {
+          scenario.mend(new CrashRun(left.medium()));
           Aftermath.check(left.medium(), run.ledger());
         } catch (IOException | RuntimeException | AssertionError e) {
           table.violated(row, where + ", " + left.how(), e, run.medium().calls());
