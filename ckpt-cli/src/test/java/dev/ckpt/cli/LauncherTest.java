@@ -61,6 +61,7 @@ class LauncherTest {
     script = Files.createDirectory(checkout.resolve("bin")).resolve("ckpt");
     Files.copy(root.resolve("bin/ckpt"), script, StandardCopyOption.COPY_ATTRIBUTES);
 
+    withoutArchive();
     List<String> jars = new ArrayList<>();
     for (String entry : System.getProperty("java.class.path").split(File.pathSeparator, -1)) {
       if (Files.isRegularFile(Path.of(entry))) {
@@ -76,6 +77,18 @@ class LauncherTest {
             + "' ckpt-cli/target/ckpt-cli.jar\nprintf %s '"
             + String.join(":", jars)
             + "' > ckpt-cli/target/classpath\n");
+  }
+
+  /** To make one takes seconds; an empty one that is newer than the jars is left alone. */
+  private void withoutArchive() throws IOException {
+    Path none = checkout.resolve("ckpt-cli/target").resolve(archive());
+    Files.createDirectories(none.getParent());
+    Files.createFile(none);
+    Files.setLastModifiedTime(none, FileTime.from(Instant.now().plusSeconds(3600)));
+  }
+
+  private static String archive() {
+    return "ckpt-" + System.getProperty("java.runtime.version") + ".jsa";
   }
 
   /**
@@ -154,6 +167,7 @@ class LauncherTest {
 
   @Test
   void theArchiveOfClassesIsMadeOnceAndUsed() throws Exception {
+    Files.delete(checkout.resolve("ckpt-cli/target").resolve(archive()));
     version();
     List<Path> archives = archives();
     assertThat(archives).hasSize(1);
