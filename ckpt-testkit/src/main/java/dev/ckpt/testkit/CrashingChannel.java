@@ -1,6 +1,5 @@
 package dev.ckpt.testkit;
 
-import dev.ckpt.testkit.CrashingFileSystem.Action;
 import dev.ckpt.testkit.CrashingFileSystem.Operation;
 import dev.ckpt.testkit.DiskNode.File;
 import dev.ckpt.testkit.DiskNode.Folder;
@@ -51,7 +50,7 @@ final class CrashingChannel extends FileChannel {
     disk.handles().opened(this, "channel of " + path);
   }
 
-  private <T> T call(Operation operation, Action<T> action) throws IOException {
+  private <T> T call(Operation operation, DiskAction<T> action) throws IOException {
     boolean done = false;
     try {
       begin();
@@ -124,7 +123,7 @@ final class CrashingChannel extends FileChannel {
   // ---- writing
 
   /** A write of all bytes in one call, at a position, or at the end if it is negative. */
-  private final class Write implements Action<Integer> {
+  private final class Write implements DiskAction<Integer> {
     private final File file;
     private final byte[] bytes;
     private final long at;
@@ -227,7 +226,7 @@ final class CrashingChannel extends FileChannel {
     File file = file();
     call(
         Operation.FORCE,
-        new Action<File>() {
+        new DiskAction<File>() {
           @Override
           public File run() {
             file.force();

@@ -2,14 +2,9 @@ package dev.ckpt.testkit;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.file.FileStore;
-import java.nio.file.FileSystem;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.PathMatcher;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.WatchService;
-import java.nio.file.attribute.UserPrincipalLookupService;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -58,7 +53,7 @@ import java.util.stream.Stream;
  * <p>{@link FaultyStore} does the like between a program and any store, {@link CrashingStore} tells
  * what a restarted process finds in a store that dies; neither knows what is forced.
  */
-public final class CrashingFileSystem extends FileSystem {
+public final class CrashingFileSystem extends UnixLikeFileSystem {
 
   private static final AtomicInteger MADE = new AtomicInteger();
 
@@ -103,25 +98,6 @@ public final class CrashingFileSystem extends FileSystem {
    * @param path the file or folder; of a link or a move the new name
    */
   public record Call(int change, Operation operation, String path) {}
-
-  /** Something that a call does. */
-  @FunctionalInterface
-  interface Action<T> {
-    T run() throws IOException;
-
-    /** Does what is done when the process dies in the middle. */
-    default void half() {}
-
-    /** Does what is done all the same when it fails. */
-    default void fail() {
-      half();
-    }
-
-    /** Does less than was asked for, and says so, where the call may. */
-    default T shorter() throws IOException {
-      return run();
-    }
-  }
 
   private enum Outcome {
     SHORT,
@@ -384,7 +360,7 @@ public final class CrashingFileSystem extends FileSystem {
   }
 
   /** Makes a call: counts it, applies the rules, and does it while nobody else is at the tree. */
-  <T> T call(Operation operation, Object path, Action<T> action) throws IOException {
+  <T> T call(Operation operation, Object path, DiskAction<T> action) throws IOException {
     List<Rule> fitting = new ArrayList<>();
     int change;
     synchronized (tree) {
@@ -449,56 +425,12 @@ public final class CrashingFileSystem extends FileSystem {
   }
 
   @Override
-  public boolean isReadOnly() {
-    return false;
-  }
-
-  @Override
-  public String getSeparator() {
-    return "/";
-  }
-
-  @Override
-  public Iterable<Path> getRootDirectories() {
-    return List.of(getPath("/"));
-  }
-
-  @Override
-  public Iterable<FileStore> getFileStores() {
-    return List.of(new CrashingFileStore());
-  }
-
-  @Override
-  public Set<String> supportedFileAttributeViews() {
-    return Set.of("basic", "posix");
-  }
-
-  @Override
   public Path getPath(String first, String... more) {
     StringBuilder all = new StringBuilder(first);
     for (String next : more) {
       all.append(all.isEmpty() ? "" : "/").append(next);
     }
     return CrashingPath.parse(this, all.toString());
-  }
-
-  @Override
-  public PathMatcher getPathMatcher(String syntaxAndPattern) {
-    if (!syntaxAndPattern.startsWith("glob:")) {
-      throw new UnsupportedOperationException("only glob: is known, not " + syntaxAndPattern);
-    }
-    Pattern pattern = Globs.pattern(syntaxAndPattern.substring("glob:".length()));
-    return path -> pattern.matcher(path.toString()).matches();
-  }
-
-  @Override
-  public UserPrincipalLookupService getUserPrincipalLookupService() {
-    throw new UnsupportedOperationException("everything belongs to one user");
-  }
-
-  @Override
-  public WatchService newWatchService() {
-    throw new UnsupportedOperationException("nothing is watched on a crashing file system");
   }
 
   @Override
