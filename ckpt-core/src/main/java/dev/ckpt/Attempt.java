@@ -15,7 +15,8 @@ import java.util.OptionalLong;
  * @param request how it was asked to resume: {@code auto}, {@code never}, an id, ...
  * @param started whether it came so far as to resume or to start fresh
  * @param from the checkpoint that it went on from; empty for a fresh start
- * @param to the newest checkpoint that it committed and that is still there
+ * @param to the newest checkpoint that it committed, as far as it is still there or a later attempt
+ *     went on from it
  * @param committed how many of its checkpoints are still there
  * @param end how it ended
  * @param cause with {@link End#FAILED} what it threw, else what there is to say of the end
@@ -24,7 +25,7 @@ import java.util.OptionalLong;
  * @param endedAt when it ended, if it lived to say so
  * @param lostSteps updates that it did and nobody goes on from, if that is known
  * @param lostAtMost time between its newest checkpoint, or its start, and the moment at which it is
- *     known to be gone: a killed process lost no more than that
+ *     known to be gone: a killed process lost no more than that; empty if nobody can tell
  * @param live whether a part of it lies on the live branch
  * @param skipped newer checkpoints that it passed over, with the reasons
  * @param provenance facts by name: {@code host}, {@code pid}, {@code config.<key>}, ...

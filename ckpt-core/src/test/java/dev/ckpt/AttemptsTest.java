@@ -60,6 +60,19 @@ class AttemptsTest {
   }
 
   @Test
+  void whatRetentionDeletedIsNotTakenForLostWork() {
+    run.taken(1, "auto", 0).resumed(1, "");
+    run.taken(2, "auto", 20).resumed(2, A20).committed(B30, 22);
+    Attempt first = run.attempt(1);
+    assertThat(first.to()).contains(A20);
+    assertThat(first.committed()).isZero();
+    assertThat(first.lostAtMost()).as("when it was committed, nobody knows any more").isEmpty();
+    run.ended(1, "stopped", Map.of(), 19);
+    assertThat(run.attempt(1).step()).hasValue(20);
+    assertThat(run.attempt(1).lostSteps()).hasValue(0);
+  }
+
+  @Test
   void oneThatLeftNoWordWasKilledIfAnotherTookOver() {
     run.taken(1, "auto", 0).resumed(1, "").committed(A10, 4).committed(A20, 7);
     run.taken(2, "auto", 20).resumed(2, A20, "why").committed(B30, 22).committed(B50, 30);

@@ -18,6 +18,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
@@ -37,7 +38,13 @@ public final class AttemptLog {
   private record Own(
       Optional<ResumeRecord> resume,
       boolean damaged,
-      NavigableMap<CheckpointId, Manifest.Commit> commits) {
+      NavigableMap<CheckpointId, Manifest.Commit> commits,
+      Optional<CheckpointId> goneOnFrom) {
+
+    /** The newest that is there, or that a later attempt went on from before it was deleted. */
+    Optional<CheckpointId> newestKnown() {
+      return newest().map(Manifest.Commit::id).or(() -> goneOnFrom);
+    }
 
     boolean started() {
       return resume.isPresent() || damaged;
@@ -121,7 +128,11 @@ public final class AttemptLog {
         new Own(
             Optional.ofNullable(lineage.resumes().get(number)),
             lineage.damaged().containsKey(number),
-            commits.subMap(new CheckpointId(number, 0, 0), true, CheckpointId.last(number), true));
+            commits.subMap(new CheckpointId(number, 0, 0), true, CheckpointId.last(number), true),
+            lineage.resumes().values().stream()
+                .flatMap(resume -> resume.applied().stream())
+                .filter(id -> id.attempt() == number)
+                .max(Comparator.naturalOrder()));
     Optional<EndRecord> said = Optional.empty();
     Ending ending;
     try {
@@ -136,7 +147,7 @@ public final class AttemptLog {
         record.map(AttemptRecord::request).orElse(""),
         own.started(),
         own.from().map(CheckpointId::toString),
-        own.newest().map(each -> each.id().toString()),
+        own.newestKnown().map(CheckpointId::toString),
         own.commits().size(),
         ending.end(),
         ending.what().isEmpty() ? Optional.empty() : Optional.of(ending.what()),
@@ -172,8 +183,7 @@ public final class AttemptLog {
     }
     return switch (said.get().how()) {
       case EndRecord.COMPLETED, EndRecord.STOPPED, EndRecord.CLOSED ->
-          own.newest()
-              .map(Manifest.Commit::id)
+          own.newestKnown()
               .or(own::from)
               .map(id -> OptionalLong.of(id.step()))
               .orElse(OptionalLong.empty());
@@ -229,7 +239,7 @@ public final class AttemptLog {
     if (branch.contains(number)) {
       kept = branch.leftAt(number).or(own::goodOne).map(CheckpointId::step).orElse(began);
     }
-    long known = stood.orElse(own.newest().map(each -> each.id().step()).orElse(kept));
+    long known = stood.orElse(own.newestKnown().map(CheckpointId::step).orElse(kept));
     return stood.isPresent() || known > kept
         ? OptionalLong.of(Math.max(0, known - kept))
         : OptionalLong.empty();
@@ -239,6 +249,9 @@ public final class AttemptLog {
       Ending ending, Optional<AttemptRecord> record, Own own) {
     if (!own.started() && own.commits().isEmpty()) {
       return ending.end() == End.RUNNING ? Optional.empty() : Optional.of(Duration.ZERO);
+    }
+    if (own.commits().isEmpty() && own.goneOnFrom().isPresent()) {
+      return Optional.empty(); // when that one was committed is gone with it
     }
     Optional<Instant> since =
         own.newest()
