@@ -27,6 +27,8 @@ public record ListedCheckpoint(
     LIVE,
     /** Committed, on a branch that was left: by going back, or by a process that woke up late. */
     DEAD_BRANCH,
+    /** Committed; a damaged record of the run keeps anybody from telling whether it is live. */
+    UNKNOWN,
     /** Given up for ever; nothing can be committed under it. */
     ABORTED,
     /** Has files, and nobody has decided about it: a save under way, or one that died. */

@@ -136,7 +136,7 @@ class SurveyTest {
     middle.damaged(middle.keys.resume(2));
     assertThat(middle.listed(C40).standing()).isEqualTo(Standing.LIVE);
     assertThat(middle.listed(B30).standing()).isEqualTo(Standing.LIVE);
-    assertThat(middle.listed(A10).standing()).isEqualTo(Standing.DEAD_BRANCH);
+    assertThat(middle.listed(A10).standing()).isEqualTo(Standing.UNKNOWN);
     assertThat(middle.listed(A10).reason())
         .contains("cannot be told")
         .contains(middle.keys.resume(2));
@@ -145,7 +145,7 @@ class SurveyTest {
     head.damaged(head.keys.resume(3));
     assertThat(head.read().all())
         .hasSize(3)
-        .allMatch(each -> each.standing() == Standing.DEAD_BRANCH)
+        .allMatch(each -> each.standing() == Standing.UNKNOWN)
         .allMatch(each -> each.reason().contains(head.keys.resume(3)))
         .allMatch(each -> each.checkpoint().isPresent());
 

@@ -75,6 +75,14 @@ final class ListCommand extends StoreCommand {
     if (damaged > 0) {
       console.say("left out: " + damaged + " damaged; see ckpt list --all");
     }
+    long unknown = found.stream().filter(each -> each.standing() == Standing.UNKNOWN).count();
+    if (unknown > 0) {
+      console.say(
+          "left out: "
+              + unknown
+              + " of which nobody can tell whether they are live, because a record of the run is"
+              + " damaged; ckpt repair says whether it can be mended");
+    }
     if (newer > 0) {
       console.say(
           "left out: " + newer + " written by a newer version of ckpt; see ckpt list --all");
@@ -129,7 +137,7 @@ final class ListCommand extends StoreCommand {
   private static Table.Tone tone(Standing standing) {
     return switch (standing) {
       case LIVE -> Table.Tone.PLAIN;
-      case DAMAGED, QUARANTINED, NEWER -> Table.Tone.BAD;
+      case DAMAGED, QUARANTINED, NEWER, UNKNOWN -> Table.Tone.BAD;
       default -> Table.Tone.FAINT;
     };
   }

@@ -41,9 +41,16 @@ final class RunsCommand extends StoreCommand {
       return new Line(
           run,
           live.size(),
-          live.isEmpty() ? Optional.empty() : Optional.of(live.get(live.size() - 1)),
+          newest(live),
           all.stream().mapToLong(ListedCheckpoint::bytes).sum(),
           attempts.isEmpty() ? Optional.empty() : Optional.of(attempts.get(attempts.size() - 1)));
+    }
+
+    /** As the ID latest: the newest finite one; if there is none, the newest. */
+    private static Optional<Checkpoint> newest(List<Checkpoint> live) {
+      Optional<Checkpoint> finite =
+          live.stream().filter(Checkpoint::finite).reduce((older, newer) -> newer);
+      return finite.or(() -> live.stream().reduce((older, newer) -> newer));
     }
 
     Json json() {

@@ -84,7 +84,7 @@ final class ShowCommand extends StoreCommand {
             + ": "
             + listed.reason();
     switch (listed.standing()) {
-      case LIVE, DEAD_BRANCH -> {}
+      case LIVE, DEAD_BRANCH, UNKNOWN -> {}
       case DAMAGED -> throw new CheckpointException.Corrupt(what);
       case NEWER -> throw new CheckpointException.Incompatible(what);
       case ABORTED, UNDECIDED, DELETED, QUARANTINED -> throw new CheckpointException.NotFound(what);

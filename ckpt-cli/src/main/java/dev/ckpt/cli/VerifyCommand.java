@@ -111,7 +111,7 @@ final class VerifyCommand extends StoreCommand {
 
   private static boolean canBeVerified(ListedCheckpoint each) {
     return switch (each.standing()) {
-      case LIVE, DEAD_BRANCH, DAMAGED, NEWER -> true;
+      case LIVE, DEAD_BRANCH, UNKNOWN, DAMAGED, NEWER -> true;
       case ABORTED, UNDECIDED, DELETED, QUARANTINED -> false;
     };
   }

@@ -87,9 +87,12 @@ public final class Catalogue {
       if (trace.marked()) {
         return new Verdict(Standing.DELETED, "marked deleted; its manifest and files go next");
       }
-      return branch.contains(id)
-          ? new Verdict(Standing.LIVE, "")
-          : new Verdict(Standing.DEAD_BRANCH, branch.whyNot(commit));
+      if (branch.contains(id)) {
+        return new Verdict(Standing.LIVE, "");
+      }
+      return new Verdict(
+          branch.isUnknown(id.attempt()) ? Standing.UNKNOWN : Standing.DEAD_BRANCH,
+          branch.whyNot(commit));
     }
     if (manifest.orElse(null) instanceof Manifest.Abort abort) {
       return instead(trace, new Verdict(Standing.ABORTED, "given up: " + abort.reason()));
