@@ -1,6 +1,7 @@
 package dev.ckpt;
 
 import dev.ckpt.internal.commit.Committer;
+import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.internal.keep.Ending;
 import dev.ckpt.internal.keep.Keeper;
 import dev.ckpt.internal.mend.RunningLimit;
@@ -70,6 +71,7 @@ public final class CheckpointManager implements AutoCloseable {
   private final AtomicReference<@Nullable String> requested = new AtomicReference<>();
 
   private boolean resumed;
+  private volatile boolean workLeft;
   private @Nullable String poisoned;
   private @Nullable Keeper keeper;
   private @Nullable RunningLimit limit;
@@ -201,6 +203,7 @@ public final class CheckpointManager implements AutoCloseable {
     long step = restored.map(r -> r.checkpoint().progress().step()).orElse(0L);
     saver.startFrom(applied, step);
     ending.startsAt(step);
+    taken.completed().ifPresent(done -> lookForWorkLeft(done, applied));
     signal.training(Thread.currentThread());
     String from =
         restored
@@ -245,6 +248,19 @@ public final class CheckpointManager implements AutoCloseable {
     StoreLimit made =
         new StoreLimit(setup.store(), setup.formats()::named, most, run -> best, SWEEP_GRACE);
     return new RunningLimit(made, run(), attempt(), keeping);
+  }
+
+  private void lookForWorkLeft(RunLog.Completion done, Optional<CheckpointId> applied) {
+    if (!done.last().equals(applied)) {
+      workLeft = true;
+      log.warn(
+          "run '{}' had reached its goal {} with {}, but goes on from {}: it is not taken for"
+              + " complete, and what lies between is trained again",
+          run(),
+          done.end().goal(),
+          done.last().map(CheckpointId::toString).orElse("a checkpoint that is gone"),
+          applied.map(CheckpointId::toString).orElse("nothing"));
+    }
   }
 
   /**
@@ -353,9 +369,13 @@ public final class CheckpointManager implements AutoCloseable {
     return ending.say(EndRecord.COMPLETED, goal, setup.options().deadline());
   }
 
-  /** The goal with which this branch had been completed when this manager was opened. */
+  /**
+   * The goal with which this branch had been completed when this manager was opened. Empty, too,
+   * once {@link #resume} has gone on from another checkpoint than the final one, because that is
+   * damaged, not finite, or an older one was asked for: then there is work left.
+   */
   public Optional<Map<String, Long>> completed() {
-    return taken.completed();
+    return workLeft ? Optional.empty() : taken.completed().map(done -> done.end().goal());
   }
 
   /** What failed so far, oldest first; the first 64. */

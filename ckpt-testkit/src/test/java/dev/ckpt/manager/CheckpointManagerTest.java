@@ -9,6 +9,7 @@ import dev.ckpt.CheckpointManager;
 import dev.ckpt.CheckpointManagerBuilder;
 import dev.ckpt.Checkpointable;
 import dev.ckpt.Checkpoints;
+import dev.ckpt.Maintenance;
 import dev.ckpt.Progress;
 import dev.ckpt.Restored;
 import dev.ckpt.Resume;
@@ -19,6 +20,7 @@ import dev.ckpt.StateView;
 import dev.ckpt.Stores;
 import dev.ckpt.spi.CheckpointListener;
 import dev.ckpt.spi.CheckpointStore;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -309,6 +311,35 @@ class CheckpointManagerTest {
     }
     try (CheckpointManager ckpt = toy(store, fresh()).open()) {
       assertThat(ckpt.completed()).as("it was trained on since").isEmpty();
+    }
+  }
+
+  @Test
+  void aCompletedRunThatStartsFromAnotherThanItsFinalStateIsNotComplete() throws IOException {
+    List<String> ids = new ArrayList<>();
+    try (CheckpointManager ckpt = toy(store, fresh()).open()) {
+      ckpt.resume();
+      ids.add(ckpt.save(Progress.step(4), Map.of()).join().id());
+      ids.add(ckpt.save(Progress.step(5), Map.of()).join().id());
+      ckpt.complete(Map.of("steps", 5L));
+    }
+    try (CheckpointManager ckpt = toy(store, fresh()).resume(new Resume.From(ids.get(0))).open()) {
+      ckpt.resume();
+      assertThat(ckpt.completed()).as("went back").isEmpty();
+    }
+    try (CheckpointManager ckpt = toy(store, fresh()).resume(new Resume.From(ids.get(1))).open()) {
+      ckpt.resume();
+      assertThat(ckpt.completed()).as("forth again").isPresent();
+    }
+    store.delete(List.of("runs/toy/data/" + ids.get(1) + "/rank-00000-of-00001.arrow"));
+    for (boolean repaired : new boolean[] {false, true}) {
+      if (repaired) {
+        Maintenance.of(store).takeOver(true).repair("toy", false);
+      }
+      try (CheckpointManager ckpt = toy(store, fresh()).open()) {
+        assertThat(ckpt.resume().orElseThrow().checkpoint().id()).isEqualTo(ids.get(0));
+        assertThat(ckpt.completed()).as("the final state is lost, repaired %s", repaired).isEmpty();
+      }
     }
   }
 

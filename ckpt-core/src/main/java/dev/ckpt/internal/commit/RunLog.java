@@ -63,7 +63,9 @@ public final class RunLog {
         numbered(keys.resumes(), ResumeRecord::decode, ResumeRecord::attempt, damaged);
     damaged.putAll(cutShort(resumes, damaged));
     lostAttempts.forEach(
-        (attempt, damage) -> log.warn("passed over a damaged record: {}", damage.getMessage()));
+        (attempt, damage) ->
+            log.warn(
+                "passed over a damaged record, {}; it costs no checkpoint", keys.attempt(attempt)));
     int newest =
         Stream.of(attempts, lostAttempts, resumes, damaged)
             .filter(records -> !records.isEmpty())
@@ -117,8 +119,8 @@ public final class RunLog {
               attempt.get(),
               new CheckpointException.Corrupt(
                   e.getMessage()
-                      + ". Nothing was changed. To go on, resume from a checkpoint by its id; to"
-                      + " start over, resume with 'never'",
+                      + ". `ckpt repair` writes it again if its bytes can be proven; else resume from a"
+                      + " checkpoint by its id, or start over with 'never'",
                   e));
         }
       }
@@ -222,28 +224,56 @@ public final class RunLog {
   }
 
   /**
+   * How a branch reached its goal.
+   *
+   * @param last the checkpoint that holds the final state: who starts from another one has work
+   *     left; empty if nobody can tell
+   */
+  public record Completion(EndRecord end, Optional<CheckpointId> last) {}
+
+  /**
    * The end of the branch, if it is one that reached its goal: attempts that only looked at the
    * final state of a completed run, and committed nothing, leave it completed.
    */
-  public Optional<EndRecord> completed(Lineage lineage, int head) throws IOException {
+  public Optional<Completion> completed(Lineage lineage, int head) throws IOException {
     NavigableSet<CheckpointId> ids = decided();
     int attempt = head;
     while (true) {
       Optional<EndRecord> end = end(attempt);
-      if (end.filter(each -> each.how().equals(EndRecord.COMPLETED)).isPresent()) {
-        return end;
-      }
       Optional<CheckpointId> applied = lineage.applied(attempt);
-      CheckpointId last = ids.floor(CheckpointId.last(attempt));
-      boolean committed = last != null && last.attempt() == attempt;
-      if (committed || applied.isEmpty() || applied.get().attempt() >= attempt) {
+      Optional<CheckpointId> last = lastCommitted(attempt, ids);
+      if (end.filter(each -> each.how().equals(EndRecord.COMPLETED)).isPresent()) {
+        return Optional.of(new Completion(end.get(), last.or(() -> applied)));
+      }
+      if (last.isPresent() || applied.isEmpty() || applied.get().attempt() >= attempt) {
         return Optional.empty();
       }
-      CheckpointId lastOfThat = ids.floor(CheckpointId.last(applied.get().attempt()));
-      if (!applied.get().equals(lastOfThat)) {
+      if (!applied.equals(lastCommitted(applied.get().attempt(), ids))) {
         return Optional.empty();
       }
       attempt = applied.get().attempt();
+    }
+  }
+
+  /** The newest that an attempt committed, also if it is damaged by now, or was moved aside. */
+  private Optional<CheckpointId> lastCommitted(int attempt, NavigableSet<CheckpointId> ids)
+      throws IOException {
+    NavigableSet<CheckpointId> own =
+        ids.subSet(new CheckpointId(attempt, 0, 0), true, CheckpointId.last(attempt), true);
+    for (CheckpointId id : own.descendingSet()) {
+      if (!isGivenUp(id)) {
+        return Optional.of(id);
+      }
+    }
+    return Optional.empty();
+  }
+
+  private boolean isGivenUp(CheckpointId id) throws IOException {
+    try {
+      return manifest(id).orElse(null) instanceof Manifest.Abort && !quarantined().contains(id);
+    } catch (CheckpointException.Corrupt | CheckpointException.Incompatible e) {
+      // whatever it was: nobody gave it up as far as anybody knows
+      return false;
     }
   }
 

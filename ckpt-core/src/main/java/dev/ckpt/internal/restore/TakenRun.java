@@ -21,10 +21,10 @@ import java.util.OptionalLong;
  *
  * @param candidates what to resume from
  * @param admission attempt and lock
- * @param completed the goal, if the branch to go on with had reached it
+ * @param completed how the branch to go on with had reached its goal, if it had
  */
 public record TakenRun(
-    RunLog log, Candidates candidates, Admission admission, Optional<Map<String, Long>> completed) {
+    RunLog log, Candidates candidates, Admission admission, Optional<RunLog.Completion> completed) {
   private static final int TRIES = 100;
 
   /** How far back a crash loop is looked for: a run may have had thousands of attempts. */
@@ -74,9 +74,9 @@ public record TakenRun(
         int own = admission.get().attempt().attempt();
         if (since.resumes().headMap(own, false).equals(lineage.resumes())) {
           Candidates newest = Candidates.find(start.how(), since, log);
-          Optional<EndRecord> end =
+          Optional<RunLog.Completion> completed =
               newest.branch() == 0 ? Optional.empty() : log.completed(since, newest.branch());
-          return new TakenRun(log, newest, admission.get(), end.map(EndRecord::goal));
+          return new TakenRun(log, newest, admission.get(), completed);
         }
       }
       throw new IOException(
