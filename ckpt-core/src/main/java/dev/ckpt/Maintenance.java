@@ -60,7 +60,9 @@ public final class Maintenance {
    * Removes left-overs: files of saves that never committed, of deletions that were cut short,
    * checkpoints of dead branches that nobody pinned, and what the policy lets go. Nothing that is
    * committed goes before the newest finite checkpoint was read back, or if the records do not tell
-   * what is live. Hidden temporary files go, too, and are no actions.
+   * what is live. If the policy looks at a metric that no live checkpoint has, it lets nothing go,
+   * and a {@link MaintenanceAction.Kind#LEAVE} whose subject is the metric says so. Hidden
+   * temporary files go, too, and are no actions.
    *
    * @param keep applied to the live branch as a training would; {@code committed ->
    *     Set.copyOf(committed)} keeps all
