@@ -174,6 +174,17 @@ final class Review {
             .toList();
   }
 
+  /** Says so if nobody can tell what is best. */
+  List<Step> untold(Best best) {
+    return best.untold()
+        .<List<Step>>map(
+            why ->
+                live.isEmpty()
+                    ? List.of()
+                    : List.of(new Step.Leave(Hold.leave(held.keys(), run(), why))))
+        .orElseGet(() -> unknown(best.needed()));
+  }
+
   /** Forgets what was planned to be deleted, before another plan. */
   void startOver() {
     going.clear();
