@@ -244,9 +244,13 @@ public final class CheckpointManager implements AutoCloseable {
   }
 
   private RunningLimit limit(long most, Keeper keeping) {
-    Retention best = setup.retention().best();
     StoreLimit made =
-        new StoreLimit(setup.store(), setup.formats()::named, most, run -> best, SWEEP_GRACE);
+        new StoreLimit(
+            setup.store(),
+            setup.formats()::named,
+            most,
+            RunningLimit.best(run(), setup.retention().best()),
+            SWEEP_GRACE);
     return new RunningLimit(made, run(), attempt(), keeping);
   }
 

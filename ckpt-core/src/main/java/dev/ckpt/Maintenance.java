@@ -1,6 +1,7 @@
 package dev.ckpt;
 
 import dev.ckpt.internal.formats.Formats;
+import dev.ckpt.internal.mend.Best;
 import dev.ckpt.internal.mend.Housekeeping;
 import dev.ckpt.internal.mend.StoreLimit;
 import dev.ckpt.spi.CheckpointStore;
@@ -60,7 +61,9 @@ public final class Maintenance {
    * Removes left-overs: files of saves that never committed, of deletions that were cut short,
    * checkpoints of dead branches that nobody pinned, and what the policy lets go. Nothing that is
    * committed goes before the newest finite checkpoint was read back, or if the records do not tell
-   * what is live. Hidden temporary files go, too, and are no actions.
+   * what is live. If the policy looks at a metric that no live checkpoint has, it lets nothing go,
+   * and a {@link MaintenanceAction.Kind#LEAVE} whose subject is the metric says so. Hidden
+   * temporary files go, too, and are no actions.
    *
    * @param keep applied to the live branch as a training would; {@code committed ->
    *     Set.copyOf(committed)} keeps all
@@ -77,7 +80,8 @@ public final class Maintenance {
    * that. Of each run stay the newest finite one, the best of those that {@code best} keeps, and
    * what is pinned, also if that is more. Runs in use are left alone, and said; a dry run, which
    * takes no lock, does not know which those are. That the limit could not be kept is an action
-   * without a run.
+   * without a run. A run none of whose live checkpoints has a metric that its best looks at loses
+   * left-overs only, and that is said.
    *
    * @param best for a run's name what counts as its best; a run that is not in the map keeps its
    *     newest only
@@ -91,7 +95,7 @@ public final class Maintenance {
             store,
             formats::named,
             maxBytes,
-            run -> best.getOrDefault(run, committed -> Set.of()),
+            run -> Best.asked(best.getOrDefault(run.keys().run(), committed -> Set.of())),
             grace);
     return using(
         () ->

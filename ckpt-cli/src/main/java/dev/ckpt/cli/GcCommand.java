@@ -116,6 +116,15 @@ final class GcCommand extends StoreCommand {
           .forEach(actions::add);
     }
     Actions.print(List.copyOf(actions), dryRun, json, runs.size() > 1, console);
+    if (!allRuns && maxBytes == null) {
+      for (MaintenanceAction action : actions) {
+        // a typo, where one run was meant; of many, some have other metrics
+        if (action.kind() == MaintenanceAction.Kind.LEAVE
+            && keep.metrics().contains(action.subject())) {
+          code = Failures.report(console, new Problem(Exit.NOT_FOUND, action.reason()));
+        }
+      }
+    }
     return code;
   }
 

@@ -155,6 +155,19 @@ class CareTest {
   }
 
   @Test
+  void aMetricThatARunDoesNotHaveKeepsAllOfIt() throws IOException {
+    for (String option : List.of("--dry-run", "--take-over")) {
+      Called typo = Called.on(at, "gc", "--keep-best", "acuracy:max", option);
+      assertThat(typo.code()).isEqualTo(Exit.NOT_FOUND);
+      assertThat(typo.err()).contains("'acuracy'", "[accuracy, loss]");
+    }
+    Called all = Called.on(at, "gc", "--all-runs", "--keep-best", "acuracy:max");
+    assertThat(all.code()).as(all.err()).isZero();
+    assertThat(all.out()).contains("leave", "'acuracy'");
+    assertThat(Called.on(at, "list").out()).contains(ids.get(0), ids.get(1));
+  }
+
+  @Test
   void aRunInUseDoesNotKeepTheOthersFromBeingCleaned() throws IOException {
     try (CheckpointStore store = Stores.local(at);
         dev.ckpt.CheckpointManager training =

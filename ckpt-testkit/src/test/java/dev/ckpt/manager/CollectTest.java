@@ -92,6 +92,22 @@ class CollectTest {
   }
 
   @Test
+  void aMetricThatNoCheckpointHasLetsNothingGo() throws IOException {
+    Retention typo = Retention.best("acuracy", Retention.Mode.MAX, 1);
+    for (Retention keep : List.of(typo, Retention.anyOf(Retention.latest(1), typo))) {
+      twoBranches();
+      assertThat(collect(keep))
+          .filteredOn(action -> action.kind() == Kind.LEAVE)
+          .singleElement()
+          .satisfies(action -> assertThat(action.subject()).isEqualTo("acuracy"))
+          .satisfies(
+              action -> assertThat(action.reason()).contains("'toy'", "'acuracy'", "[loss]"));
+      assertThat(at.whole())
+          .containsExactly(id(1, 1), id(1, 2), id(2, 4), id(2, 5), id(3, 6), id(3, 7));
+    }
+  }
+
+  @Test
   void aPinnedCheckpointOfADeadBranchStays() throws IOException {
     Checkpoints.read(at.store, "toy").pin(id(1, 3));
     collect(ALL);

@@ -14,10 +14,13 @@ import dev.ckpt.Progress;
 import dev.ckpt.Resume;
 import dev.ckpt.Retention;
 import dev.ckpt.internal.commit.Keys;
+import dev.ckpt.internal.commit.RunLog;
+import dev.ckpt.manifest.AttemptRecord;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -33,8 +36,8 @@ class StoreLimitTest {
   void twoRuns() throws IOException {
     at = new MaintainedStore();
     for (int step = 1; step <= 4; step++) {
-      at.run("a", new Resume.Auto(), step);
-      at.run("b", new Resume.Auto(), step);
+      train("a", Map.of(), step);
+      train("b", Map.of(), step);
     }
     at.clock.pass(Duration.ofHours(1));
     one = bytes() / 8;
@@ -144,6 +147,72 @@ class StoreLimitTest {
     assertThat(at.listed("a")).containsExactly(id(1, 1), id(4, 4));
     assertThat(at.listed("c")).as("the best and the newest").containsExactly(id(1, 2), id(1, 6));
     assertThat(bytes()).isEqualTo(8 * one);
+  }
+
+  /** A process that goes on to these steps, and says in its attempt what it keeps. */
+  private void train(String run, Map<String, String> keep, int... steps) throws IOException {
+    at.run(run, new Resume.Auto(), steps);
+    RunLog log = new RunLog(at.store, new Keys(run));
+    AttemptRecord made = log.lineage().attempts().lastEntry().getValue();
+    Map<String, String> said = new TreeMap<>(keep);
+    said.put("config.keep.latest", "50 (ckpt.yaml:2)");
+    AttemptRecord told =
+        new AttemptRecord(
+            made.attempt(),
+            made.world(),
+            made.nonces(),
+            made.request(),
+            made.seed(),
+            made.startedAt(),
+            said);
+    at.put(new Keys(run).attempt(made.attempt()), told.encode());
+  }
+
+  private static Map<String, String> best(String metric, String mode) {
+    return Map.of(
+        "config.keep.best.metric",
+        metric + " (ckpt.yaml:3)",
+        "config.keep.best.mode",
+        mode + " (ckpt.yaml:4)",
+        "config.keep.best.n",
+        "1 (default)");
+  }
+
+  @Test
+  void aRunningManagerKeepsTheBestThatOtherRunsSay() throws IOException {
+    at = new MaintainedStore();
+    train("least", best("loss", "min"), 1, 2, 3, 4);
+    train("most", best("loss", "max"), 1, 2, 3, 4);
+    train("newest", Map.of(), 1, 2, 3);
+    train("typo", best("acuracy", "max"), 1, 2);
+    at.run("code", new Resume.Auto(), 1, 2);
+    at.clock.pass(Duration.ofHours(1));
+    ToyState state = fresh();
+    try (CheckpointManager ckpt =
+        at.builder("own", state)
+            .keep(Retention.best("accuracy", Retention.Mode.MAX, 1))
+            .maxBytes(1)
+            .open()) {
+      ckpt.resume();
+      state.advance(1);
+      ckpt.save(Progress.step(1), Map.of("accuracy", 0.5)).join();
+    }
+    assertThat(at.listed("least")).containsExactly(id(1, 1), id(1, 4));
+    assertThat(at.listed("most")).containsExactly(id(1, 4));
+    assertThat(at.listed("newest")).containsExactly(id(1, 3));
+    assertThat(at.listed("typo")).as("nobody can tell").hasSize(2);
+    assertThat(at.listed("code")).as("nobody told").hasSize(2);
+  }
+
+  @Test
+  void aRunThatDoesNotHaveTheMetricLosesNothing() throws IOException {
+    Retention typo = Retention.best("acuracy", Retention.Mode.MAX, 1);
+    assertThat(limit(one, Map.of("a", typo, "b", BEST)))
+        .filteredOn(action -> action.kind() == Kind.LEAVE && action.run().equals("a"))
+        .singleElement()
+        .satisfies(action -> assertThat(action.reason()).contains("'acuracy'", "[loss]"));
+    assertThat(at.listed("a")).hasSize(4);
+    assertThat(at.listed("b")).containsExactly(id(1, 1), id(4, 4));
   }
 
   @Test

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
 
 /** What of a branch may go. Pure functions. */
 public final class Surplus {
@@ -47,6 +48,13 @@ public final class Surplus {
           }
         });
     return surplus;
+  }
+
+  /** The metrics that at least one of them has. */
+  public static Set<String> metrics(NavigableMap<CheckpointId, Manifest.Commit> live) {
+    Set<String> metrics = new TreeSet<>();
+    live.values().forEach(commit -> metrics.addAll(commit.checkpoint().metrics().keySet()));
+    return metrics;
   }
 
   /** The newest without NaN or infinities. */

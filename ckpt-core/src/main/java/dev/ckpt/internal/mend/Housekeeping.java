@@ -72,7 +72,11 @@ public final class Housekeeping {
     List<Step> steps = new ArrayList<>(review.leftOvers(id -> true));
     steps.addAll(review.unclear());
     steps.addAll(review.deletions(review.dead(), "it lies on a branch that was left"));
-    steps.addAll(review.deletions(review.surplus(keep), "the policy does not keep it"));
+    List<Step> unknown = review.unknown(keep.metrics());
+    steps.addAll(
+        unknown.isEmpty()
+            ? review.deletions(review.surplus(keep), "the policy does not keep it")
+            : unknown);
     return steps;
   }
 

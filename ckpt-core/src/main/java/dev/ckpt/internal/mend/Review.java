@@ -149,6 +149,42 @@ final class Review {
     return unclear != null ? List.of() : Surplus.of(live, policy, held.pinned());
   }
 
+  /** One for each metric that no live checkpoint has: what is best by it, nobody can tell. */
+  List<Step> unknown(Set<String> metrics) {
+    if (live.isEmpty()) {
+      return List.of();
+    }
+    Set<String> known = Surplus.metrics(live);
+    return new TreeSet<>(metrics)
+        .stream()
+            .filter(metric -> !known.contains(metric))
+            .<Step>map(
+                metric ->
+                    new Step.Leave(
+                        Hold.leave(
+                            held.keys(),
+                            metric,
+                            "no checkpoint of run '"
+                                + run()
+                                + "' has the metric '"
+                                + metric
+                                + "', only "
+                                + known
+                                + ": nothing is let go that it might keep")))
+            .toList();
+  }
+
+  /** Says so if nobody can tell what is best. */
+  List<Step> untold(Best best) {
+    return best.untold()
+        .<List<Step>>map(
+            why ->
+                live.isEmpty()
+                    ? List.of()
+                    : List.of(new Step.Leave(Hold.leave(held.keys(), run(), why))))
+        .orElseGet(() -> unknown(best.needed()));
+  }
+
   /** Forgets what was planned to be deleted, before another plan. */
   void startOver() {
     going.clear();

@@ -1,6 +1,7 @@
 package dev.ckpt.internal.mend;
 
 import dev.ckpt.MaintenanceAction;
+import dev.ckpt.Retention;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.internal.keep.Keeper;
 import dev.ckpt.manifest.CheckpointId;
@@ -45,6 +46,11 @@ public final class RunningLimit {
         };
   }
 
+  /** What is best in the manager's own run, and in those of others. */
+  public static Best.Of best(String own, Retention best) {
+    return run -> run.keys().run().equals(own) ? Best.own(best) : Best.recorded(run, best);
+  }
+
   /**
    * Deletes what is too much.
    *
@@ -59,7 +65,7 @@ public final class RunningLimit {
             action.subject(),
             action.bytes(),
             action.reason());
-      } else if (told.add(action.subject())) {
+      } else if (told.add(action.run() + "/" + action.subject())) {
         log.warn("the limit of bytes: {}", action.reason());
       }
     }

@@ -3,7 +3,6 @@ package dev.ckpt.internal.mend;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.MaintenanceAction;
 import dev.ckpt.MaintenanceAction.Kind;
-import dev.ckpt.Retention;
 import dev.ckpt.internal.commit.Committer;
 import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.commit.RunLog;
@@ -34,14 +33,15 @@ import java.util.stream.Stream;
 /**
  * Keeps the shards of all runs of a store together below a number of bytes. First go left-overs,
  * then checkpoints of dead branches, then the oldest of all runs; never a run's newest, its newest
- * finite one, its best, or a pinned one. Runs in use are left alone.
+ * finite one, its best, or a pinned one. Runs in use are left alone, and those of which nobody can
+ * tell what is best lose left-overs only.
  */
 public final class StoreLimit {
 
   private final CheckpointStore store;
   private final Function<String, ShardFormat> formats;
   private final long maxBytes;
-  private final Function<String, Retention> best;
+  private final Best.Of best;
   private final Duration grace;
 
   /**
@@ -52,7 +52,7 @@ public final class StoreLimit {
       CheckpointStore store,
       Function<String, ShardFormat> formats,
       long maxBytes,
-      Function<String, Retention> best,
+      Best.Of best,
       Duration grace) {
     this.store = store;
     this.formats = formats;
@@ -163,10 +163,12 @@ public final class StoreLimit {
       reviews.put(name, Review.of(store, log(name), formats, before));
     }
     while (true) {
-      List<Freeing> plan = plan(reviews.values(), tooMuch, taking);
+      List<MaintenanceAction> kept = new ArrayList<>();
+      List<Freeing> plan = plan(reviews.values(), tooMuch, taking, kept);
       Optional<String> next =
           plan.stream().map(Freeing::run).filter(run -> !taken.containsKey(run)).findFirst();
       if (next.isEmpty()) {
+        done.addAll(kept);
         return plan;
       }
       String name = next.get();
@@ -218,7 +220,8 @@ public final class StoreLimit {
     }
   }
 
-  private List<Freeing> plan(Collection<Review> reviews, long tooMuch, Taking taking)
+  private List<Freeing> plan(
+      Collection<Review> reviews, long tooMuch, Taking taking, List<MaintenanceAction> kept)
       throws IOException {
     List<Freeing> plan = new ArrayList<>();
     List<Doomed> dead = new ArrayList<>();
@@ -233,9 +236,14 @@ public final class StoreLimit {
           over -= bytes;
         }
       }
+      Best its = best.run(log(review.run()));
+      List<Step> unknown = review.untold(its);
+      if (!unknown.isEmpty()) {
+        unknown.forEach(step -> kept.add(step.action()));
+        continue;
+      }
       review.dead().forEach(commit -> dead.add(new Doomed(review, commit)));
-      Retention policy = best.apply(review.run());
-      review.surplus(policy).forEach(commit -> old.add(new Doomed(review, commit)));
+      review.surplus(its.policy()).forEach(commit -> old.add(new Doomed(review, commit)));
     }
     over = oldestFirst(dead, "it lies on a branch that was left", over, plan);
     oldestFirst(old, "the store holds more than " + maxBytes + " bytes", over, plan);

@@ -21,9 +21,10 @@ import java.util.regex.Pattern;
  *
  * <p>Looked at are the attempts on the way to the checkpoint to go on from, and those that began on
  * that way and brought nothing, newest first. Those that left no word say nothing: a machine that
- * dies is no reason to stop, nor to start counting anew. Any other end, another step or cause, or a
- * checkpoint beyond the step ends the chain, and so does a start that was asked to be fresh. Two
- * causes are the same if they differ in numbers only: ids, addresses and times do each time.
+ * dies is no reason to stop, nor to start counting anew. Neither do those that ended because a save
+ * failed: a full disk goes by. Any other end, another step or cause, or a checkpoint beyond the
+ * step ends the chain, and so does a start that was asked to be fresh. Two causes are the same if
+ * they differ in numbers only: ids, addresses and times do each time.
  *
  * @param step at which they failed
  * @param cause of the newest
@@ -33,6 +34,9 @@ public record CrashLoop(long step, String cause, List<Integer> attempts) {
 
   private static final Pattern NUMBER =
       Pattern.compile("(?<![A-Za-z])(0x)?[0-9a-f]*[0-9][0-9a-f]*(?![A-Za-z])");
+
+  /** How the cause of an end begins that the store, and not the training, brought about. */
+  private static final String STORE = CheckpointException.SaveFailed.class.getName();
 
   public CrashLoop {
     attempts = List.copyOf(attempts);
@@ -62,6 +66,9 @@ public record CrashLoop(long step, String cause, List<Integer> attempts) {
       }
       int attempt = resume.attempt();
       EndRecord end = ends.get(attempt);
+      if (end != null && end.cause().filter(its -> its.startsWith(STORE)).isPresent()) {
+        end = null;
+      }
       if (end != null) {
         if (!end.how().equals(EndRecord.FAILED) || end.step().isEmpty()) {
           break;

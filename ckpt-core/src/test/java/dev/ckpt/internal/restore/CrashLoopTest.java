@@ -104,6 +104,19 @@ class CrashLoopTest {
   }
 
   @Test
+  void savesThatFailedNeitherCountNorBreakTheChain() {
+    String full = "dev.ckpt.CheckpointException$SaveFailed: was not saved: No space left on device";
+    for (int i = 0; i < 3; i++) {
+      failed(attempt(""), 2, full);
+    }
+    assertThat(loop("")).as("a full disk").isEmpty();
+    failed(attempt(""), 5, NO_DATA);
+    failed(attempt(""), 2, full);
+    failed(attempt(""), 5, NO_DATA);
+    assertThat(chain("")).containsExactly(6, 4);
+  }
+
+  @Test
   void checkpointsBelowTheStepAreNoProgress() {
     failed(attempt("", 20), 25, NO_DATA);
     failed(attempt("000001-000000000020-0", 22), 25, NO_DATA);
