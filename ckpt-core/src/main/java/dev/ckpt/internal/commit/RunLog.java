@@ -153,18 +153,33 @@ public final class RunLog {
    * @throws CheckpointException.Fenced naming it
    */
   public void checkNotFenced(int attempt) throws IOException {
-    for (String key : keysUnder(keys.attempts(), keys.attempt(attempt))) {
-      if (Keys.attemptOf(key).isPresent()) {
-        throw new CheckpointException.Fenced(
-            "run '"
-                + keys.run()
-                + "' was taken over by "
-                + key
-                + " while this was attempt "
-                + attempt
-                + "; stop this process, its work since then is not used");
-      }
+    Optional<String> newer = attemptAfter(attempt);
+    if (newer.isPresent()) {
+      throw new CheckpointException.Fenced(
+          "run '"
+              + keys.run()
+              + "' was taken over by "
+              + newer.get()
+              + " while this was attempt "
+              + attempt
+              + "; stop this process, its work since then is not used");
     }
+  }
+
+  /** The key of an attempt that is newer than that one, if there is any. */
+  public Optional<String> attemptAfter(int attempt) throws IOException {
+    return keysUnder(keys.attempts(), keys.attempt(attempt)).stream()
+        .filter(key -> Keys.attemptOf(key).isPresent())
+        .findFirst();
+  }
+
+  /** The greatest number that is taken as an attempt, readable or not; 0 if there is none. */
+  public int newestAttempt() throws IOException {
+    return keysUnder(keys.attempts(), "").stream()
+        .flatMap(key -> Keys.attemptOf(key).stream())
+        .mapToInt(Integer::intValue)
+        .max()
+        .orElse(0);
   }
 
   /** Records what the attempt applies. */
