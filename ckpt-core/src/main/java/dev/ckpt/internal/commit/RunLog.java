@@ -14,6 +14,7 @@ import java.util.Map;
 import java.util.NavigableMap;
 import java.util.NavigableSet;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.BiFunction;
@@ -95,6 +96,15 @@ public final class RunLog {
       }
     }
     return lost;
+  }
+
+  /** What attempts started from, by the resume records that can be read. */
+  public Set<CheckpointId> applied() throws IOException {
+    Set<CheckpointId> applied = new TreeSet<>();
+    numbered(keys.resumes(), ResumeRecord::decode, ResumeRecord::attempt, new TreeMap<>())
+        .values()
+        .forEach(resume -> resume.applied().ifPresent(applied::add));
+    return applied;
   }
 
   private <T> NavigableMap<Integer, T> numbered(
