@@ -16,9 +16,13 @@ import dev.ckpt.internal.commit.Admission;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.Closeable;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 class MaintenanceLockTest {
@@ -142,5 +146,102 @@ class MaintenanceLockTest {
     }
     cleaner.join();
     assertThat(tried.getCount()).isZero();
+  }
+
+  /** At each delete and each mark of a clean-up another process goes on from what it deletes. */
+  @Test
+  void aStartThatStepsOverTheLockOfACleanUpKeepsWhatItGoesOnFrom() throws Exception {
+    String last = id(1, 8);
+    int stopped = 0;
+    for (int at = 1; at <= 30; at++) {
+      MaintainedStore made = new MaintainedStore();
+      made.run("toy", new Resume.Auto(), 1, 2, 3, 4, 5, 6, 7, 8);
+      made.run("toy", new Resume.Never(), 1, 2);
+      MaintainedStore run = MaintainedStore.of(made.objects());
+      StartsAt store = new StartsAt(run, last, at);
+      try {
+        Maintenance.of(store).collect("toy", Retention.latest(9), false);
+      } catch (CheckpointException.Fenced e) {
+        assertThat(e).hasMessageContaining("attempts/000003");
+        stopped++;
+      }
+      if (store.started == null) {
+        continue; // the clean-up was over before, or its checkpoint was deleted in time
+      }
+      assertThat(run.start()).as("call %s", at).isEqualTo(last);
+    }
+    assertThat(stopped).isGreaterThan(5);
+  }
+
+  @Test
+  void aLimitLeavesARunThatWasStartedMeanwhile() throws Exception {
+    MaintainedStore made = new MaintainedStore();
+    made.run("toy", new Resume.Auto(), 1, 2, 3, 4, 5, 6, 7, 8);
+    made.run("toy", new Resume.Never(), 1, 2);
+    MaintainedStore run = MaintainedStore.of(made.objects());
+    StartsAt store = new StartsAt(run, id(1, 8), 3);
+    var actions = Maintenance.of(store).limit(1, Map.of(), false);
+    assertThat(store.started).isEqualTo(id(1, 8));
+    assertThat(actions).anyMatch(a -> a.reason().contains("attempts/000003"));
+    assertThat(run.start()).isEqualTo(id(1, 8));
+  }
+
+  /** The same medium, with its locks; at one call another process takes the run over. */
+  private static final class StartsAt extends OtherUri {
+    private final MaintainedStore run;
+    private final String from;
+    private int left;
+    private @Nullable String started;
+
+    StartsAt(MaintainedStore run, String from, int at) {
+      super(run.store);
+      this.run = run;
+      this.from = from;
+      this.left = at;
+    }
+
+    @Override
+    public Closeable lock(String key, String holder) throws IOException {
+      return run.store.lock(key, holder);
+    }
+
+    @Override
+    public void delete(Collection<String> keys) throws IOException {
+      call();
+      super.delete(keys);
+    }
+
+    @Override
+    public Decision putIfAbsent(String key, ByteBuffer small) throws IOException {
+      call();
+      Decision decision = super.putIfAbsent(key, small);
+      call();
+      return decision;
+    }
+
+    private void call() {
+      left--;
+      if (left != 0) {
+        return;
+      }
+      OtherUri lockless =
+          new OtherUri(run.store) {
+            @Override
+            public Closeable lock(String key, String holder) {
+              return () -> {}; // as after the full wait
+            }
+          };
+      try (CheckpointManager ckpt =
+          CheckpointManager.in(lockless)
+              .run("toy")
+              .part("toy", fresh())
+              .keep(Set::copyOf)
+              .resume(Resume.parse(from))
+              .open()) {
+        started = ckpt.resume().orElseThrow().checkpoint().id();
+      } catch (CheckpointException.NotFound e) {
+        started = null;
+      }
+    }
   }
 }

@@ -17,6 +17,7 @@ import dev.ckpt.MaintenanceAction;
 import dev.ckpt.MaintenanceAction.Kind;
 import dev.ckpt.Progress;
 import dev.ckpt.Resume;
+import dev.ckpt.Retention;
 import dev.ckpt.internal.commit.Committer;
 import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.manifest.Manifest;
@@ -425,5 +426,63 @@ class RepairTest {
       assertThat(at.next()).isEqualTo(id(3, 6));
       order.add(order.remove(0));
     }
+  }
+
+  @Test
+  void ofABranchWhoseOnlyCheckpointLostItsManifestNoStartIsFreshAndNothingIsGivenUp()
+      throws IOException {
+    MaintainedStore made = new MaintainedStore();
+    made.run("toy", new Resume.Auto(), 1);
+    made.run("toy", new Resume.Auto());
+    made.store.delete(List.of(KEYS.manifest(parsed(id(1, 1)))));
+    MaintainedStore at = MaintainedStore.of(made.objects());
+    for (Resume how : List.of(new Resume.Auto(), new Resume.Required())) {
+      assertThatThrownBy(() -> at.run("toy", how))
+          .isInstanceOf(CheckpointException.Corrupt.class)
+          .hasMessageContaining(id(1, 1))
+          .hasMessageContaining("never");
+    }
+    Maintenance maintenance = Maintenance.of(at.store);
+    assertThat(maintenance.repair("toy", false)).allMatch(a -> a.kind() == Kind.LEAVE).isNotEmpty();
+    assertThat(maintenance.collect("toy", Retention.latest(1), false))
+        .allMatch(a -> a.kind() == Kind.LEAVE);
+    assertThat(at.objects()).containsKey(at.shard(id(1, 1)));
+    assertThat(at.start()).isEqualTo("error");
+    at.run("toy", new Resume.Never());
+    assertThat(at.start()).as("asked for").isEqualTo("fresh");
+    assertThat(at.start()).as("and killed before the first save").isEqualTo("fresh");
+  }
+
+  @Test
+  void commitsOfAnotherBranchForbidAFreshStartThatNobodyAskedFor() throws IOException {
+    MaintainedStore made = new MaintainedStore();
+    made.run("toy", new Resume.Auto());
+    MaintainedStore saved = new MaintainedStore();
+    saved.run("toy", new Resume.Auto(), 1);
+    // a late commit of attempt 1, which attempt 2 had given up when it started fresh
+    made.run("toy", new Resume.Auto());
+    assertThat(made.start()).isEqualTo("fresh");
+    for (var object : saved.objects().entrySet()) {
+      if (object.getKey().contains(id(1, 1))) {
+        made.put(object.getKey(), object.getValue());
+      }
+    }
+    assertThatThrownBy(() -> made.run("toy", new Resume.Auto()))
+        .isInstanceOf(CheckpointException.Corrupt.class)
+        .hasMessageContaining(id(1, 1));
+    made.run("toy", new Resume.Never());
+    assertThat(made.start()).isEqualTo("fresh");
+  }
+
+  @Test
+  void whoEmptiesTheQuarantineDoesNotGetAFreshStart() throws IOException {
+    MaintainedStore made = new MaintainedStore();
+    made.run("toy", new Resume.Auto(), 1);
+    MaintainedStore at = MaintainedStore.of(made.objects());
+    at.flip(at.shard(id(1, 1)), 700);
+    assertThat(Maintenance.of(at.store).repair("toy", false)).isNotEmpty();
+    at.store.delete(
+        at.objects().keySet().stream().filter(key -> key.startsWith(KEYS.quarantine())).toList());
+    assertThat(at.start()).isEqualTo("error");
   }
 }

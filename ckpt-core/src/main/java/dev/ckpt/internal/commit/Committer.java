@@ -8,6 +8,7 @@ import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Decides about checkpoints, each once.
@@ -28,6 +29,9 @@ import java.util.Optional;
  * </ul>
  */
 public final class Committer {
+  /** What the reason of an ABORT begins with whose id a repair has moved aside. */
+  public static final String WITHDRAWN = "moved to quarantine: ";
+
   private final CheckpointStore store;
   private final Keys keys;
   private final Records records;
@@ -68,6 +72,11 @@ public final class Committer {
     }
     throw new CheckpointException.Fenced(
         key + " holds another commit of the same id: another process works on this run; stop");
+  }
+
+  /** Whether an id was given up because a repair moved what it was aside. */
+  public static boolean isWithdrawn(@Nullable Manifest manifest) {
+    return manifest instanceof Manifest.Abort abort && abort.reason().startsWith(WITHDRAWN);
   }
 
   /**

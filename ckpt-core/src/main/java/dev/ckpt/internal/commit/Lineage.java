@@ -1,6 +1,7 @@
 package dev.ckpt.internal.commit;
 
 import dev.ckpt.CheckpointException;
+import dev.ckpt.Resume;
 import dev.ckpt.manifest.AttemptRecord;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.ResumeRecord;
@@ -121,6 +122,19 @@ public record Lineage(
       }
     }
     return null;
+  }
+
+  /** The newest attempt that was asked to start fresh, and did; 1 if there is none. */
+  public int lastNever() {
+    for (AttemptRecord attempt : attempts.descendingMap().values()) {
+      ResumeRecord resume = resumes.get(attempt.attempt());
+      if (resume != null
+          && resume.applied().isEmpty()
+          && attempt.request().equals(new Resume.Never().text())) {
+        return attempt.attempt();
+      }
+    }
+    return 1;
   }
 
   /** The newest attempt whose branch goes through the start of {@code ancestor}. */

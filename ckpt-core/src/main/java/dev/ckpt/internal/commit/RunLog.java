@@ -14,6 +14,7 @@ import java.util.Map;
 import java.util.NavigableMap;
 import java.util.NavigableSet;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.BiFunction;
@@ -99,6 +100,15 @@ public final class RunLog {
     return lost;
   }
 
+  /** What attempts started from, by the resume records that can be read. */
+  public Set<CheckpointId> applied() throws IOException {
+    Set<CheckpointId> applied = new TreeSet<>();
+    numbered(keys.resumes(), ResumeRecord::decode, ResumeRecord::attempt, new TreeMap<>())
+        .values()
+        .forEach(resume -> resume.applied().ifPresent(applied::add));
+    return applied;
+  }
+
   private <T> NavigableMap<Integer, T> numbered(
       String folder,
       BiFunction<String, byte[], T> decode,
@@ -155,18 +165,33 @@ public final class RunLog {
    * @throws CheckpointException.Fenced naming it
    */
   public void checkNotFenced(int attempt) throws IOException {
-    for (String key : keysUnder(keys.attempts(), keys.attempt(attempt))) {
-      if (Keys.attemptOf(key).isPresent()) {
-        throw new CheckpointException.Fenced(
-            "run '"
-                + keys.run()
-                + "' was taken over by "
-                + key
-                + " while this was attempt "
-                + attempt
-                + "; stop this process, its work since then is not used");
-      }
+    Optional<String> newer = attemptAfter(attempt);
+    if (newer.isPresent()) {
+      throw new CheckpointException.Fenced(
+          "run '"
+              + keys.run()
+              + "' was taken over by "
+              + newer.get()
+              + " while this was attempt "
+              + attempt
+              + "; stop this process, its work since then is not used");
     }
+  }
+
+  /** The key of an attempt that is newer than that one, if there is any. */
+  public Optional<String> attemptAfter(int attempt) throws IOException {
+    return keysUnder(keys.attempts(), keys.attempt(attempt)).stream()
+        .filter(key -> Keys.attemptOf(key).isPresent())
+        .findFirst();
+  }
+
+  /** The greatest number that is taken as an attempt, readable or not; 0 if there is none. */
+  public int newestAttempt() throws IOException {
+    return keysUnder(keys.attempts(), "").stream()
+        .flatMap(key -> Keys.attemptOf(key).stream())
+        .mapToInt(Integer::intValue)
+        .max()
+        .orElse(0);
   }
 
   /** Records what the attempt applies. */

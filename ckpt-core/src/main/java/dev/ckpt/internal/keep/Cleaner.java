@@ -1,5 +1,6 @@
 package dev.ckpt.internal.keep;
 
+import dev.ckpt.CheckpointException;
 import dev.ckpt.MaintenanceAction;
 import dev.ckpt.internal.commit.Committer;
 import dev.ckpt.internal.commit.Keys;
@@ -29,11 +30,30 @@ public final class Cleaner {
   private final CheckpointStore store;
   private final RunLog run;
   private final Committer committer;
+  private final Fence fence;
 
+  /** Whether this may still change the run. */
+  @FunctionalInterface
+  public interface Fence {
+    /**
+     * Fails if somebody has taken the run.
+     *
+     * @throws CheckpointException.Fenced naming who
+     */
+    void check() throws IOException;
+  }
+
+  /** For the run's own writer. */
   public Cleaner(CheckpointStore store, RunLog run, Committer committer) {
+    this(store, run, committer, () -> {});
+  }
+
+  /** For who changes the run from outside, and must notice a start. */
+  public Cleaner(CheckpointStore store, RunLog run, Committer committer, Fence fence) {
     this.store = store;
     this.run = run;
     this.committer = committer;
+    this.fence = fence;
   }
 
   /**
@@ -73,6 +93,13 @@ public final class Cleaner {
     if (run.pinned().contains(id)) {
       store.delete(List.of(mark));
       return false;
+    }
+    try {
+      // a start takes its attempt and then looks: it is seen here, or it sees the mark
+      fence.check();
+    } catch (CheckpointException.Fenced e) {
+      store.delete(List.of(mark));
+      throw e;
     }
     store.delete(List.of(keys().manifest(id)));
     List<String> files = new ArrayList<>();

@@ -203,7 +203,8 @@ public final class Keeper {
     Inventory held = Inventory.of(store, run.keys());
     Decisions decisions = Decisions.read(run, held.manifests().keySet());
     int ids = 0;
-    for (Step step : LeftOvers.plan(held, decisions, before, id -> id.attempt() < attempt)) {
+    for (Step step :
+        LeftOvers.plan(held, decisions, run.applied(), before, id -> id.attempt() < attempt)) {
       MaintenanceAction done = cleaner.does(step);
       log.debug("clean-up: {}", done);
       boolean mark = step instanceof Step.Unmark;

@@ -29,13 +29,16 @@ public final class LeftOvers {
 
   private final Inventory held;
   private final Decisions decisions;
+  private final Set<CheckpointId> applied;
   private final Instant before;
   private final Set<String> needed;
   private final List<Step> steps = new ArrayList<>();
   private final NavigableSet<CheckpointId> emptied = new TreeSet<>();
 
-  private LeftOvers(Inventory held, Decisions decisions, Instant before) {
+  private LeftOvers(
+      Inventory held, Decisions decisions, Set<CheckpointId> applied, Instant before) {
     this.held = held;
+    this.applied = applied;
     this.decisions = decisions;
     this.before = before;
     this.needed =
@@ -46,12 +49,17 @@ public final class LeftOvers {
   /**
    * Plans their removal.
    *
+   * @param applied what attempts started from: it was committed once, whatever is missing now
    * @param before only what is older by the store's clock
    * @param mine of which ids the writers are known to be gone
    */
   public static List<Step> plan(
-      Inventory held, Decisions decisions, Instant before, Predicate<CheckpointId> mine) {
-    LeftOvers plan = new LeftOvers(held, decisions, before);
+      Inventory held,
+      Decisions decisions,
+      Set<CheckpointId> applied,
+      Instant before,
+      Predicate<CheckpointId> mine) {
+    LeftOvers plan = new LeftOvers(held, decisions, applied, before);
     for (CheckpointId id : held.ids()) {
       if (mine.test(id)) {
         plan.look(id);
@@ -90,6 +98,17 @@ public final class LeftOvers {
                   id,
                   List.of(),
                   "it is pinned, and its manifest is gone; unpin it to let its files go")));
+    } else if (!decided && applied.contains(id)) {
+      steps.add(
+          new Step.Leave(
+              action(
+                  Kind.LEAVE,
+                  id,
+                  List.of(),
+                  "an attempt resumed from it, so it was committed, and its manifest is gone: its"
+                      + " files stay until somebody brings "
+                      + held.keys().manifest(id)
+                      + " back, or deletes them")));
     } else if (!decided && !held.quarantined().contains(id)) {
       List<Entry> files = files(id);
       String why = "orphan of attempt " + id.attempt();

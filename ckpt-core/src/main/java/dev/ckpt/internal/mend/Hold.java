@@ -8,16 +8,17 @@ import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.Closeable;
 import java.io.IOException;
-import java.util.OptionalInt;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
  * The right to change a run from outside: its lock, or, where it is taken over, an attempt of its
- * own, which fences older writers and is itself fenced by the next start.
+ * own, which fences older writers. Either way it ends with the next start's attempt: a start may
+ * step over the lock.
  *
- * @param attempt the maintenance attempt, if one was taken
+ * @param newest the newest attempt when it was taken: the maintenance's own, if it took one
  */
-public record Hold(RunLog run, Closeable lock, OptionalInt attempt) implements Closeable {
+public record Hold(RunLog run, Closeable lock, int newest) implements Closeable {
 
   /**
    * Takes it.
@@ -30,10 +31,10 @@ public record Hold(RunLog run, Closeable lock, OptionalInt attempt) implements C
     try {
       if (takeOver) {
         int attempt = Admission.maintain(run, run.lineage(), store.now());
-        return new Hold(run, lock, OptionalInt.of(attempt));
+        return new Hold(run, lock, attempt);
       }
       requireGuarded(store, run.keys());
-      return new Hold(run, lock, OptionalInt.empty());
+      return new Hold(run, lock, run.newestAttempt());
     } catch (Throwable e) {
       lock.close();
       throw e;
@@ -64,10 +65,21 @@ public record Hold(RunLog run, Closeable lock, OptionalInt attempt) implements C
     }
   }
 
-  /** Fails if somebody has taken the run since. */
+  /**
+   * Fails if somebody has taken the run since.
+   *
+   * @throws CheckpointException.Fenced naming the attempt
+   */
   void check() throws IOException {
-    if (attempt.isPresent()) {
-      run.checkNotFenced(attempt.getAsInt());
+    Optional<String> newer = run.attemptAfter(newest);
+    if (newer.isPresent()) {
+      throw new CheckpointException.Fenced(
+          "run '"
+              + run.keys().run()
+              + "' was taken over by "
+              + newer.get()
+              + " during this maintenance, which stops here: what it had planned may no longer be"
+              + " right. Try again when that process has ended.");
     }
   }
 

@@ -62,9 +62,12 @@ public final class Housekeeping {
   public List<MaintenanceAction> collect(String name, Retention keep, boolean dryRun)
       throws IOException {
     RunLog run = known(name);
-    Cleaner cleaner = new Cleaner(store, run, new Committer(store, run.keys()));
     return apply(
-        run, (log, before) -> collection(log, before, keep), Step::action, cleaner::does, dryRun);
+        run,
+        (log, before) -> collection(log, before, keep),
+        Step::action,
+        hold -> new Cleaner(store, run, new Committer(store, run.keys()), hold::check)::does,
+        dryRun);
   }
 
   private List<Step> collection(RunLog run, Instant before, Retention keep) throws IOException {
@@ -88,7 +91,7 @@ public final class Housekeeping {
         run,
         (log, before) -> Repair.plan(store, log, formats, before),
         Mending::action,
-        repair::does,
+        hold -> repair::does,
         dryRun);
   }
 
@@ -104,13 +107,14 @@ public final class Housekeeping {
       RunLog run,
       Planning<T> planning,
       Function<T, MaintenanceAction> action,
-      Doing<T> doing,
+      Function<Hold, Doing<T>> held,
       boolean dryRun)
       throws IOException {
     if (dryRun) {
       return planning.plan(run, before()).stream().map(action).toList();
     }
     try (Hold hold = Hold.take(store, run, takeOver)) {
+      Doing<T> doing = held.apply(hold);
       List<MaintenanceAction> done = new ArrayList<>();
       for (T step : planning.plan(run, before())) {
         hold.check();

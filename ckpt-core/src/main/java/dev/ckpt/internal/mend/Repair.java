@@ -107,7 +107,7 @@ final class Repair {
     }
     quarantine.keep(Optional.of(id), manifest);
     store.delete(List.of(manifest));
-    if (!(committer.abort(id, "moved to quarantine: " + withdraw.action().reason())
+    if (!(committer.abort(id, Committer.WITHDRAWN + withdraw.action().reason())
         instanceof Manifest.Abort)) {
       return left(withdraw, "it was committed again just now");
     }

@@ -79,9 +79,19 @@ final class RepairPlan {
     repair.lookAtResumes(resumes, checkpoints);
     repair.lookAtEnds(ends);
     Decisions then = new Decisions(repair.whole, repair.unreadable);
-    LeftOvers.plan(held, then, before, id -> !repair.withdrawn.containsKey(id))
+    LeftOvers.plan(held, then, applied(resumes), before, id -> !repair.withdrawn.containsKey(id))
         .forEach(step -> repair.plan.add(new Mending.Clean(step)));
     return List.copyOf(repair.plan);
+  }
+
+  private static Set<CheckpointId> applied(NavigableMap<Integer, Found<ResumeRecord>> resumes) {
+    Set<CheckpointId> applied = new HashSet<>();
+    for (Found<ResumeRecord> found : resumes.values()) {
+      if (found.reading() instanceof Reading.Whole<ResumeRecord> whole) {
+        whole.value().applied().ifPresent(applied::add);
+      }
+    }
+    return applied;
   }
 
   private void decide(Examined found) {

@@ -101,8 +101,9 @@ final class Review {
   }
 
   /** What was never committed, or is half deleted. */
-  List<Step> leftOvers(Predicate<CheckpointId> mine) {
-    List<Step> steps = new ArrayList<>(LeftOvers.plan(held, decisions, before, mine));
+  List<Step> leftOvers(Predicate<CheckpointId> mine) throws IOException {
+    List<Step> steps =
+        new ArrayList<>(LeftOvers.plan(held, decisions, run.applied(), before, mine));
     steps.addAll(triedBefore(mine));
     return steps;
   }

@@ -89,11 +89,18 @@ public final class StoreLimit {
   public Taking outside(boolean takeOver) {
     return run -> {
       Hold hold = Hold.take(store, run, takeOver);
-      Cleaner cleaner = new Cleaner(store, run, new Committer(store, run.keys()));
+      Committer committer = new Committer(store, run.keys());
+      Cleaner cleaner = new Cleaner(store, run, committer, hold::check);
       return new Access(
           step -> {
-            hold.check();
-            return cleaner.does(step);
+            try {
+              hold.check();
+              return cleaner.does(step);
+            } catch (CheckpointException.Fenced e) {
+              // that run is in use again; the others are still held
+              return Hold.leave(
+                  run.keys(), step.action().subject(), String.valueOf(e.getMessage()));
+            }
           },
           hold);
     };

@@ -28,11 +28,19 @@ import java.util.regex.Pattern;
  * @param ids in the order to try them; an empty list is a fresh start, unless
  * @param quarantined some of that branch are damaged and moved aside: then there is something to
  *     lose
+ * @param gone what attempts of that branch started from, without a decision now: it was committed
+ * @param elsewhere what other branches hold that nobody left by a 'never', decided or moved aside:
+ *     if one of them is a commit, a fresh start loses it
  * @param branch the attempt whose branch they lie on, 0 for a new root
  * @param why one clause for the line at start
  */
 public record Candidates(
-    List<CheckpointId> ids, List<CheckpointId> quarantined, int branch, String why) {
+    List<CheckpointId> ids,
+    List<CheckpointId> quarantined,
+    List<CheckpointId> gone,
+    List<CheckpointId> elsewhere,
+    int branch,
+    String why) {
 
   private static final Pattern BEST =
       Pattern.compile("best\\(\\s*([^,()\\s]+)\\s*(?:,\\s*(min|max)\\s*)?\\)");
@@ -40,6 +48,12 @@ public record Candidates(
   public Candidates {
     ids = List.copyOf(ids);
     quarantined = List.copyOf(quarantined);
+    gone = List.copyOf(gone);
+    elsewhere = List.copyOf(elsewhere);
+  }
+
+  private static Candidates of(List<CheckpointId> ids, int branch, String why) {
+    return new Candidates(ids, List.of(), List.of(), List.of(), branch, why);
   }
 
   /**
@@ -50,7 +64,7 @@ public record Candidates(
    */
   public static Candidates find(Resume how, Lineage lineage, RunLog run) throws IOException {
     if (how instanceof Resume.Never) {
-      return new Candidates(List.of(), List.of(), 0, "asked for");
+      return of(List.of(), 0, "asked for");
     }
     NavigableSet<CheckpointId> ids = run.decided();
     if (how instanceof Resume.From from) {
@@ -61,15 +75,46 @@ public record Candidates(
     requireNoneLost(lineage, ids, aside, run);
     List<CheckpointId> live = head == 0 ? List.of() : lineage.branch(head, ids);
     List<CheckpointId> quarantined = head == 0 ? List.of() : lineage.branch(head, aside);
-    if (live.isEmpty() && quarantined.isEmpty() && how instanceof Resume.Required) {
+    List<CheckpointId> gone = head == 0 ? List.of() : gone(lineage, head, ids, aside);
+    NavigableSet<CheckpointId> elsewhere = elsewhere(lineage, ids, aside);
+    live.forEach(elsewhere::remove);
+    quarantined.forEach(elsewhere::remove);
+    if (live.isEmpty()
+        && quarantined.isEmpty()
+        && gone.isEmpty()
+        && elsewhere.isEmpty()
+        && how instanceof Resume.Required) {
       throw new CheckpointException.NotFound(
           "resume: required, but run '" + run.keys().run() + "' has committed nothing yet");
     }
     return new Candidates(
         live,
         quarantined,
+        gone,
+        List.copyOf(elsewhere.descendingSet()),
         head,
         live.isEmpty() ? "nothing was committed yet" : "the newest that verifies");
+  }
+
+  /** What the attempts of a branch started from, newest first, where nothing decides it now. */
+  private static List<CheckpointId> gone(
+      Lineage lineage, int head, NavigableSet<CheckpointId> ids, NavigableSet<CheckpointId> aside) {
+    List<CheckpointId> gone = new ArrayList<>();
+    for (int attempt : lineage.way(head).upTo().descendingKeySet()) {
+      lineage
+          .applied(attempt)
+          .filter(id -> !ids.contains(id) && !aside.contains(id))
+          .ifPresent(gone::add);
+    }
+    return gone;
+  }
+
+  /** What was saved since somebody asked for a fresh start, on whatever branch. */
+  private static NavigableSet<CheckpointId> elsewhere(
+      Lineage lineage, NavigableSet<CheckpointId> ids, NavigableSet<CheckpointId> aside) {
+    NavigableSet<CheckpointId> all = new TreeSet<>(ids);
+    all.addAll(aside);
+    return new TreeSet<>(all.tailSet(new CheckpointId(lineage.lastNever(), 0, 0), true));
   }
 
   /**
@@ -123,12 +168,10 @@ public record Candidates(
           break;
         }
       }
-      return new Candidates(
-          since, List.of(), head, "the newest since '" + reference + "' was first applied");
+      return of(since, head, "the newest since '" + reference + "' was first applied");
     }
     CheckpointId id = resolve(reference, lineage, run, ids);
-    return new Candidates(
-        List.of(id), List.of(), id.attempt(), "'" + reference + "' was asked for");
+    return of(List.of(id), id.attempt(), "'" + reference + "' was asked for");
   }
 
   private static CheckpointId resolve(

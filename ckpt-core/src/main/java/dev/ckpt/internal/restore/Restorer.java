@@ -1,6 +1,7 @@
 package dev.ckpt.internal.restore;
 
 import dev.ckpt.CheckpointException;
+import dev.ckpt.internal.commit.Committer;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.Manifest;
@@ -10,6 +11,8 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -54,8 +57,10 @@ public final class Restorer {
   public Found find(Candidates candidates) throws IOException {
     List<String> skipped = new ArrayList<>();
     List<Manifest.Commit> nonFinite = new ArrayList<>();
+    // the folder of what was moved aside may have been emptied since: the ABORT says it, too
+    Set<CheckpointId> withdrawn = new TreeSet<>(candidates.quarantined());
     for (CheckpointId id : candidates.ids()) {
-      Optional<Manifest.Commit> commit = commit(id, skipped);
+      Optional<Manifest.Commit> commit = commit(id, skipped, withdrawn);
       if (commit.isEmpty()) {
         continue;
       }
@@ -76,7 +81,14 @@ public final class Restorer {
         return new Found(open, skipped);
       }
     }
-    candidates.quarantined().forEach(id -> skip(skipped, id + ": a repair moved it aside"));
+    withdrawn.forEach(id -> skip(skipped, id + ": a repair moved it aside"));
+    candidates
+        .gone()
+        .forEach(
+            id -> skip(skipped, id + ": an attempt started from it, and its manifest is gone"));
+    if (skipped.isEmpty()) {
+      requireNothingElsewhere(candidates);
+    }
     if (!skipped.isEmpty()) {
       throw new CheckpointException.Corrupt(
           "run '"
@@ -88,14 +100,40 @@ public final class Restorer {
     return new Found(Optional.empty(), skipped);
   }
 
-  private Optional<Manifest.Commit> commit(CheckpointId id, List<String> skipped)
-      throws IOException {
+  /** The newest is enough to say: what was given up is not lost. */
+  private void requireNothingElsewhere(Candidates candidates) throws IOException {
+    for (CheckpointId id : candidates.elsewhere()) {
+      String what;
+      try {
+        Manifest manifest = run.manifest(id).orElse(null);
+        if (manifest instanceof Manifest.Abort && !Committer.isWithdrawn(manifest)) {
+          continue;
+        }
+        what = id.toString();
+      } catch (CheckpointException.Corrupt e) {
+        what = id + " (damaged)";
+      }
+      throw new CheckpointException.Corrupt(
+          "run '"
+              + run.keys().run()
+              + "' has nothing to resume on the branch of its newest attempt, but another branch"
+              + " has "
+              + what
+              + ". Nothing was changed. To go on, resume from a checkpoint by its id; to start over"
+              + " in the same run, resume with 'never'.");
+    }
+  }
+
+  private Optional<Manifest.Commit> commit(
+      CheckpointId id, List<String> skipped, Set<CheckpointId> withdrawn) throws IOException {
     try {
       Optional<Manifest> manifest = run.manifest(id);
       if (manifest.isEmpty()) {
         skip(skipped, id + ": its manifest is gone");
       } else if (manifest.get() instanceof Manifest.Commit commit) {
         return Optional.of(commit);
+      } else if (Committer.isWithdrawn(manifest.get())) {
+        withdrawn.add(id);
       }
     } catch (CheckpointException.Corrupt e) {
       skip(skipped, id + ": " + e.getMessage());
