@@ -7,8 +7,9 @@ import java.util.TreeMap;
 import java.util.regex.Pattern;
 
 /**
- * What a process says of itself in its attempt's record: for people, never for decisions. Bounded,
- * and without what could let anybody in: a record is never deleted, and is read by many.
+ * What a process says of itself in its attempt's record: for people, but for {@code config.keep},
+ * by which a limit of the whole store knows what another run calls its best. Bounded, and without
+ * what could let anybody in: a record is never deleted, and is read by many.
  */
 public final class Provenance {
 
