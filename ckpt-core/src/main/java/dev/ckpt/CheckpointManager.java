@@ -382,6 +382,11 @@ public final class CheckpointManager implements AutoCloseable {
     return workLeft ? Optional.empty() : taken.completed().map(done -> done.end().goal());
   }
 
+  /** The checkpoints of this run, to look at; what is in flight is not among them. */
+  public Checkpoints checkpoints() {
+    return Checkpoints.read(setup.store(), run());
+  }
+
   /** What failed so far, oldest first; the first 64. */
   public List<CheckpointException> failures() {
     return saver.failures();

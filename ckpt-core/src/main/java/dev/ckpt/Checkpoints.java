@@ -3,13 +3,17 @@ package dev.ckpt;
 import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.commit.Lineage;
 import dev.ckpt.internal.commit.RunLog;
+import dev.ckpt.internal.export.Exports;
 import dev.ckpt.internal.formats.Formats;
 import dev.ckpt.internal.restore.Candidates;
 import dev.ckpt.internal.restore.OpenCheckpoint;
+import dev.ckpt.internal.restore.Reference;
+import dev.ckpt.internal.run.BestBy;
 import dev.ckpt.internal.survey.AttemptLog;
 import dev.ckpt.internal.survey.Catalogue;
 import dev.ckpt.internal.survey.RecordCheck;
 import dev.ckpt.internal.survey.Verifier;
+import dev.ckpt.manifest.AttemptRecord;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.Manifest;
 import dev.ckpt.spi.CheckpointStore;
@@ -17,9 +21,12 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.TreeSet;
@@ -101,7 +108,71 @@ public final class Checkpoints implements AutoCloseable {
    * @return empty if none has the metric
    */
   public Optional<Checkpoint> best(String metric, Retention.Mode mode) {
-    return Candidates.best(list(), metric, mode);
+    return Reference.best(list(), metric, mode);
+  }
+
+  /**
+   * The checkpoint that a person means: an id; {@code latest}; {@code best(metric)}, the largest,
+   * or {@code best(metric, min)}; {@code best}, by the metric that the run's config keeps the best
+   * of ({@code keep.best}), the first if there are several; or the reference of a {@link
+   * dev.ckpt.spi.CheckpointResolver}.
+   *
+   * @throws CheckpointException.NotFound if it means none, or nobody said what is best
+   * @throws IllegalArgumentException if it is none of these
+   */
+  public Checkpoint find(String reference) {
+    return reading(
+        () ->
+            switch (reference) {
+              case "latest" -> latest().orElseThrow(this::nothing);
+              case "best" -> best();
+              default -> {
+                Lineage lineage = run.lineage();
+                CheckpointId id =
+                    Reference.resolve(reference, "latest, best", lineage, run, run.decided());
+                yield committed(id).checkpoint();
+              }
+            });
+  }
+
+  private Checkpoint best() throws IOException {
+    List<Checkpoint> all = list();
+    if (all.isEmpty()) {
+      throw nothing();
+    }
+    String metrics =
+        all.stream().flatMap(each -> each.metrics().keySet().stream()).distinct().sorted().toList()
+            + "";
+    for (AttemptRecord attempt : run.lineage().attempts().descendingMap().values()) {
+      if (BestBy.isSaidBy(attempt.provenance())) {
+        Optional<BestBy> by =
+            BestBy.of(attempt.provenance()).flatMap(kept -> kept.stream().findFirst());
+        if (by.isEmpty()) {
+          break;
+        }
+        return Reference.best(all, by.get().metric(), by.get().mode())
+            .orElseThrow(
+                () ->
+                    new CheckpointException.NotFound(
+                        "no checkpoint of run '"
+                            + run.keys().run()
+                            + "' has the metric '"
+                            + by.get().metric()
+                            + "'; known: "
+                            + metrics));
+      }
+    }
+    throw new CheckpointException.NotFound(
+        "the config of run '"
+            + run.keys().run()
+            + "' has no keep.best that says what is best: ask for best(metric), or best(metric, min)"
+            + " of a loss; known: "
+            + metrics);
+  }
+
+  private CheckpointException nothing() {
+    return new CheckpointException.NotFound(
+        "run '" + run.keys().run() + "' in " + store.uri() + " has no committed checkpoint");
   }
 
   /**
@@ -217,6 +288,24 @@ public final class Checkpoints implements AutoCloseable {
             checkpoint().id() + " has no part '" + part + "'; it has " + open.parts());
       }
       return open.view(part);
+    }
+
+    /**
+     * Writes a file for other programs, of the kind that its ending says: {@code .params} for DJL.
+     * Blocks. Replaces a file that is there once the new one is whole and on disk.
+     *
+     * @throws CheckpointException.NotFound if the checkpoint does not hold what such a file needs
+     * @throws IllegalArgumentException if nothing on the class path writes files of that ending
+     * @throws UncheckedIOException if the file cannot be written
+     */
+    public void export(Path file) {
+      Map<String, StateView> views = new LinkedHashMap<>();
+      parts().forEach(part -> views.put(part, view(part)));
+      try {
+        Exports.write(views, file);
+      } catch (IOException e) {
+        throw new UncheckedIOException("cannot write " + file + ": " + e.getMessage(), e);
+      }
     }
 
     @Override

@@ -2,16 +2,12 @@ package dev.ckpt.internal.mend;
 
 import dev.ckpt.Retention;
 import dev.ckpt.internal.commit.RunLog;
+import dev.ckpt.internal.run.BestBy;
 import dev.ckpt.manifest.AttemptRecord;
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 
 /**
  * What counts as best in a run.
@@ -21,10 +17,6 @@ import java.util.regex.Pattern;
  * @param untold why nobody can tell at all, if so
  */
 public record Best(Retention policy, Set<String> needed, Optional<String> untold) {
-
-  private static final Pattern METRIC =
-      Pattern.compile("config\\.(keep\\.best(\\[[0-9]+])?)\\.metric");
-  private static final Pattern VALUE = Pattern.compile("(.+) \\(.+\\)");
 
   /** Knows what is best. */
   @FunctionalInterface
@@ -46,46 +38,22 @@ public record Best(Retention policy, Set<String> needed, Optional<String> untold
   /** What another run's newest process said that it keeps, and what this one keeps besides. */
   static Best recorded(RunLog run, Retention own) throws IOException {
     for (AttemptRecord attempt : run.lineage().attempts().descendingMap().values()) {
-      Map<String, String> said = attempt.provenance();
-      // a maintenance attempt says nothing of it
-      if (said.keySet().stream().anyMatch(key -> key.startsWith("config.keep"))) {
-        return recorded(run.keys().run(), said, own);
+      if (BestBy.isSaidBy(attempt.provenance())) {
+        return BestBy.of(attempt.provenance())
+            .map(all -> recorded(all, own))
+            .orElseGet(() -> untold(run.keys().run(), "neither its config nor its record tells"));
       }
     }
     return untold(run.keys().run(), "no attempt recorded");
   }
 
-  private static Best recorded(String run, Map<String, String> said, Retention own) {
-    if (said.containsKey("config.keep")) {
-      return untold(run, "its program, not a config, says");
-    }
-    List<Retention> policies = new ArrayList<>();
-    for (String key : said.keySet()) {
-      Matcher metric = METRIC.matcher(key);
-      if (metric.matches()) {
-        String best = "config." + metric.group(1);
-        try {
-          policies.add(
-              Retention.best(
-                  value(said, key),
-                  Retention.Mode.valueOf(value(said, best + ".mode").toUpperCase(Locale.ROOT)),
-                  said.containsKey(best + ".n") ? Integer.parseInt(value(said, best + ".n")) : 1));
-        } catch (IllegalArgumentException e) {
-          return untold(run, "its attempt's record does not tell");
-        }
-      }
-    }
-    Retention its = Retention.anyOf(policies.toArray(Retention[]::new));
+  private static Best recorded(List<BestBy> all, Retention own) {
+    Retention its =
+        Retention.anyOf(
+            all.stream()
+                .map(by -> Retention.best(by.metric(), by.mode(), by.n()))
+                .toArray(Retention[]::new));
     return new Best(Retention.anyOf(its, own), its.metrics(), Optional.empty());
-  }
-
-  /** Without the place that it comes from. */
-  private static String value(Map<String, String> said, String key) {
-    Matcher value = VALUE.matcher(said.getOrDefault(key, ""));
-    if (!value.matches()) {
-      throw new IllegalArgumentException(key);
-    }
-    return value.group(1);
   }
 
   private static Best untold(String run, String who) {

@@ -3,24 +3,17 @@ package dev.ckpt.internal.restore;
 import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.Resume;
-import dev.ckpt.Retention;
 import dev.ckpt.internal.commit.Lineage;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.Manifest;
 import dev.ckpt.manifest.ResumeRecord;
-import dev.ckpt.spi.CheckpointResolver;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.NavigableSet;
-import java.util.Optional;
-import java.util.ServiceLoader;
 import java.util.TreeSet;
 import java.util.function.Consumer;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 
 /**
  * Which checkpoints a resume may start from, best first.
@@ -41,9 +34,6 @@ public record Candidates(
     List<CheckpointId> elsewhere,
     int branch,
     String why) {
-
-  private static final Pattern BEST =
-      Pattern.compile("best\\(\\s*([^,()\\s]+)\\s*(?:,\\s*(min|max)\\s*)?\\)");
 
   public Candidates {
     ids = List.copyOf(ids);
@@ -170,77 +160,9 @@ public record Candidates(
       }
       return of(since, head, "the newest since '" + reference + "' was first applied");
     }
-    CheckpointId id = resolve(reference, lineage, run, ids);
+    CheckpointId id =
+        Reference.resolve(reference, "resume: auto, never, required", lineage, run, ids);
     return of(List.of(id), id.attempt(), "'" + reference + "' was asked for");
-  }
-
-  private static CheckpointId resolve(
-      String reference, Lineage lineage, RunLog run, NavigableSet<CheckpointId> ids)
-      throws IOException {
-    Optional<CheckpointId> plain = CheckpointId.parse(reference);
-    if (plain.isPresent()) {
-      if (!ids.contains(plain.get())) {
-        throw new CheckpointException.NotFound(
-            "run '"
-                + run.keys().run()
-                + "' has no checkpoint "
-                + reference
-                + (ids.isEmpty() ? "; it has none" : "; the newest is " + ids.last()));
-      }
-      return plain.get();
-    }
-    Matcher best = BEST.matcher(reference);
-    if (best.matches()) {
-      NavigableSet<CheckpointId> live = new TreeSet<>(lineage.live(ids));
-      return best(
-          best.group(1),
-          "min".equals(best.group(2)) ? Retention.Mode.MIN : Retention.Mode.MAX,
-          committed(run, live, Candidates::refuse));
-    }
-    int colon = reference.indexOf(':');
-    String scheme = colon < 0 ? "" : reference.substring(0, colon).toLowerCase(Locale.ROOT);
-    for (CheckpointResolver resolver : ServiceLoader.load(CheckpointResolver.class)) {
-      if (resolver.scheme().equals(scheme)) {
-        String id = resolver.resolve(reference, committed(run, ids, Candidates::refuse));
-        return CheckpointId.parse(id)
-            .orElseThrow(
-                () ->
-                    new CheckpointException.NotFound(
-                        "'" + reference + "' was resolved to '" + id + "', which is no id"));
-      }
-    }
-    throw new IllegalArgumentException(
-        "resume: '"
-            + reference
-            + "' is none of auto, never, required, an id like 000001-000000000100-0,"
-            + " best(metric), best(metric, min)"
-            + (scheme.equals("mlflow") ? "; mlflow: needs the artifact dev.ckpt:ckpt-mlflow" : ""));
-  }
-
-  private static CheckpointId best(String metric, Retention.Mode mode, List<Checkpoint> committed) {
-    return best(committed, metric, mode)
-        .flatMap(each -> CheckpointId.parse(each.id()))
-        .orElseThrow(
-            () ->
-                new CheckpointException.NotFound(
-                    "no checkpoint of the live branch has the metric '"
-                        + metric
-                        + "'; known: "
-                        + committed.stream()
-                            .flatMap(each -> each.metrics().keySet().stream())
-                            .distinct()
-                            .sorted()
-                            .toList()));
-  }
-
-  /** The best finite one by a metric, of equal ones the newer: what retention calls the best. */
-  public static Optional<Checkpoint> best(
-      List<Checkpoint> committed, String metric, Retention.Mode mode) {
-    return Retention.best(metric, mode, 1).keep(committed).stream().findFirst();
-  }
-
-  private static void refuse(CheckpointException.Incompatible newer) {
-    throw newer;
   }
 
   /**
