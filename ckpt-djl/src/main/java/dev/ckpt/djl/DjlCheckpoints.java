@@ -1,5 +1,6 @@
 package dev.ckpt.djl;
 
+import ai.djl.Model;
 import ai.djl.engine.Engine;
 import ai.djl.training.EasyTrain;
 import ai.djl.training.Trainer;
@@ -10,13 +11,21 @@ import ai.djl.training.listener.EarlyStoppingListener.EarlyStoppedException;
 import ai.djl.training.listener.TrainingListener;
 import ai.djl.training.listener.TrainingListenerAdapter;
 import ai.djl.translate.TranslateException;
+import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointConfig;
+import dev.ckpt.CheckpointException;
 import dev.ckpt.CheckpointManager;
 import dev.ckpt.CheckpointManagerBuilder;
+import dev.ckpt.Checkpoints;
 import dev.ckpt.Progress;
 import dev.ckpt.Restored;
+import dev.ckpt.StateView;
+import dev.ckpt.Stores;
+import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
@@ -305,6 +314,82 @@ public final class DjlCheckpoints implements AutoCloseable {
    */
   public String sha256() {
     return session.digest().hex();
+  }
+
+  /**
+   * Puts the weights and running statistics of a checkpoint into a model, to predict with or to
+   * start from. The model has its block; if its parameters are not initialized, they get their
+   * shapes from the checkpoint. Blocks; on any thread.
+   *
+   * @param run the run to look in
+   * @param reference {@code latest}, {@code best}, {@code best(metric)}, {@code best(metric, min)}
+   *     or an id, as {@link Checkpoints#find} understands it
+   * @return the checkpoint that they are of
+   * @throws dev.ckpt.CheckpointException.NotFound if there is none such
+   * @throws dev.ckpt.CheckpointException.Incompatible if the model has other parameters
+   * @throws dev.ckpt.CheckpointException.Corrupt if the checkpoint is damaged; the model may then
+   *     be half loaded
+   */
+  public static Checkpoint loadWeights(Model model, Checkpoints run, String reference) {
+    try (Checkpoints.Opened open = run.open(run.find(reference).id())) {
+      Map<String, StateView> parts = new LinkedHashMap<>();
+      open.parts().forEach(part -> parts.put(part, open.view(part)));
+      Weights.load(model, parts);
+      return open.checkpoint();
+    }
+  }
+
+  /** As {@link #loadWeights(Model, Checkpoints, String)}, of the only run in a store. */
+  public static Checkpoint loadWeights(Model model, CheckpointStore store, String reference) {
+    return loadWeights(model, onlyRun(store), reference);
+  }
+
+  /** As {@link #loadWeights(Model, Checkpoints, String)}, of the only run in a folder. */
+  public static Checkpoint loadWeights(Model model, Path directory, String reference)
+      throws IOException {
+    try (CheckpointStore store = Stores.local(directory)) {
+      return loadWeights(model, onlyRun(store), reference);
+    }
+  }
+
+  /**
+   * Writes DJL's own {@code <name>-0000.params}, which {@code Model.load} and {@code
+   * Criteria.optModelPath} read without ckpt. Neither a model nor an engine is needed. Blocks; on
+   * any thread.
+   *
+   * @param reference as {@link Checkpoints#find} understands it
+   * @param directory created if needed; a file of that name is replaced
+   * @param name of the model, which is the file's prefix
+   * @return the file
+   * @throws dev.ckpt.CheckpointException.NotFound if there is no such checkpoint, or its blocks
+   *     write themselves in a way that only their program can
+   */
+  public static Path exportModel(Checkpoints run, String reference, Path directory, String name) {
+    try (Checkpoints.Opened open = run.open(run.find(reference).id())) {
+      Path file = directory.resolve(name + "-0000.params");
+      open.export(file);
+      return file;
+    }
+  }
+
+  /** As above, of this run, under the name of the attached trainer's model. */
+  public Path exportModel(String reference, Path directory) {
+    return exportModel(
+        manager.checkpoints(), reference, directory, session.trainer().getModel().getName());
+  }
+
+  private static Checkpoints onlyRun(CheckpointStore store) {
+    List<String> runs = Checkpoints.runs(store);
+    if (runs.size() != 1) {
+      throw new CheckpointException.NotFound(
+          runs.isEmpty()
+              ? "there is no run in " + store.uri()
+              : "there are several runs in "
+                  + store.uri()
+                  + ": say which with Checkpoints.read(store, name): "
+                  + String.join(", ", runs));
+    }
+    return Checkpoints.read(store, runs.get(0));
   }
 
   /** The manager underneath: to register parts, to ask for a save, to see failures. */

@@ -36,6 +36,8 @@ final class DjlInternals {
   private static final PrivateField<Sampler> SAMPLER =
       PrivateField.of(RandomAccessDataset.class, "sampler", Sampler.class);
 
+  static final PrivateField<NDArray> PARAMETER_ARRAY =
+      PrivateField.of(Parameter.class, "array", NDArray.class);
   static final PrivateField<Map<String, Integer>> UPDATE_COUNTS =
       PrivateField.of(Optimizer.class, "updateCounts", Map.class);
   static final PrivateField<Integer> NUM_UPDATE =

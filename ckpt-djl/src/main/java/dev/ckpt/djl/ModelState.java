@@ -1,7 +1,6 @@
 package dev.ckpt.djl;
 
 import ai.djl.nn.Parameter;
-import dev.ckpt.CheckpointException;
 import dev.ckpt.Checkpointable;
 import dev.ckpt.Stability;
 import dev.ckpt.StateSink;
@@ -24,7 +23,6 @@ import org.slf4j.LoggerFactory;
  */
 final class ModelState implements Checkpointable {
   private static final Logger log = LoggerFactory.getLogger(ModelState.class);
-  private static final int LISTED = 20;
 
   private final Supplier<Parameters> model;
 
@@ -74,48 +72,7 @@ final class ModelState implements Checkpointable {
 
   @Override
   public void check(StateView view) {
-    Parameters parameters = model.get();
-    List<String> missing = new ArrayList<>();
-    List<String> reshaped = new ArrayList<>();
-    Set<String> saved = view.names();
-    for (String name : parameters.byName().keySet()) {
-      if (!saved.contains(name)) {
-        missing.add(name);
-        continue;
-      }
-      TensorSpec there = view.spec(name);
-      TensorSpec here = parameters.spec(name);
-      if (!there.shape().equals(here.shape()) || there.type() != here.type()) {
-        reshaped.add(name + " (saved " + show(there) + ", now " + show(here) + ")");
-      }
-    }
-    List<String> extra = new ArrayList<>(saved);
-    extra.removeAll(parameters.byName().keySet());
-    if (missing.isEmpty() && extra.isEmpty() && reshaped.isEmpty()) {
-      return;
-    }
-    throw new CheckpointException.Incompatible(
-        "The model has another structure than the one in the checkpoint. "
-            + describe("Missing in the checkpoint", missing)
-            + describe("Extra in the checkpoint", extra)
-            + describe("Reshaped", reshaped)
-            + "Restore the old structure, or start a new run.");
-  }
-
-  private static String show(TensorSpec spec) {
-    return spec.type().id() + " " + spec.shape();
-  }
-
-  private static String describe(String title, List<String> names) {
-    if (names.isEmpty()) {
-      return "";
-    }
-    String more = names.size() > LISTED ? " and " + (names.size() - LISTED) + " more" : "";
-    return title
-        + ": "
-        + String.join(", ", names.subList(0, Math.min(LISTED, names.size())))
-        + more
-        + ". ";
+    Structure.require(view, model.get().specs(), "Restore the old structure, or start a new run.");
   }
 
   @Override

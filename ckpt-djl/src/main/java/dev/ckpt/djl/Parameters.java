@@ -76,6 +76,13 @@ final class Parameters {
     return ArrayBytes.spec("Parameter " + name, name, array(parameter));
   }
 
+  /** Of all, by name. */
+  Map<String, TensorSpec> specs() {
+    Map<String, TensorSpec> specs = new LinkedHashMap<>();
+    byName.keySet().forEach(name -> specs.put(name, spec(name)));
+    return specs;
+  }
+
   /** Whether only the optimizer changes it: all but running statistics and the like. */
   static boolean changesOnlyInUpdates(Parameter parameter) {
     Type type = parameter.getType();

@@ -42,6 +42,7 @@ final class Session {
   private final List<SmallState> frozenWithEpoch;
   private final OptimizerState optimizerState;
   private final ModelState modelState;
+  private final ParamsState paramsState = new ParamsState();
 
   private @Nullable Trainer trainer;
   private @Nullable Parameters parameters;
@@ -85,6 +86,7 @@ final class Session {
     manager.register("listeners", listeners);
     manager.register("metrics", metrics);
     manager.register("environment", environment);
+    manager.register(ParamsState.PART, paramsState);
     seeding.opened();
   }
 
@@ -158,6 +160,7 @@ final class Session {
     if (done == null) {
       Parameters all = parameters();
       modelState.begin();
+      paramsState.begin(all, trainer().getModel());
       done = manager.resume();
       restored = done;
       // only a loop whose batches are seen one by one leaves a checkpoint inside an epoch

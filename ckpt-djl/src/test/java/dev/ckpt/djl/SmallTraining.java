@@ -179,6 +179,9 @@ final class SmallTraining {
   /** Called when the run has been resumed, before it trains on. */
   BiConsumer<DjlCheckpoints, Trainer> afterResume = (ckpt, trainer) -> {};
 
+  /** Called when the training is over, before the trainer is closed. */
+  Consumer<Trainer> atEnd = trainer -> {};
+
   /** One more listener, behind all others but the checkpoints'. */
   TrainingListener listener = new TrainingListenerAdapter() {};
 
@@ -289,6 +292,7 @@ final class SmallTraining {
             data(model.getNDManager(), ckpt, 1),
             data(model.getNDManager(), ckpt, 2));
         log.sha256 = ckpt.sha256();
+        atEnd.accept(trainer);
         log.tensors = ckpt.session().digest().byName();
       }
     }

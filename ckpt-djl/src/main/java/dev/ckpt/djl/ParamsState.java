@@ -1,0 +1,82 @@
+package dev.ckpt.djl;
+
+import ai.djl.Model;
+import dev.ckpt.CheckpointException;
+import dev.ckpt.Checkpointable;
+import dev.ckpt.StateSink;
+import dev.ckpt.StateView;
+import java.nio.ByteBuffer;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Carries the layout of the model's {@code .params} file through the checkpoint. Nothing of it is
+ * restored: the program's own blocks say it anew.
+ */
+final class ParamsState implements Checkpointable {
+  static final String PART = "params";
+
+  private static final Logger log = LoggerFactory.getLogger(ParamsState.class);
+  private static final String LAYOUT = "layout";
+  private static final String NAME = "name";
+  private static final String REFUSED = "refused";
+
+  private byte @Nullable [] layout;
+  private String refused = "the training had not begun";
+  private String name = "";
+
+  /** Learns it; the model is initialized, and nothing is trained yet. */
+  void begin(Parameters parameters, Model model) {
+    name = model.getName();
+    try {
+      layout = ParamsLayout.of(model, parameters.byName()).encode();
+    } catch (RuntimeException e) {
+      // the training matters more than a file that somebody may want of it
+      layout = null;
+      refused = String.valueOf(e.getMessage());
+      log.info("Checkpoints of this model cannot be exported without its program: {}", refused);
+      log.debug("no layout", e);
+    }
+  }
+
+  @Override
+  public void capture(StateSink sink) {
+    sink.value(NAME, name);
+    byte[] known = layout;
+    if (known == null) {
+      sink.value(REFUSED, refused);
+    } else {
+      sink.bytes(LAYOUT, ByteBuffer.wrap(known));
+    }
+  }
+
+  @Override
+  public void restore(StateView view) {}
+
+  /**
+   * The layout that a checkpoint carries.
+   *
+   * @throws CheckpointException.NotFound if it carries none
+   */
+  static ParamsLayout layout(Map<String, StateView> parts) {
+    StateView own = parts.get(PART);
+    if (own != null && own.opaque().contains(LAYOUT)) {
+      return ParamsLayout.decode(own.bytes(LAYOUT));
+    }
+    throw new CheckpointException.NotFound(
+        own != null && own.values().contains(REFUSED)
+            ? "DJL's file cannot be made of this checkpoint alone: "
+                + own.value(REFUSED, String.class)
+                + ". Build the model, load the weights with DjlCheckpoints.loadWeights, and call"
+                + " Model.save"
+            : "this checkpoint does not say how DJL's file is laid out: ckpt-djl did not write it");
+  }
+
+  /** The name of the model that a checkpoint was saved of; empty if it does not say. */
+  static String name(Map<String, StateView> parts) {
+    StateView own = parts.get(PART);
+    return own != null && own.values().contains(NAME) ? own.value(NAME, String.class) : "";
+  }
+}

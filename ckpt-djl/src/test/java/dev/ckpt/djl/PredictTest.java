@@ -1,0 +1,181 @@
+package dev.ckpt.djl;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.Device;
+import ai.djl.MalformedModelException;
+import ai.djl.Model;
+import ai.djl.inference.Predictor;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Block;
+import ai.djl.nn.SequentialBlock;
+import ai.djl.nn.core.Linear;
+import ai.djl.training.Trainer;
+import ai.djl.translate.NoopTranslator;
+import ai.djl.translate.TranslateException;
+import dev.ckpt.Checkpoint;
+import dev.ckpt.CheckpointException;
+import dev.ckpt.Checkpoints;
+import dev.ckpt.internal.memory.InMemoryStore;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Half of a checkpoint's worth: the model in it. */
+class PredictTest {
+  @TempDir Path folder;
+
+  private final InMemoryStore store = new InMemoryStore(Clock.systemUTC());
+  private final Checkpoints run = Checkpoints.read(store, "small");
+  private final List<Trainer> trainers = new ArrayList<>();
+  private byte[] saved = {};
+  private Map<String, float[]> weights = Map.of();
+
+  /** Trains, and has DJL itself save the final model. */
+  private void train() {
+    SmallTraining training = new SmallTraining(SmallTraining.Setup.plain(), store);
+    training.afterResume = (ckpt, trainer) -> trainers.add(trainer);
+    training.atEnd =
+        trainer -> {
+          try {
+            trainer.getModel().save(folder.resolve("djl"), "net");
+            saved = Files.readAllBytes(folder.resolve("djl/net-0000.params"));
+            weights = new java.util.TreeMap<>();
+            Weights.byName(trainer.getModel().getBlock())
+                .forEach((name, each) -> weights.put(name, each.getArray().toFloatArray()));
+          } catch (IOException e) {
+            throw new AssertionError(e);
+          }
+        };
+    training.run();
+  }
+
+  private static float[] predict(Model model) throws TranslateException {
+    try (Predictor<NDList, NDList> predictor = model.newPredictor(new NoopTranslator());
+        NDManager manager = NDManager.newBaseManager()) {
+      NDArray rows = manager.arange(60f).reshape(10, 6).sin();
+      return predictor.predict(new NDList(rows)).singletonOrThrow().toFloatArray();
+    }
+  }
+
+  private static Model model(Block block) {
+    Model model = Model.newInstance("other", Device.cpu());
+    model.setBlock(block);
+    return model;
+  }
+
+  private float[] ofDjl() throws IOException, MalformedModelException, TranslateException {
+    try (Model plain = model(SmallTraining.network())) {
+      plain.load(folder.resolve("djl"), "net");
+      return predict(plain);
+    }
+  }
+
+  @Test
+  void theFileIsTheOneThatDjlWrites() throws IOException {
+    train();
+    Path file = DjlCheckpoints.exportModel(run, "latest", folder.resolve("ours"), "net");
+    assertThat(file.getFileName()).hasToString("net-0000.params");
+    byte[] ours = Files.readAllBytes(file);
+    // the name in the head is the model's own; DJL writes the one it is saved under
+    int head = "DJL@".length() + 4 + 2;
+    assertThat(java.util.Arrays.copyOfRange(ours, head + "small".length(), ours.length))
+        .isEqualTo(java.util.Arrays.copyOfRange(saved, head + "net".length(), saved.length));
+    try (var files = Files.list(folder.resolve("ours"))) {
+      assertThat(files).containsExactly(file);
+    }
+  }
+
+  @Test
+  void plainDjlPredictsTheSameFromIt() throws Exception {
+    train();
+    DjlCheckpoints.exportModel(run, "latest", folder.resolve("ours"), "net");
+    try (Model plain = model(SmallTraining.network())) {
+      plain.load(folder.resolve("ours"), "net");
+      assertThat(predict(plain)).isEqualTo(ofDjl());
+    }
+  }
+
+  @Test
+  void weightsGoIntoABareModelAndIntoAnInitializedOne() throws Exception {
+    train();
+    float[] expected = ofDjl();
+    try (Model bare = model(SmallTraining.network());
+        Model drawn = model(SmallTraining.network())) {
+      Checkpoint loaded = DjlCheckpoints.loadWeights(bare, store, "latest");
+      assertThat(loaded).isEqualTo(run.latest().orElseThrow());
+      assertThat(predict(bare)).isEqualTo(expected);
+      drawn.getBlock().initialize(drawn.getNDManager(), DataType.FLOAT32, new Shape(16, 6));
+      assertThat(predict(drawn)).isNotEqualTo(expected);
+      DjlCheckpoints.loadWeights(drawn, run, loaded.id());
+      assertThat(predict(drawn)).isEqualTo(expected);
+    }
+  }
+
+  @Test
+  void theBestIsWhatTheMetricSays() {
+    train();
+    List<Checkpoint> all = run.list();
+    Checkpoint best = run.find("best(validate_loss, min)");
+    double least =
+        all.stream()
+            .mapToDouble(each -> each.metrics().getOrDefault("validate_loss", Double.NaN))
+            .filter(Double::isFinite)
+            .min()
+            .orElseThrow();
+    assertThat(best.metrics()).containsEntry("validate_loss", least);
+    assertThatThrownBy(() -> run.find("best"))
+        .isInstanceOf(CheckpointException.NotFound.class)
+        .hasMessageContaining("keep.best")
+        .hasMessageContaining("validate_loss");
+    assertThatThrownBy(() -> run.find("newest"))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("latest, best");
+  }
+
+  @Test
+  void anotherModelIsRefusedByItsNames() {
+    train();
+    try (Model other =
+            model(
+                new SequentialBlock()
+                    .add(Linear.builder().setUnits(12).build())
+                    .add(Linear.builder().setUnits(4).build()));
+        Model reshaped = model(SmallTraining.network())) {
+      assertThatThrownBy(() -> DjlCheckpoints.loadWeights(other, store, "latest"))
+          .isInstanceOf(CheckpointException.Incompatible.class)
+          .hasMessageContaining("02Linear_weight")
+          .hasMessageContaining("02BatchNorm_gamma");
+      reshaped.getBlock().initialize(reshaped.getNDManager(), DataType.FLOAT32, new Shape(1, 7));
+      assertThatThrownBy(() -> DjlCheckpoints.loadWeights(reshaped, store, "latest"))
+          .isInstanceOf(CheckpointException.Incompatible.class)
+          .hasMessageContaining("Reshaped: 01Linear_weight (saved float32 (12, 6), now");
+    }
+  }
+
+  @Test
+  void everyTensorIsGivenAsAnArray() {
+    train();
+    try (NDArrayReader reader = NDArrayReader.open(run, "latest");
+        NDManager manager = NDManager.newBaseManager()) {
+      assertThat(reader.names())
+          .contains("model/01Linear_weight", "optimizer/slot/means/01Linear_weight");
+      weights.forEach(
+          (name, values) ->
+              assertThat(reader.read(manager, "model/" + name).toFloatArray()).isEqualTo(values));
+      assertThatThrownBy(() -> reader.read(manager, "01Linear_weight"))
+          .hasMessageContaining("model/01Linear_weight");
+    }
+  }
+}
