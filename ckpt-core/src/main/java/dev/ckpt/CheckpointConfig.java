@@ -1,5 +1,6 @@
 package dev.ckpt;
 
+import dev.ckpt.internal.config.BestBy;
 import dev.ckpt.internal.config.ConfigReader;
 import dev.ckpt.internal.config.Settings;
 import dev.ckpt.internal.config.Sources;
@@ -113,6 +114,11 @@ public final class CheckpointConfig {
   /** What to keep. */
   public Retention keep() {
     return settings.keep();
+  }
+
+  /** Whose weights a training ends with; empty: the last ones. */
+  Optional<BestBy> restoreBest() {
+    return settings.restoreBest();
   }
 
   /** The most bytes that the shards of all runs of the store may hold together; empty: any. */

@@ -387,6 +387,29 @@ public final class CheckpointManager implements AutoCloseable {
     return Checkpoints.read(setup.store(), run());
   }
 
+  /**
+   * The committed checkpoint whose weights the training is to end with: the best one of this branch
+   * by {@code restoreBest}. Blocks as the store does.
+   *
+   * @return empty if none is asked for, or none has the metric
+   */
+  public Optional<Checkpoint> best() {
+    Optional<Checkpoint> best =
+        setup.restoreBest().flatMap(by -> checkpoints().best(by.metric(), by.mode()));
+    if (best.isEmpty() && setup.restoreBest().isPresent()) {
+      log.warn(
+          "run '{}': no finite checkpoint has the metric of restoreBest ({}); known: {}",
+          run(),
+          setup.restoreBest().get().text(),
+          checkpoints().list().stream()
+              .flatMap(each -> each.metrics().keySet().stream())
+              .distinct()
+              .sorted()
+              .toList());
+    }
+    return best;
+  }
+
   /** What failed so far, oldest first; the first 64. */
   public List<CheckpointException> failures() {
     return saver.failures();

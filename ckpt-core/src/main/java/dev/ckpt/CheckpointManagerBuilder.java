@@ -1,6 +1,7 @@
 package dev.ckpt;
 
 import dev.ckpt.internal.commit.Keys;
+import dev.ckpt.internal.config.BestBy;
 import dev.ckpt.internal.formats.Formats;
 import dev.ckpt.internal.keep.Housekeeper;
 import dev.ckpt.internal.restore.TakenRun;
@@ -21,6 +22,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -47,6 +49,7 @@ public final class CheckpointManagerBuilder {
   private @Nullable Long seed;
   private @Nullable SaveTrigger trigger;
   private @Nullable Retention retention;
+  private @Nullable BestBy restoreBest;
   private @Nullable Long maxBytes;
   private @Nullable String format;
   private @Nullable Duration deadline;
@@ -68,6 +71,7 @@ public final class CheckpointManagerBuilder {
       TakenRun.Start start,
       SaveOptions options,
       Retention retention,
+      Optional<BestBy> restoreBest,
       OptionalLong maxBytes,
       StagingPool pool,
       Formats formats,
@@ -119,6 +123,15 @@ public final class CheckpointManagerBuilder {
   /** What to keep. */
   public CheckpointManagerBuilder keep(Retention policy) {
     retention = policy;
+    return this;
+  }
+
+  /**
+   * Whose weights the training ends with, in place of the last ones: the best by a metric, which is
+   * kept whatever the policy says. An adapter does it, {@link CheckpointManager#best} says which.
+   */
+  public CheckpointManagerBuilder restoreBest(String metric, Retention.Mode mode) {
+    restoreBest = new BestBy(metric, mode, 1);
     return this;
   }
 
@@ -267,7 +280,8 @@ public final class CheckpointManagerBuilder {
               keys,
               start(used),
               options,
-              retention != null ? retention : config.keep(),
+              retention(),
+              restoreBest(),
               maxBytes != null ? OptionalLong.of(maxBytes) : config.maxBytes(),
               new StagingPool(bytes, new StagingMemory()),
               formats,
@@ -282,6 +296,15 @@ public final class CheckpointManagerBuilder {
       abandon(house, given == null ? used : null, e);
       throw e;
     }
+  }
+
+  private Optional<BestBy> restoreBest() {
+    return restoreBest != null ? Optional.of(restoreBest) : config.restoreBest();
+  }
+
+  private Retention retention() {
+    Retention policy = retention != null ? retention : config.keep();
+    return restoreBest().map(by -> Retention.anyOf(policy, by.policy())).orElse(policy);
   }
 
   private TakenRun.Start start(CheckpointStore used) {
@@ -304,6 +327,7 @@ public final class CheckpointManagerBuilder {
     said(code, "seed", seed);
     said(code, "save", trigger == null ? null : policy);
     said(code, "keep", retention == null ? null : policy);
+    said(code, "restoreBest", restoreBest == null ? null : restoreBest.text());
     said(code, "format", format);
     said(code, "deadline", deadline);
     said(code, "staging.budget", budget);

@@ -253,6 +253,10 @@ class CheckpointConfigTest {
         List.of(
             "keep: {best: {metric: a, mode: up}}",
             "1:32: keep.best.mode must be max or min, not 'up'"),
+        List.of(
+            "restoreBest: accuracy",
+            "1:14: restoreBest does not say which end of 'accuracy' is the good one"),
+        List.of("restoreBest: acc, up", "1:14: restoreBest must be a metric, or a metric, a comma"),
         List.of("staging: {budget: 2gb}", "1:19: staging.budget must be a size such as"),
         List.of("staging: {budget: 1KiB}", "1:19: staging.budget must be at least 1048576 bytes"),
         List.of("staging: {budget: 99999999TiB}", "1:19: staging.budget must be a size"),

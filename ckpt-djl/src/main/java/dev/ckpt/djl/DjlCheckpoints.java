@@ -140,7 +140,8 @@ public final class DjlCheckpoints implements AutoCloseable {
   /**
    * Trains up to {@code epochs} epochs in all, as {@link EasyTrain#fit} does, beginning where the
    * run stands, and completes the run. Early stopping is a normal end. If the run has been
-   * completed with as many epochs, the final state is restored and nothing is trained.
+   * completed with as many epochs, or stopped early, the final state is restored and nothing is
+   * trained. With {@code restoreBest} the model holds the best weights at the end.
    *
    * @param trainer initialized, with {@link #listener()} attached
    * @param epochs the goal, counted from the start of the run
@@ -152,7 +153,12 @@ public final class DjlCheckpoints implements AutoCloseable {
       throws IOException, TranslateException {
     requireAttached(trainer);
     int remaining = remainingEpochs(epochs);
-    if (remaining == 0) {
+    if (remaining == 0 && session.stoppedEarly()) {
+      log.info(
+          "Run {} stopped early after {} epochs; without the EarlyStoppingListener it trains on",
+          manager.run(),
+          session.position().epoch());
+    } else if (remaining == 0) {
       log.info("Run {} has reached its goal of {} epochs", manager.run(), epochs);
     }
     Dataset wrapped = dataset(train);
@@ -168,12 +174,14 @@ public final class DjlCheckpoints implements AutoCloseable {
         trainer.notifyListeners(each -> each.onEpoch(trainer));
       }
     } catch (EarlyStoppedException e) {
+      session.failed(e);
       log.info("Stopped early in epoch {}: {}", e.getStopEpoch(), e.getMessage());
     } catch (IOException | TranslateException | RuntimeException | Error e) {
       session.failed(e);
       throw e;
     }
     complete();
+    restoreBest();
   }
 
   /**
@@ -193,7 +201,8 @@ public final class DjlCheckpoints implements AutoCloseable {
   /**
    * How many epochs are left of {@code epochs}, for {@code EasyTrain.fit(trainer,
    * ckpt.remainingEpochs(20), ckpt.dataset(train), ckpt.validation(validation))}. An epoch that has
-   * begun counts. Resumes the run if that has not been done. 0 if the run is complete.
+   * begun counts. Resumes the run if that has not been done. 0 if the run is complete, or was
+   * stopped early by a listener that is still there.
    */
   public int remainingEpochs(int epochs) {
     if (epochs < 0) {
@@ -201,10 +210,13 @@ public final class DjlCheckpoints implements AutoCloseable {
     }
     goal = epochs;
     session.resume();
-    if (manager.completed().map(reached -> reached.getOrDefault(EPOCHS, 0L)).orElse(0L) >= epochs) {
+    if (session.stoppedEarly()) {
       return 0;
     }
-    return Math.max(0, epochs - session.position().epoch());
+    int done = session.position().epoch();
+    long reached = manager.completed().map(goal -> goal.getOrDefault(EPOCHS, 0L)).orElse(0L);
+    // one that stopped early has reached its goal, but not the epochs of it
+    return reached >= epochs && !session.position().stoppedEarly() ? 0 : Math.max(0, epochs - done);
   }
 
   /**
@@ -288,12 +300,25 @@ public final class DjlCheckpoints implements AutoCloseable {
   }
 
   /**
+   * Puts the best weights into the model, if {@code restoreBest} is configured: the last thing that
+   * is done with the trainer, behind {@link #complete}. {@link #fit} does so by itself. Nothing is
+   * saved from then on. Blocks as the store does.
+   *
+   * @return whose weights they are; empty if that is not configured, or no checkpoint has the
+   *     metric: then the model is as it was
+   */
+  public Optional<Checkpoint> restoreBest() {
+    return session.restoreBest();
+  }
+
+  /**
    * Says that the training threw, for loops of one's own: {@code catch (Throwable e) {
    * ckpt.failed(e); throw e; }}. Saves if the training stands between two batches and {@code
    * save.onException} is on; and the attempt is recorded as failed, with the cause, so that a start
    * can tell a crash loop ({@link dev.ckpt.CheckpointException.CrashLoop}) from a machine that
    * died. {@link #fit} does so by itself, and so do wrapped data that throw. Early stopping is no
-   * failure.
+   * failure: told of it, the run stays stopped although its process may die before {@link
+   * #complete}.
    *
    * <p>What a loop of one's own throws and does not tell is not seen: such an attempt, in
    * particular one by {@link EasyTrain#fit}, is recorded as closed at the step where it stood, and

@@ -75,17 +75,29 @@ final class ModelState implements Checkpointable {
     Structure.require(view, model.get().specs(), "Restore the old structure, or start a new run.");
   }
 
+  /** Takes over weights and running statistics alone. */
+  void fill(StateView view) {
+    Parameters parameters = model.get();
+    parameters
+        .byName()
+        .forEach(
+            (name, parameter) ->
+                new ArrayBytes(
+                        parameters.array(parameter),
+                        parameters.trainer().getManager(),
+                        parameters.spec(name))
+                    .fill(view, name));
+  }
+
   @Override
   public void restore(StateView view) {
+    fill(view);
     Parameters parameters = model.get();
     Set<?> frozen = new HashSet<>(view.value("frozen", List.class));
     Set<?> frozenThen = new HashSet<>(view.value("frozenByProgram", List.class));
     List<String> changed = new ArrayList<>();
     for (Map.Entry<String, Parameter> entry : parameters.byName().entrySet()) {
       Parameter parameter = entry.getValue();
-      TensorSpec spec = parameters.spec(entry.getKey());
-      new ArrayBytes(parameters.array(parameter), parameters.trainer().getManager(), spec)
-          .fill(view, entry.getKey());
       if (frozenByProgram.contains(entry.getKey()) != frozenThen.contains(entry.getKey())) {
         changed.add(entry.getKey());
         continue;

@@ -16,6 +16,7 @@ final class Position extends SmallState {
   private long batches;
   private int batchSize;
   private Phase phase = Phase.AFTER_STEP;
+  private boolean stoppedEarly;
 
   Position(UpdateWatch watch) {
     this.watch = watch;
@@ -38,6 +39,15 @@ final class Position extends SmallState {
   /** Batches done since the start of the run. */
   long batches() {
     return batches;
+  }
+
+  /** Whether a listener has ended the training before its goal, and nothing was trained since. */
+  boolean stoppedEarly() {
+    return stoppedEarly;
+  }
+
+  void stopsEarly() {
+    stoppedEarly = true;
   }
 
   Phase phase() {
@@ -66,6 +76,7 @@ final class Position extends SmallState {
   }
 
   void batchDone(long size) {
+    stoppedEarly = false;
     batch++;
     batches++;
     samples += size;
@@ -75,6 +86,7 @@ final class Position extends SmallState {
 
   /** A whole epoch whose batches nobody saw one by one. */
   void batchesDone(long count, long size) {
+    stoppedEarly = false;
     batch += count;
     batches += count;
     samples += size;
@@ -98,7 +110,8 @@ final class Position extends SmallState {
         "epochSamples", epochSamples,
         "batches", batches,
         "batchSize", batchSize,
-        "phase", phase.name());
+        "phase", phase.name(),
+        "stoppedEarly", stoppedEarly);
   }
 
   @Override
@@ -111,5 +124,6 @@ final class Position extends SmallState {
     batches = number(state, "batches");
     batchSize = (int) number(state, "batchSize");
     phase = Phase.valueOf(String.valueOf(state.get("phase")));
+    stoppedEarly = Boolean.TRUE.equals(state.get("stoppedEarly"));
   }
 }

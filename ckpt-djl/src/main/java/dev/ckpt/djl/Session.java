@@ -1,15 +1,19 @@
 package dev.ckpt.djl;
 
 import ai.djl.training.Trainer;
+import ai.djl.training.listener.EarlyStoppingListener;
 import ai.djl.training.listener.EarlyStoppingListener.EarlyStoppedException;
 import ai.djl.training.listener.TrainingListener;
 import ai.djl.training.listener.TrainingListener.BatchData;
+import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.CheckpointManager;
+import dev.ckpt.Checkpoints;
 import dev.ckpt.Moment.Kind;
 import dev.ckpt.Progress.Phase;
 import dev.ckpt.Restored;
 import dev.ckpt.SaveHandle;
+import dev.ckpt.StateView;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -65,6 +69,10 @@ final class Session {
   private long heardSamples;
   private boolean listenerOnlySaid;
   private @Nullable Throwable failure;
+  private boolean recorded;
+
+  /** Whose weights the model holds, once they are no longer the last ones. */
+  private Optional<Checkpoint> best = Optional.empty();
 
   Session(CheckpointManager manager, IntConsumer seedEngine) {
     this.manager = manager;
@@ -173,6 +181,7 @@ final class Session {
 
   void beginEpoch() {
     resume();
+    requireLastWeights();
     loopSeen = true;
     if (openSamples >= 0) {
       batchDone();
@@ -214,6 +223,7 @@ final class Session {
   /** The boundary of a loop whose batches come from elsewhere. */
   void step(long samples) {
     resume();
+    requireLastWeights();
     validationEnds();
     loopSeen = true;
     trained = true;
@@ -328,6 +338,9 @@ final class Session {
   /** Saves the state at the end of the training, then records that the goal is reached. */
   boolean complete(Map<String, Long> goal) {
     resume();
+    if (best.isPresent()) {
+      return recorded; // the state is the best one's, not the last one's
+    }
     if (openSamples >= 0) {
       batchDone();
     }
@@ -343,13 +356,50 @@ final class Session {
     if (trained && offer(Kind.COMPLETION).isEmpty()) {
       manager.save(position.progress(), metrics()); // a goal without its state would be lost work
     }
-    boolean recorded = manager.complete(goal);
+    recorded = manager.complete(goal);
     if (!recorded && detached) {
       log.warn(
           "complete() was called after the trainer had been closed, when its state could no longer"
               + " be saved: call it before");
     }
     return recorded;
+  }
+
+  /** Whether the training had ended early, and whoever ends it so is still there. */
+  boolean stoppedEarly() {
+    return position.stoppedEarly()
+        && DjlInternals.listeners(trainer()).stream()
+            .anyMatch(EarlyStoppingListener.class::isInstance);
+  }
+
+  /** Puts the best weights into the model, if that is asked for; nothing is saved from then on. */
+  Optional<Checkpoint> restoreBest() {
+    if (best.isEmpty()) {
+      best = manager.best();
+      best.ifPresent(
+          checkpoint -> {
+            try (Checkpoints.Opened open = manager.checkpoints().open(checkpoint.id())) {
+              StateView view = open.view("model");
+              modelState.check(view);
+              modelState.fill(view);
+            }
+            log.info(
+                "The model holds the best weights, those of {} (step {}, {})",
+                checkpoint.id(),
+                checkpoint.progress().step(),
+                checkpoint.metrics());
+          });
+    }
+    return best;
+  }
+
+  private void requireLastWeights() {
+    if (best.isPresent()) {
+      throw new IllegalStateException(
+          "The model holds the best weights (restoreBest), those of "
+              + best.get().id()
+              + ": to train on from the last ones, start the program again with the larger goal");
+    }
   }
 
   /** Whether the run was complete when it was opened, and nothing has been trained since. */
@@ -369,7 +419,11 @@ final class Session {
    * the attempt's record of its end will tell.
    */
   void failed(Throwable thrown) {
-    if (failure == thrown || thrown instanceof EarlyStoppedException) {
+    if (thrown instanceof EarlyStoppedException) {
+      position.stopsEarly();
+      return;
+    }
+    if (failure == thrown) {
       return;
     }
     failure = thrown;

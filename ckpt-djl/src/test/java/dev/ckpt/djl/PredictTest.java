@@ -47,7 +47,7 @@ class PredictTest {
     SmallTraining training = new SmallTraining(SmallTraining.Setup.plain(), store);
     training.afterResume = (ckpt, trainer) -> trainers.add(trainer);
     training.atEnd =
-        trainer -> {
+        (ckpt, trainer) -> {
           try {
             trainer.getModel().save(folder.resolve("djl"), "net");
             saved = Files.readAllBytes(folder.resolve("djl/net-0000.params"));

@@ -180,7 +180,7 @@ final class SmallTraining {
   BiConsumer<DjlCheckpoints, Trainer> afterResume = (ckpt, trainer) -> {};
 
   /** Called when the training is over, before the trainer is closed. */
-  Consumer<Trainer> atEnd = trainer -> {};
+  BiConsumer<DjlCheckpoints, Trainer> atEnd = (ckpt, trainer) -> {};
 
   /** One more listener, behind all others but the checkpoints'. */
   TrainingListener listener = new TrainingListenerAdapter() {};
@@ -191,6 +191,9 @@ final class SmallTraining {
   Supplier<IntConsumer> seedEngine = () -> Seeding::seedDefaultEngine;
 
   UnaryOperator<CheckpointManagerBuilder> checkpointing = builder -> builder;
+
+  /** The goal. */
+  int epochs = EPOCHS;
 
   /** Whether DJL's own listener throws at a loss that is not finite. */
   boolean watchesDivergence = true;
@@ -292,7 +295,7 @@ final class SmallTraining {
             data(model.getNDManager(), ckpt, 1),
             data(model.getNDManager(), ckpt, 2));
         log.sha256 = ckpt.sha256();
-        atEnd.accept(trainer);
+        atEnd.accept(ckpt, trainer);
         log.tensors = ckpt.session().digest().byName();
       }
     }
@@ -348,24 +351,25 @@ final class SmallTraining {
   private void train(DjlCheckpoints ckpt, Trainer trainer, Dataset train, Dataset validation)
       throws IOException, TranslateException {
     switch (setup.loop()) {
-      case FIT -> ckpt.fit(trainer, EPOCHS, train, validation);
+      case FIT -> ckpt.fit(trainer, epochs, train, validation);
       case EASY_TRAIN -> {
         try {
           EasyTrain.fit(
               trainer,
-              ckpt.remainingEpochs(EPOCHS),
+              ckpt.remainingEpochs(epochs),
               ckpt.dataset(train),
               ckpt.validation(validation));
         } catch (EarlyStoppedException e) {
-          // as fit does
+          ckpt.failed(e);
         }
         ckpt.complete();
+        ckpt.restoreBest();
       }
       case ACCUMULATE -> {
         Dataset data = ckpt.dataset(train);
         Dataset evaluated = ckpt.validation(validation);
-        int epochs = ckpt.remainingEpochs(EPOCHS);
-        for (int i = 0; i < epochs; i++) {
+        int left = ckpt.remainingEpochs(epochs);
+        for (int i = 0; i < left; i++) {
           accumulate(trainer, data);
           EasyTrain.evaluateDataset(trainer, evaluated);
           trainer.notifyListeners(listener -> listener.onEpoch(trainer));
@@ -374,7 +378,7 @@ final class SmallTraining {
       }
       case STEP -> byHand(ckpt, trainer, train, validation);
       case LISTENER_ONLY -> {
-        EasyTrain.fit(trainer, ckpt.remainingEpochs(EPOCHS), train, validation);
+        EasyTrain.fit(trainer, ckpt.remainingEpochs(epochs), train, validation);
         ckpt.complete();
       }
     }
@@ -395,11 +399,10 @@ final class SmallTraining {
   }
 
   /** A loop that finds its place in the data by itself. */
-  private static void byHand(
-      DjlCheckpoints ckpt, Trainer trainer, Dataset train, Dataset validation)
+  private void byHand(DjlCheckpoints ckpt, Trainer trainer, Dataset train, Dataset validation)
       throws IOException, TranslateException {
-    int epochs = ckpt.remainingEpochs(EPOCHS);
-    for (int i = 0; i < epochs; i++) {
+    int left = ckpt.remainingEpochs(epochs);
+    for (int i = 0; i < left; i++) {
       long skip = ckpt.progress().batch();
       for (Batch batch : trainer.iterateDataset(train)) {
         if (skip-- <= 0) {

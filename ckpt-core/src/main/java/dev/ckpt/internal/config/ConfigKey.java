@@ -30,6 +30,7 @@ record ConfigKey(String path, Optional<String> standard) {
           key("keep.best.mode"),
           key("keep.best.n", "1"),
           key("keep.every"),
+          key("restoreBest"),
           key("maxBytes"),
           key("staging.budget", "auto"),
           key("deadline", "60s"),

@@ -50,6 +50,7 @@ public final class ConfigReader {
   private final Sources sources;
   private final List<ConfigSection<?>> installed;
   private final Map<String, Settings.Value> values = new LinkedHashMap<>();
+  private final List<BestBy> kept = new ArrayList<>();
 
   private ConfigReader(Sources sources, List<ConfigSection<?>> installed) {
     this.sources = sources;
@@ -86,6 +87,7 @@ public final class ConfigReader {
         value("format", ConfigNode::string),
         saveWhen(),
         keep(),
+        restoreBest(),
         optionalLong(optional("maxBytes", node -> node.bytes(1))),
         value("staging.budget", ConfigReader::budget),
         value("deadline", node -> node.duration(Duration.ofMillis(1), Duration.ofDays(1))),
@@ -198,7 +200,8 @@ public final class ConfigReader {
   private Retention keep() {
     List<Retention> policies = new ArrayList<>();
     policies.add(Retention.latest(value("keep.latest", ConfigReader::count)));
-    policies.addAll(best());
+    kept.addAll(best());
+    kept.stream().map(BestBy::policy).forEach(policies::add);
     optional(
             "keep.every",
             node -> {
@@ -212,7 +215,22 @@ public final class ConfigReader {
     return Retention.anyOf(policies.toArray(Retention[]::new));
   }
 
-  private List<Retention> best() {
+  /** Reads what {@link #keep} has read, too. */
+  private Optional<BestBy> restoreBest() {
+    return optional(
+        "restoreBest",
+        node -> {
+          try {
+            return BestBy.parse(node.string(), kept);
+          } catch (ConfigException e) {
+            throw e;
+          } catch (IllegalArgumentException e) {
+            throw node.error(String.valueOf(e.getMessage()));
+          }
+        });
+  }
+
+  private List<BestBy> best() {
     Optional<LocatedNode> inFile = sources.inFile(BEST);
     if (inFile.isPresent() && inFile.get().kind() == LocatedNode.Kind.LIST) {
       return bestList(inFile.get());
@@ -223,7 +241,7 @@ public final class ConfigReader {
         optional(BEST + ".mode", node -> node.oneOf(Retention.Mode.class));
     int n = value(BEST + ".n", ConfigReader::count);
     if (metric.isPresent() && mode.isPresent()) {
-      return List.of(Retention.best(metric.get(), mode.get(), n));
+      return List.of(new BestBy(metric.get(), mode.get(), n));
     }
     for (String key : ConfigKey.under(BEST)) {
       Optional<LocatedNode> given = inFile.or(() -> sources.outside(BEST + "." + key));
@@ -236,8 +254,8 @@ public final class ConfigReader {
     return List.of();
   }
 
-  private List<Retention> bestList(LocatedNode list) {
-    List<Retention> policies = new ArrayList<>();
+  private List<BestBy> bestList(LocatedNode list) {
+    List<BestBy> policies = new ArrayList<>();
     for (String key : ConfigKey.under(BEST)) {
       sources
           .outside(BEST + "." + key)
@@ -253,7 +271,7 @@ public final class ConfigReader {
       Optional<ConfigNode> n = entry.get("n");
       String path = entry.path();
       policies.add(
-          Retention.best(
+          new BestBy(
               metric.string(),
               mode.oneOf(Retention.Mode.class),
               n.map(ConfigReader::count).orElse(1)));

@@ -24,6 +24,7 @@ public record Settings(
     String format,
     SaveTrigger saveWhen,
     Retention keep,
+    Optional<BestBy> restoreBest,
     OptionalLong maxBytes,
     OptionalLong stagingBudget,
     Duration deadline,

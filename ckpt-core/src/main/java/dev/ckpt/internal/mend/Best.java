@@ -2,7 +2,7 @@ package dev.ckpt.internal.mend;
 
 import dev.ckpt.Retention;
 import dev.ckpt.internal.commit.RunLog;
-import dev.ckpt.internal.run.BestBy;
+import dev.ckpt.internal.config.BestBy;
 import dev.ckpt.manifest.AttemptRecord;
 import java.io.IOException;
 import java.util.List;
@@ -48,11 +48,7 @@ public record Best(Retention policy, Set<String> needed, Optional<String> untold
   }
 
   private static Best recorded(List<BestBy> all, Retention own) {
-    Retention its =
-        Retention.anyOf(
-            all.stream()
-                .map(by -> Retention.best(by.metric(), by.mode(), by.n()))
-                .toArray(Retention[]::new));
+    Retention its = Retention.anyOf(all.stream().map(BestBy::policy).toArray(Retention[]::new));
     return new Best(Retention.anyOf(its, own), its.metrics(), Optional.empty());
   }
 

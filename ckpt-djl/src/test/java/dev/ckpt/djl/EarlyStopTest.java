@@ -1,0 +1,131 @@
+package dev.ckpt.djl;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.ckpt.Checkpoint;
+import dev.ckpt.Checkpoints;
+import dev.ckpt.Retention;
+import dev.ckpt.djl.SmallTraining.Loop;
+import dev.ckpt.djl.SmallTraining.Setup;
+import dev.ckpt.internal.memory.InMemoryStore;
+import java.time.Clock;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.ThreadLocalRandom;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** A training that a listener ends, and that gives back its best weights. */
+class EarlyStopTest {
+  private static final int GOAL = 8;
+
+  private final InMemoryStore store = new InMemoryStore(Clock.systemUTC());
+  private final Checkpoints run = Checkpoints.read(store, "small");
+
+  private static SmallTraining training(InMemoryStore store, Loop loop) {
+    SmallTraining training = new SmallTraining(Setup.plain().with(loop).stoppingEarly(), store);
+    training.epochs = GOAL;
+    // the best by this is an early one, so that it is seen which weights are there
+    training.checkpointing =
+        builder ->
+            builder.keep(Retention.latest(1)).restoreBest("validate_loss", Retention.Mode.MAX);
+    return training;
+  }
+
+  private static int lastEpoch(SmallTraining training) {
+    return training.log.epochs.keySet().stream().mapToInt(Integer::intValue).max().orElseThrow();
+  }
+
+  private Checkpoint best() {
+    return run.best("validate_loss", Retention.Mode.MAX).orElseThrow();
+  }
+
+  @Test
+  void theBestWeightsAreInTheModelAtTheEnd() {
+    SmallTraining training = training(store, Loop.FIT);
+    training.atEnd =
+        (ckpt, trainer) -> {
+          try (NDArrayReader reader = NDArrayReader.open(run, best().id())) {
+            Weights.byName(trainer.getModel().getBlock())
+                .forEach(
+                    (name, parameter) ->
+                        assertThat(parameter.getArray().toFloatArray())
+                            .as(name)
+                            .isEqualTo(
+                                reader.read(trainer.getManager(), "model/" + name).toFloatArray()));
+          }
+        };
+    training.run();
+    assertThat(lastEpoch(training)).as("stopped early").isLessThan(GOAL);
+    assertThat(best().id()).isNotEqualTo(run.latest().orElseThrow().id());
+    assertThat(run.list()).as("the newest, and the best that the policy did not keep").hasSize(2);
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      value = Loop.class,
+      names = {"FIT", "EASY_TRAIN"})
+  void killedAtTenMomentsItStopsInTheSameEpochWithTheSameBestWeights(Loop loop) {
+    SmallTraining whole = training(new InMemoryStore(Clock.systemUTC()), loop);
+    whole.run();
+    long seed = ThreadLocalRandom.current().nextLong();
+    System.out.println("EarlyStopTest seed " + seed);
+    Random random = new Random(seed);
+    int batches = whole.log.executed;
+    for (int i = 0; i < 10; i++) {
+      SmallTraining killed = training(new InMemoryStore(Clock.systemUTC()), loop);
+      int moment = random.nextInt(batches + 4);
+      // the last ones in a validation
+      assertThat(killed.run(moment < batches ? moment : batches - 1 - moment)).isFalse();
+      killed.run();
+      assertThat(lastEpoch(killed)).as("killed at %d", moment).isEqualTo(lastEpoch(whole));
+      assertThat(killed.log.epochs).isEqualTo(whole.log.epochs);
+      assertThat(killed.log.sha256).as("killed at %d", moment).isEqualTo(whole.log.sha256);
+    }
+  }
+
+  @Test
+  void aStopThatWasSavedButNotRecordedIsNotTrainedOn() throws Exception {
+    SmallTraining training = training(store, Loop.FIT);
+    training.run();
+    int executed = training.log.executed;
+    String sha256 = training.log.sha256;
+    store.delete(List.of("runs/small/ends/000001.json"));
+    training.run();
+    assertThat(training.log.executed).isEqualTo(executed);
+    assertThat(training.log.sha256).isEqualTo(sha256);
+  }
+
+  @Test
+  void aRunThatStoppedEarlyTrainsOnOnlyWithoutTheListener() {
+    SmallTraining training = training(store, Loop.FIT);
+    training.run();
+    int stopped = lastEpoch(training);
+    int executed = training.log.executed;
+    training.epochs = GOAL + 5;
+    training.run();
+    assertThat(training.log.executed).as("a larger goal alone").isEqualTo(executed);
+    SmallTraining on = new SmallTraining(Setup.plain(), store);
+    on.epochs = GOAL;
+    on.run();
+    assertThat(lastEpoch(on)).isEqualTo(GOAL);
+    assertThat(on.log.epochs).doesNotContainKey(stopped);
+  }
+
+  @Test
+  void withTheBestWeightsNothingIsTrainedOn() {
+    SmallTraining training = training(store, Loop.FIT);
+    training.atEnd =
+        (ckpt, trainer) -> {
+          assertThatThrownBy(() -> ckpt.step(1))
+              .isInstanceOf(IllegalStateException.class)
+              .hasMessageContaining("restoreBest");
+          int saved = run.list().size();
+          assertThat(ckpt.complete()).isTrue();
+          assertThat(run.list()).hasSize(saved);
+        };
+    training.run();
+  }
+}
