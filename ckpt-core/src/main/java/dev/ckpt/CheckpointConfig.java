@@ -121,6 +121,11 @@ public final class CheckpointConfig {
     return settings.restoreBest();
   }
 
+  /** What a new run begins with; empty: fresh weights. */
+  public Optional<InitFrom> initFrom() {
+    return settings.initFrom();
+  }
+
   /** The most bytes that the shards of all runs of the store may hold together; empty: any. */
   public OptionalLong maxBytes() {
     return settings.maxBytes();

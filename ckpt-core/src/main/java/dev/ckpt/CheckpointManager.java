@@ -387,6 +387,45 @@ public final class CheckpointManager implements AutoCloseable {
     return Checkpoints.read(setup.store(), run());
   }
 
+  /** Loads what a new run begins with. */
+  @FunctionalInterface
+  public interface Initializer {
+    /** Takes from {@code source} what {@code from} says; nothing of it stays open. */
+    void load(InitFrom from, Checkpoints.Opened source);
+  }
+
+  /**
+   * Opens the checkpoint that {@code initFrom} names, if this is a fresh start: for adapters, once,
+   * behind {@link #resume}, on the training thread. Blocks as the stores do.
+   *
+   * @return the checkpoint that was loaded; empty if none is asked for, or the run was resumed
+   * @throws CheckpointException.NotFound if it is not there
+   * @throws CheckpointException.Corrupt if it is damaged
+   */
+  public Optional<Checkpoint> initialize(Initializer initializer) {
+    if (!resumed || saver.newest().isPresent() || setup.initFrom().isEmpty()) {
+      return Optional.empty();
+    }
+    InitFrom from = setup.initFrom().get();
+    if (from.store().isEmpty()) {
+      return Optional.of(initialize(from, setup.store(), initializer));
+    }
+    try (CheckpointStore other = Stores.open(from.store())) {
+      return Optional.of(initialize(from, other, initializer));
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot use the store of initFrom: " + e.getMessage(), e);
+    }
+  }
+
+  private Checkpoint initialize(InitFrom from, CheckpointStore store, Initializer initializer) {
+    Checkpoints run =
+        Checkpoints.named(store, from.run(), from.store().isEmpty() ? run() : "", "initFrom: ");
+    try (Checkpoints.Opened source = run.open(run.find(from.checkpoint()).id())) {
+      initializer.load(from, source);
+      return source.checkpoint();
+    }
+  }
+
   /**
    * The committed checkpoint whose weights the training is to end with: the best one of this branch
    * by {@code restoreBest}. Blocks as the store does.

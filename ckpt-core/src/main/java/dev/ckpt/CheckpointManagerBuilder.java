@@ -50,6 +50,7 @@ public final class CheckpointManagerBuilder {
   private @Nullable SaveTrigger trigger;
   private @Nullable Retention retention;
   private @Nullable BestBy restoreBest;
+  private @Nullable InitFrom initFrom;
   private @Nullable Long maxBytes;
   private @Nullable String format;
   private @Nullable Duration deadline;
@@ -72,6 +73,7 @@ public final class CheckpointManagerBuilder {
       SaveOptions options,
       Retention retention,
       Optional<BestBy> restoreBest,
+      Optional<InitFrom> initFrom,
       OptionalLong maxBytes,
       StagingPool pool,
       Formats formats,
@@ -132,6 +134,12 @@ public final class CheckpointManagerBuilder {
    */
   public CheckpointManagerBuilder restoreBest(String metric, Retention.Mode mode) {
     restoreBest = new BestBy(metric, mode, 1);
+    return this;
+  }
+
+  /** What a new run begins with; an adapter loads it, see {@link CheckpointManager#initialize}. */
+  public CheckpointManagerBuilder initFrom(InitFrom weights) {
+    initFrom = weights;
     return this;
   }
 
@@ -282,6 +290,7 @@ public final class CheckpointManagerBuilder {
               options,
               retention(),
               restoreBest(),
+              initFrom != null ? Optional.of(initFrom) : config.initFrom(),
               maxBytes != null ? OptionalLong.of(maxBytes) : config.maxBytes(),
               new StagingPool(bytes, new StagingMemory()),
               formats,
@@ -328,6 +337,7 @@ public final class CheckpointManagerBuilder {
     said(code, "save", trigger == null ? null : policy);
     said(code, "keep", retention == null ? null : policy);
     said(code, "restoreBest", restoreBest == null ? null : restoreBest.text());
+    said(code, "initFrom", initFrom == null ? null : initFrom.run() + " " + initFrom.checkpoint());
     said(code, "format", format);
     said(code, "deadline", deadline);
     said(code, "staging.budget", budget);

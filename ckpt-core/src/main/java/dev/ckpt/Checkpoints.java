@@ -59,6 +59,38 @@ public final class Checkpoints implements AutoCloseable {
     return new Checkpoints(store, run);
   }
 
+  /**
+   * The checkpoints of the only run in a store.
+   *
+   * @throws CheckpointException.NotFound if there is none, or there are several, which it names
+   */
+  public static Checkpoints only(CheckpointStore store) {
+    return named(store, "", "", "");
+  }
+
+  /**
+   * A run that is there.
+   *
+   * @param name empty for the only one
+   * @param except one that does not count
+   * @param whose begins a message
+   */
+  static Checkpoints named(CheckpointStore store, String name, String except, String whose) {
+    List<String> runs = runs(store).stream().filter(each -> !each.equals(except)).toList();
+    if (name.isEmpty() ? runs.size() == 1 : runs.contains(name)) {
+      return read(store, name.isEmpty() ? runs.get(0) : name);
+    }
+    String other = except.isEmpty() ? "" : "other ";
+    throw new CheckpointException.NotFound(
+        whose
+            + (name.isEmpty()
+                ? runs.isEmpty() ? "there is no " + other + "run" : "say which run"
+                : "there is no run '" + name + "'")
+            + " in "
+            + store.uri()
+            + (runs.isEmpty() ? "" : ", which holds " + String.join(", ", runs)));
+  }
+
   /** Names of the runs in a store, sorted. */
   public static List<String> runs(CheckpointStore store) {
     List<String> runs = new ArrayList<>();

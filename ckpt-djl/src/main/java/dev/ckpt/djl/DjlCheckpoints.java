@@ -13,7 +13,6 @@ import ai.djl.training.listener.TrainingListenerAdapter;
 import ai.djl.translate.TranslateException;
 import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointConfig;
-import dev.ckpt.CheckpointException;
 import dev.ckpt.CheckpointManager;
 import dev.ckpt.CheckpointManagerBuilder;
 import dev.ckpt.Checkpoints;
@@ -25,7 +24,6 @@ import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
@@ -366,14 +364,14 @@ public final class DjlCheckpoints implements AutoCloseable {
 
   /** As {@link #loadWeights(Model, Checkpoints, String)}, of the only run in a store. */
   public static Checkpoint loadWeights(Model model, CheckpointStore store, String reference) {
-    return loadWeights(model, onlyRun(store), reference);
+    return loadWeights(model, Checkpoints.only(store), reference);
   }
 
   /** As {@link #loadWeights(Model, Checkpoints, String)}, of the only run in a folder. */
   public static Checkpoint loadWeights(Model model, Path directory, String reference)
       throws IOException {
     try (CheckpointStore store = Stores.local(directory)) {
-      return loadWeights(model, onlyRun(store), reference);
+      return loadWeights(model, Checkpoints.only(store), reference);
     }
   }
 
@@ -401,20 +399,6 @@ public final class DjlCheckpoints implements AutoCloseable {
   public Path exportModel(String reference, Path directory) {
     return exportModel(
         manager.checkpoints(), reference, directory, session.trainer().getModel().getName());
-  }
-
-  private static Checkpoints onlyRun(CheckpointStore store) {
-    List<String> runs = Checkpoints.runs(store);
-    if (runs.size() != 1) {
-      throw new CheckpointException.NotFound(
-          runs.isEmpty()
-              ? "there is no run in " + store.uri()
-              : "there are several runs in "
-                  + store.uri()
-                  + ": say which with Checkpoints.read(store, name): "
-                  + String.join(", ", runs));
-    }
-    return Checkpoints.read(store, runs.get(0));
   }
 
   /** The manager underneath: to register parts, to ask for a save, to see failures. */

@@ -47,6 +47,7 @@ final class Session {
   private final OptimizerState optimizerState;
   private final ModelState modelState;
   private final ParamsState paramsState = new ParamsState();
+  private final FirstWeights firstWeights;
 
   private @Nullable Trainer trainer;
   private @Nullable Parameters parameters;
@@ -95,6 +96,8 @@ final class Session {
     manager.register("metrics", metrics);
     manager.register("environment", environment);
     manager.register(ParamsState.PART, paramsState);
+    this.firstWeights = new FirstWeights(this::parameters);
+    manager.register("initialized", firstWeights);
     seeding.opened();
   }
 
@@ -170,6 +173,7 @@ final class Session {
       modelState.begin();
       paramsState.begin(all, trainer().getModel());
       done = manager.resume();
+      manager.initialize(firstWeights::load);
       restored = done;
       // only a loop whose batches are seen one by one leaves a checkpoint inside an epoch
       loopSeen |= position.batch() > 0;

@@ -88,6 +88,7 @@ public final class ConfigReader {
         saveWhen(),
         keep(),
         restoreBest(),
+        new InitFromReader(sources, values::put).read(this::place, this::run),
         optionalLong(optional("maxBytes", node -> node.bytes(1))),
         value("staging.budget", ConfigReader::budget),
         value("deadline", node -> node.duration(Duration.ofMillis(1), Duration.ofDays(1))),
@@ -130,23 +131,24 @@ public final class ConfigReader {
   }
 
   private String store() {
-    return value(
-        "store",
-        node -> {
-          String text = node.string();
-          if (URI.matcher(text).matches()) {
-            return text;
-          }
-          boolean outside = sources.outside("store").isPresent();
-          Path folder = outside ? Path.of("").toAbsolutePath() : sources.folder();
-          try {
-            Path path = folder.resolve(text);
-            // a/../b is not b if a is a symbolic link
-            return (text.contains("..") ? path : path.normalize()).toString();
-          } catch (InvalidPathException e) {
-            throw node.error("is no path and no URI: " + e.getMessage());
-          }
-        });
+    return value("store", this::place);
+  }
+
+  /** A path in the file belongs to its folder. */
+  private String place(ConfigNode node) {
+    String text = node.string();
+    if (URI.matcher(text).matches()) {
+      return text;
+    }
+    boolean outside = sources.outside(node.path()).isPresent();
+    Path folder = outside ? Path.of("").toAbsolutePath() : sources.folder();
+    try {
+      Path path = folder.resolve(text);
+      // a/../b is not b if a is a symbolic link
+      return (text.contains("..") ? path : path.normalize()).toString();
+    } catch (InvalidPathException e) {
+      throw node.error("is no path and no URI: " + e.getMessage());
+    }
   }
 
   private String run(ConfigNode node) {

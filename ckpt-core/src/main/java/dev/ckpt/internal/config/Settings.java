@@ -1,6 +1,7 @@
 package dev.ckpt.internal.config;
 
 import dev.ckpt.FailurePolicy;
+import dev.ckpt.InitFrom;
 import dev.ckpt.NonFinitePolicy;
 import dev.ckpt.Resume;
 import dev.ckpt.Retention;
@@ -25,6 +26,7 @@ public record Settings(
     SaveTrigger saveWhen,
     Retention keep,
     Optional<BestBy> restoreBest,
+    Optional<InitFrom> initFrom,
     OptionalLong maxBytes,
     OptionalLong stagingBudget,
     Duration deadline,

@@ -1,0 +1,168 @@
+package dev.ckpt.djl;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.nn.Activation;
+import ai.djl.nn.Block;
+import ai.djl.nn.SequentialBlock;
+import ai.djl.nn.core.Linear;
+import ai.djl.nn.norm.BatchNorm;
+import dev.ckpt.CheckpointException;
+import dev.ckpt.Checkpoints;
+import dev.ckpt.InitFrom;
+import dev.ckpt.djl.SmallTraining.Setup;
+import dev.ckpt.internal.memory.InMemoryStore;
+import java.time.Clock;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import java.util.concurrent.ThreadLocalRandom;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** A new run that begins with another's weights. */
+class FineTuneTest {
+  private static final InitFrom BODY =
+      InitFrom.of("base", "best(validate_loss, min)")
+          .exclude("10Linear_*")
+          .freeze("01Linear_*", "04Linear_*");
+
+  private final InMemoryStore store = new InMemoryStore(Clock.systemUTC());
+  private final Checkpoints base = Checkpoints.read(store, "base");
+
+  /** 18 tensors of a body, and two of a head. */
+  private static Block network(int classes) {
+    SequentialBlock block = new SequentialBlock();
+    for (int i = 0; i < 3; i++) {
+      block
+          .add(Linear.builder().setUnits(8).build())
+          .add(BatchNorm.builder().build())
+          .add(Activation::relu);
+    }
+    return block.add(Linear.builder().setUnits(classes).build());
+  }
+
+  private SmallTraining training(InMemoryStore at, String run, int classes) {
+    SmallTraining training = new SmallTraining(Setup.plain(), at);
+    training.block = small -> network(classes);
+    training.checkpointing = builder -> builder.run(run);
+    return training;
+  }
+
+  private SmallTraining tuned(InMemoryStore at, InitFrom from) {
+    SmallTraining training = training(at, "tuned", 5);
+    training.checkpointing = builder -> builder.run("tuned").seed(5).initFrom(from);
+    return training;
+  }
+
+  private static Map<String, float[]> weights(ai.djl.training.Trainer trainer) {
+    Map<String, float[]> all = new TreeMap<>();
+    Weights.byName(trainer.getModel().getBlock())
+        .forEach((name, each) -> all.put(name, each.getArray().toFloatArray()));
+    return all;
+  }
+
+  @BeforeEach
+  void trainTheBase() {
+    training(store, "base", 3).run();
+  }
+
+  @Test
+  void theBodyIsLoadedTheHeadIsFreshAndWhatIsFrozenStaysToTheBit() {
+    SmallTraining training = tuned(store, BODY);
+    List<Map<String, float[]>> seen = new ArrayList<>();
+    training.afterResume =
+        (ckpt, trainer) -> {
+          assertThat(ckpt.progress().step()).isZero();
+          seen.add(weights(trainer));
+        };
+    training.atEnd = (ckpt, trainer) -> seen.add(weights(trainer));
+    training.run();
+    try (NDArrayReader source = NDArrayReader.open(base, "best(validate_loss, min)");
+        ai.djl.ndarray.NDManager manager = ai.djl.ndarray.NDManager.newBaseManager()) {
+      int loaded = 0;
+      for (Map.Entry<String, float[]> each : seen.get(0).entrySet()) {
+        if (each.getKey().startsWith("10Linear")) {
+          assertThat(each.getValue().length).isIn(5, 40);
+        } else {
+          loaded++;
+          assertThat(source.read(manager, "model/" + each.getKey()).toFloatArray())
+              .as(each.getKey())
+              .isEqualTo(each.getValue());
+        }
+        boolean frozen = each.getKey().matches("0[14]Linear.*");
+        float[] end = seen.get(1).get(each.getKey());
+        assertThat(java.util.Arrays.equals(end, each.getValue()))
+            .as(each.getKey())
+            .isEqualTo(frozen);
+      }
+      assertThat(loaded).isEqualTo(18);
+    }
+  }
+
+  @Test
+  void killedAnywhereItEndsAlikeAndLoadsOnce() {
+    long seed = ThreadLocalRandom.current().nextLong();
+    System.out.println("FineTuneTest seed " + seed);
+    Random random = new Random(seed);
+    SmallTraining whole = tuned(store, BODY);
+    whole.run();
+    for (int i = 0; i < 4; i++) {
+      InMemoryStore other = new InMemoryStore(Clock.systemUTC());
+      training(other, "base", 3).run();
+      SmallTraining killed = tuned(other, BODY);
+      killed.run(4 + random.nextInt(whole.log.executed - 4));
+      // a resume never looks there again
+      assertThat(Checkpoints.read(other, "tuned").list()).isNotEmpty();
+      killed.checkpointing =
+          builder -> builder.run("tuned").seed(5).initFrom(InitFrom.of("gone", "latest"));
+      killed.run();
+      assertThat(killed.log.sha256).isEqualTo(whole.log.sha256);
+      assertThat(killed.log.epochs).isEqualTo(whole.log.epochs);
+    }
+  }
+
+  @Test
+  void theReportCountsEachKind() {
+    try (NDArrayReader source = NDArrayReader.open(base, "latest")) {
+      assertThat(source.names().stream().filter(each -> each.startsWith("model/"))).hasSize(20);
+    }
+    SmallTraining strict = tuned(store, InitFrom.of("base", "latest"));
+    assertThatThrownBy(strict::run)
+        .isInstanceOf(CheckpointException.Incompatible.class)
+        .hasMessageContaining("18 matched, 0 missing, 2 reshaped, 0 excluded, 2 unused, 0 frozen")
+        .hasMessageContaining("10Linear_weight (saved float32 (3, 8), here float32 (5, 8))")
+        .hasMessageContaining("strict: false");
+    SmallTraining lenient =
+        tuned(
+            store,
+            InitFrom.of("base", "latest").lenient().rename(Map.of("^02BatchNorm", "99BatchNorm")));
+    lenient.atEnd =
+        (ckpt, trainer) -> {
+          try (Checkpoints.Opened open =
+              ckpt.manager().checkpoints().open(ckpt.manager().checkpoints().find("latest").id())) {
+            Map<?, ?> said = open.view("initialized").value("state", Map.class);
+            assertThat(said.get("matched")).isEqualTo(14);
+            assertThat((List<?>) said.get("missing")).hasSize(4);
+          }
+        };
+    lenient.run();
+  }
+
+  @Test
+  void aSourceThatIsNotThereIsNamed() {
+    assertThatThrownBy(tuned(store, InitFrom.of("bass", "latest"))::run)
+        .isInstanceOf(CheckpointException.NotFound.class)
+        .hasMessageContaining("there is no run 'bass'")
+        .hasMessageContaining("which holds base");
+    assertThatThrownBy(tuned(store, InitFrom.of("base", "best"))::run)
+        .isInstanceOf(CheckpointException.NotFound.class)
+        .hasMessageContaining("best(metric)");
+    assertThatThrownBy(tuned(store, InitFrom.of("base", "latest").exclude("*"))::run)
+        .isInstanceOf(CheckpointException.Incompatible.class)
+        .hasMessageContaining("no parameter can be loaded");
+  }
+}
