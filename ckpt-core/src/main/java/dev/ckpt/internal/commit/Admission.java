@@ -30,7 +30,8 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
   private static final SecureRandom RANDOM = new SecureRandom();
   private static final int TRIES = 100;
   private static final String CLEANING = "the clean-up of ";
-  private static final int MOMENTS = 100;
+  private static final int MOST_LOOKS = 20;
+  private static final int LOOKS_TO_BELIEVE = 3;
   private static final long A_MOMENT_MILLIS = 100;
 
   /** What stands as the request of an attempt that only maintains the run. */
@@ -49,28 +50,74 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
   /**
    * Takes the lock. Call before looking at the run.
    *
+   * <p>Who cleans up holds this lock for an instant at a time, to see whether it is free, so a
+   * start looks again. One that cannot wait any longer goes on without, and takes the lock when it
+   * can: maintenance is no reason for a start to fail.
+   *
    * @throws CheckpointException.Fenced if another process holds it, naming that
    */
   public static Closeable lock(CheckpointStore store, Keys keys, boolean takeOver)
       throws IOException {
-    for (int tries = 0; tries < MOMENTS; tries++) {
+    int alike = 0;
+    for (int looks = 1; ; looks++) {
       try {
         return store.lock(keys.lock(), holder());
       } catch (CheckpointStore.LockHeldException e) {
-        if (!String.valueOf(e.getMessage()).contains(CLEANING)) {
-          break;
+        boolean cleaning = String.valueOf(e.getMessage()).contains(CLEANING);
+        // the name may be that of the holder before, or not be written yet
+        alike = cleaning ? 0 : alike + 1;
+        if (cleaning ? looks >= MOST_LOOKS : takeOver) {
+          log.warn("taking over run '{}' although {}", keys.run(), e.getMessage());
+          return LateLock.of(store, keys.lock(), holder());
         }
-        // somebody cleans up for a moment: no reason for a start to fail
+        if (alike >= LOOKS_TO_BELIEVE || looks >= MOST_LOOKS) {
+          throw inUse(store, keys, e);
+        }
         pause();
       }
     }
-    return lock(store, keys, holder(), takeOver);
   }
 
-  /** The same for who only cleans up: a start waits for that a little. */
+  /**
+   * Keeps other maintenance out, and no start.
+   *
+   * @throws CheckpointException.Fenced if another maintenance is under way; not with {@code
+   *     takeOver}
+   */
   public static Closeable lockToClean(CheckpointStore store, Keys keys, boolean takeOver)
       throws IOException {
-    return lock(store, keys, CLEANING + holder(), takeOver);
+    try {
+      return store.lock(keys.cleaning(), CLEANING + holder());
+    } catch (CheckpointStore.LockHeldException e) {
+      if (takeOver) {
+        log.warn("taking over run '{}' although {}", keys.run(), e.getMessage());
+        return () -> {};
+      }
+      throw inUse(store, keys, e);
+    }
+  }
+
+  /**
+   * Looks whether a process holds the lock of a run.
+   *
+   * @throws CheckpointException.Fenced if so, naming it
+   */
+  public static void requireFree(CheckpointStore store, Keys keys) throws IOException {
+    Optional<CheckpointStore.LockHeldException> held = held(store, keys);
+    if (held.isPresent()) {
+      throw inUse(store, keys, held.get());
+    }
+  }
+
+  /** What says that a process holds the lock of a run, and which; empty if none does. */
+  public static Optional<CheckpointStore.LockHeldException> held(CheckpointStore store, Keys keys)
+      throws IOException {
+    try {
+      store.lock(keys.lock(), CLEANING + holder()).close();
+      return Optional.empty();
+    } catch (CheckpointStore.LockHeldException e) {
+      return Optional.of(e);
+    }
   }
 
   private static void pause() throws IOException {
@@ -91,25 +138,17 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
         + Instant.now();
   }
 
-  private static Closeable lock(CheckpointStore store, Keys keys, String holder, boolean takeOver)
-      throws IOException {
-    try {
-      return store.lock(keys.lock(), holder);
-    } catch (CheckpointStore.LockHeldException e) {
-      if (takeOver) {
-        log.warn("taking over run '{}' although {}", keys.run(), e.getMessage());
-        return () -> {};
-      }
-      throw new CheckpointException.Fenced(
-          "run '"
-              + keys.run()
-              + "' in "
-              + store.uri()
-              + " is in use: "
-              + e.getMessage()
-              + ". Wait for it, give this program a run name of its own, or set takeOver if that"
-              + " process is beyond reach.");
-    }
+  private static CheckpointException.Fenced inUse(
+      CheckpointStore store, Keys keys, CheckpointStore.LockHeldException held) {
+    return new CheckpointException.Fenced(
+        "run '"
+            + keys.run()
+            + "' in "
+            + store.uri()
+            + " is in use: "
+            + held.getMessage()
+            + ". Wait for it, give this program a run name of its own, or set takeOver if that"
+            + " process is beyond reach.");
   }
 
   /**

@@ -122,6 +122,7 @@ public final class Housekeeping {
         log.debug("{}", did);
         done.add(did);
       }
+      hold.check();
       int files = store.sweep(run.keys().root(), before());
       log.debug("run '{}': {} unfinished file(s) removed", run.keys().run(), files);
       return done;
