@@ -8,6 +8,7 @@ import dev.ckpt.manifest.Manifest;
 import dev.ckpt.spi.CheckpointStore;
 import dev.ckpt.spi.ShardFormat;
 import java.io.IOException;
+import java.nio.file.NoSuchFileException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -153,6 +154,12 @@ public final class Restorer {
         open.close();
       }
       skip(skipped, commit.id() + ": " + e.getMessage());
+      return Optional.empty();
+    } catch (NoSuchFileException e) {
+      if (open != null) {
+        open.close();
+      }
+      skip(skipped, commit.id() + ": its shard " + e.getMessage() + " went while it was read");
       return Optional.empty();
     } catch (Throwable e) {
       if (open != null) {
