@@ -4,6 +4,8 @@ import dev.ckpt.CheckpointException;
 import dev.ckpt.MaintenanceAction;
 import dev.ckpt.MaintenanceAction.Kind;
 import dev.ckpt.Retention;
+import dev.ckpt.internal.commit.Admission;
+import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.commit.Lineage;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.internal.keep.Decisions;
@@ -12,6 +14,7 @@ import dev.ckpt.internal.keep.LeftOvers;
 import dev.ckpt.internal.keep.Step;
 import dev.ckpt.internal.keep.Surplus;
 import dev.ckpt.internal.restore.OpenCheckpoint;
+import dev.ckpt.manifest.AttemptRecord;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.Manifest;
 import dev.ckpt.spi.CheckpointStore;
@@ -31,6 +34,7 @@ import java.util.TreeSet;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -248,8 +252,11 @@ final class Review {
     }
   }
 
-  /** A branch whose way back is lost looks like one that was left. */
-  private @Nullable String doubt(Lineage lineage, Set<CheckpointId> committed) {
+  /**
+   * A branch whose way back is lost looks like one that was left; and one that a start is about to
+   * go on with looks so until it has said from where.
+   */
+  private @Nullable String doubt(Lineage lineage, Set<CheckpointId> committed) throws IOException {
     if (!lineage.damaged().isEmpty()) {
       return "no checkpoint is deleted: " + lineage.damaged().lastEntry().getValue().getMessage();
     }
@@ -260,7 +267,29 @@ final class Review {
             + " is missing, although that attempt has checkpoints: nobody can tell what is live";
       }
     }
-    return null;
+    int head = lineage.head().orElse(0);
+    try (Stream<Entry> attempts = store.list(held.keys().attempts(), held.keys().attempt(head))) {
+      return attempts
+          .filter(entry -> !isOld(entry) && mayStart(lineage, entry.key()))
+          .findFirst()
+          .map(
+              young ->
+                  "no checkpoint is deleted: "
+                      + young.key()
+                      + " was taken just now and has not said yet what it goes on from; try again"
+                      + " later")
+          .orElse(null);
+    }
+  }
+
+  private static boolean mayStart(Lineage lineage, String key) {
+    return Keys.attemptOf(key)
+        .filter(
+            attempt -> {
+              AttemptRecord known = lineage.attempts().get(attempt);
+              return known == null || !known.request().equals(Admission.MAINTENANCE);
+            })
+        .isPresent();
   }
 
   /** Why nothing that is committed may go; empty if the newest finite one was read back whole. */

@@ -60,15 +60,22 @@ public final class Resumption {
               + run.keys().run()
               + "'");
     }
-    run.resumed(new ResumeRecord(attempt, Optional.empty(), List.of()));
+    say(new ResumeRecord(attempt, Optional.empty(), List.of()));
     return Optional.empty();
+  }
+
+  /** Who was taken over since may not make its branch the live one: it may be gone by now. */
+  private void say(ResumeRecord resume) throws IOException {
+    run.checkNotFenced(attempt);
+    run.resumed(resume);
+    run.checkNotFenced(attempt);
   }
 
   private void apply(OpenCheckpoint open, List<String> skipped, Map<String, Checkpointable> parts)
       throws IOException {
     CheckpointId id = open.manifest().id();
     parts.forEach((name, part) -> part.check(open.view(name)));
-    run.resumed(new ResumeRecord(attempt, Optional.of(id), skipped));
+    say(new ResumeRecord(attempt, Optional.of(id), skipped));
     halfDone = "a restore of " + id + " failed half-way";
     parts.forEach((name, part) -> part.restore(open.view(name)));
     halfDone = null;
