@@ -274,21 +274,6 @@ class MaintenanceLockTest {
     assertThat(run.start()).isEqualTo(id(1, 8));
   }
 
-  /** The same medium, with its locks. */
-  private static class Locking extends OtherUri {
-    private final CheckpointStore medium;
-
-    Locking(CheckpointStore medium) {
-      super(medium);
-      this.medium = medium;
-    }
-
-    @Override
-    public Closeable lock(String key, String holder) throws IOException {
-      return medium.lock(key, holder);
-    }
-  }
-
   /** The same medium, with its locks; at one call another process starts. */
   private static final class StartsAt extends Locking {
     private final MaintainedStore run;
