@@ -458,7 +458,7 @@ public final class CheckpointManager implements AutoCloseable {
     if (limited != null) {
       setup
           .house()
-          .later("the limit of bytes", () -> limited.apply(Checkpoints.runs(setup.store())));
+          .onceLater("the limit of bytes", () -> limited.apply(Checkpoints.runs(setup.store())));
     }
   }
 

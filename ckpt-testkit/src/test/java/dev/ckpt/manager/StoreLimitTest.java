@@ -17,6 +17,7 @@ import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.manifest.AttemptRecord;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -46,7 +47,7 @@ class StoreLimitTest {
 
   private long bytes() throws IOException {
     return at.objects().entrySet().stream()
-        .filter(object -> object.getKey().contains("/data/"))
+        .filter(object -> object.getKey().matches("runs/[^/]+/data/.*"))
         .mapToLong(object -> object.getValue().length)
         .sum();
   }
@@ -233,5 +234,62 @@ class StoreLimitTest {
                 .keep(Checkpoints.read(at.store, "a").list()))
         .extracting(each -> each.id())
         .containsExactly(id(1, 1));
+  }
+
+  /** Of one other run the newest is damaged, one is in use, one has nothing that may go. */
+  @Test
+  void aLimitThatCannotBeMetReadsNoOtherRunTwice() throws IOException {
+    at.run("c", new Resume.Auto(), 1, 2);
+    at.flip(new Keys("a").shard(MaintainedStore.parsed(id(4, 4)), 0, 1, 0, "arrow"), 700);
+    at.clock.pass(Duration.ofHours(1));
+    TreeMap<String, Long> read = new TreeMap<>();
+    Locking counting =
+        new Locking(at.store) {
+          @Override
+          public int read(String key, long offset, ByteBuffer into) throws IOException {
+            int got = super.read(key, offset, into);
+            if (key.contains("/data/")) {
+              synchronized (read) {
+                read.merge(key, (long) Math.max(0, got), Long::sum);
+              }
+            }
+            return got;
+          }
+        };
+    ToyState state = fresh();
+    try (CheckpointManager used = at.builder("b", fresh()).open();
+        CheckpointManager ckpt =
+            CheckpointManager.in(counting)
+                .run("own")
+                .part("toy", state)
+                .keep(Retention.latest(1))
+                .maxBytes(1)
+                .open()) {
+      used.resume();
+      ckpt.resume();
+      for (int step = 1; step <= 20; step++) {
+        state.advance(1);
+        ckpt.save(Progress.step(step), Map.of()).join();
+      }
+    }
+    assertThat(at.listed("b")).hasSize(4);
+    read.keySet().removeIf(key -> key.startsWith("runs/own/"));
+    assertThat(read.keySet())
+        .noneMatch(key -> key.startsWith("runs/b/"))
+        .anyMatch(key -> key.startsWith("runs/a/"));
+    assertThat(read.values()).as("with the tail, which is read first").allMatch(n -> n < 2 * one);
+  }
+
+  @Test
+  void whatARepairMovedAsideCountsAndIsSaidIfItIsWhatIsTooMuch() throws IOException {
+    long before = bytes();
+    at.flip(new Keys("a").shard(MaintainedStore.parsed(id(4, 4)), 0, 1, 0, "arrow"), 700);
+    Maintenance.of(at.store).repair("a", false);
+    assertThat(bytes()).isLessThan(before);
+    List<MaintenanceAction> actions = limit(2 * one + 1, Map.of());
+    assertThat(at.listed("a")).containsExactly(id(3, 3));
+    assertThat(at.listed("b")).containsExactly(id(4, 4));
+    assertThat(actions.get(actions.size() - 1).reason()).contains("quarantine/ in a", "a person");
+    assertThat(limit(4 * one, Map.of())).isEmpty();
   }
 }

@@ -71,7 +71,7 @@ public final class Housekeeping {
   }
 
   private List<Step> collection(RunLog run, Instant before, Retention keep) throws IOException {
-    Review review = Review.of(store, run, formats, before);
+    Review review = Review.of(store, run, new ReadBack(store, formats), before);
     List<Step> steps = new ArrayList<>(review.leftOvers(id -> true));
     steps.addAll(review.unclear());
     steps.addAll(review.deletions(review.dead(), "it lies on a branch that was left"));

@@ -13,13 +13,11 @@ import dev.ckpt.internal.keep.Inventory;
 import dev.ckpt.internal.keep.LeftOvers;
 import dev.ckpt.internal.keep.Step;
 import dev.ckpt.internal.keep.Surplus;
-import dev.ckpt.internal.restore.OpenCheckpoint;
 import dev.ckpt.manifest.AttemptRecord;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.Manifest;
 import dev.ckpt.spi.CheckpointStore;
 import dev.ckpt.spi.CheckpointStore.Entry;
-import dev.ckpt.spi.ShardFormat;
 import java.io.IOException;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -31,7 +29,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -48,7 +45,7 @@ final class Review {
 
   private final CheckpointStore store;
   private final RunLog run;
-  private final Function<String, ShardFormat> formats;
+  private final Optional<ReadBack> reading;
   private final Instant before;
   private final Inventory held;
   private final Decisions decisions;
@@ -58,12 +55,11 @@ final class Review {
   private final Set<CheckpointId> going = new HashSet<>();
   private @Nullable Optional<String> unsafe;
 
-  private Review(
-      CheckpointStore store, RunLog run, Function<String, ShardFormat> formats, Instant before)
+  private Review(CheckpointStore store, RunLog run, Optional<ReadBack> reading, Instant before)
       throws IOException {
     this.store = store;
     this.run = run;
-    this.formats = formats;
+    this.reading = reading;
     this.before = before;
     this.held = Inventory.of(store, run.keys());
     this.decisions = Decisions.read(run, held.manifests().keySet());
@@ -73,10 +69,17 @@ final class Review {
   }
 
   /** Looks at a run. */
-  static Review of(
-      CheckpointStore store, RunLog run, Function<String, ShardFormat> formats, Instant before)
+  static Review of(CheckpointStore store, RunLog run, ReadBack reading, Instant before)
       throws IOException {
-    return new Review(store, run, formats, before);
+    return new Review(store, run, Optional.of(reading), before);
+  }
+
+  /**
+   * Looks at a run that may turn out to be in use, and takes its newest checkpoint for whole: what
+   * this one plans must not be done.
+   */
+  static Review unread(CheckpointStore store, RunLog run, Instant before) throws IOException {
+    return new Review(store, run, Optional.empty(), before);
   }
 
   /** Name of the run. */
@@ -308,15 +311,13 @@ final class Review {
     if (commit == null) {
       return Optional.of("the live branch has no finite checkpoint yet: nothing older is deleted");
     }
-    try {
-      OpenCheckpoint.readBack(store, commit, formats);
-      return Optional.empty();
-    } catch (CheckpointException.Corrupt | CheckpointException.Incompatible e) {
-      return Optional.of(
-          "the newest checkpoint cannot be read back, so nothing older is deleted (repair the run"
-              + " first): "
-              + e.getMessage());
-    }
+    Optional<String> damage =
+        reading.isEmpty() ? Optional.empty() : reading.get().damage(run(), commit);
+    return damage.map(
+        why ->
+            "the newest checkpoint cannot be read back, so nothing older is deleted (repair the run"
+                + " first): "
+                + why);
   }
 
   private MaintenanceAction action(Kind kind, String subject, long bytes, String why) {

@@ -31,15 +31,16 @@ import java.util.function.Function;
 import java.util.stream.Stream;
 
 /**
- * Keeps the shards of all runs of a store together below a number of bytes. First go left-overs,
- * then checkpoints of dead branches, then the oldest of all runs; never a run's newest, its newest
- * finite one, its best, or a pinned one. Runs in use are left alone, and those of which nobody can
- * tell what is best lose left-overs only.
+ * Keeps the shards of all runs of a store, and what repairs moved aside, together below a number of
+ * bytes. First go left-overs, then checkpoints of dead branches, then the oldest of all runs; never
+ * a run's newest, its newest finite one, its best, or a pinned one. Runs in use are left alone, and
+ * those of which nobody can tell what is best lose left-overs only. What was read back is
+ * remembered, for one thread.
  */
 public final class StoreLimit {
 
   private final CheckpointStore store;
-  private final Function<String, ShardFormat> formats;
+  private final ReadBack reading;
   private final long maxBytes;
   private final Best.Of best;
   private final Duration grace;
@@ -55,7 +56,7 @@ public final class StoreLimit {
       Best.Of best,
       Duration grace) {
     this.store = store;
-    this.formats = formats;
+    this.reading = new ReadBack(store, formats);
     this.maxBytes = maxBytes;
     this.best = best;
     this.grace = grace;
@@ -130,10 +131,15 @@ public final class StoreLimit {
    */
   public List<MaintenanceAction> apply(List<String> runs, Taking taking) throws IOException {
     Map<String, Long> bytes = new LinkedHashMap<>();
+    Map<String, Long> aside = new LinkedHashMap<>();
     for (String run : runs) {
-      bytes.put(run, dataBytes(new Keys(run)));
+      bytes.put(run, bytes(new Keys(run).data()));
+      long copies = bytes(new Keys(run).quarantine());
+      if (copies > 0) {
+        aside.put(run, copies);
+      }
     }
-    long left = bytes.values().stream().mapToLong(Long::longValue).sum();
+    long left = sum(bytes) + sum(aside);
     if (left <= maxBytes) {
       return List.of();
     }
@@ -148,14 +154,15 @@ public final class StoreLimit {
       }
     }
     if (left > maxBytes) {
-      done.add(tooMuch(left));
+      done.add(tooMuch(left, aside));
     }
     return done;
   }
 
   /**
-   * Plans, and takes the runs that lose something by the plan, and only those: a start of one that
-   * is held meets a lock. What one was found to be before it was taken is looked at again.
+   * Plans, and takes the runs that lose something by the plan, and only those. What one was found
+   * to be before it was taken is looked at again, and its newest checkpoint is read back only then:
+   * a run in use costs no more than a look at its lock.
    */
   private List<Freeing> settled(
       Map<String, Long> bytes,
@@ -167,7 +174,7 @@ public final class StoreLimit {
     Instant before = store.now().minus(grace);
     Map<String, Review> reviews = new LinkedHashMap<>();
     for (String name : bytes.keySet()) {
-      reviews.put(name, Review.of(store, log(name), formats, before));
+      reviews.put(name, Review.unread(store, log(name), before));
     }
     while (true) {
       List<MaintenanceAction> kept = new ArrayList<>();
@@ -181,7 +188,7 @@ public final class StoreLimit {
       String name = next.get();
       try {
         taken.put(name, taking.take(log(name)));
-        reviews.put(name, Review.of(store, log(name), formats, before));
+        reviews.put(name, Review.of(store, log(name), reading, before));
       } catch (CheckpointException.Fenced | CheckpointException.Incompatible e) {
         reviews.remove(name);
         done.add(
@@ -199,18 +206,31 @@ public final class StoreLimit {
     return new RunLog(store, new Keys(run));
   }
 
-  private MaintenanceAction tooMuch(long left) {
+  private MaintenanceAction tooMuch(long left, Map<String, Long> aside) {
+    String why = "the newest, best and pinned checkpoints of each run stay, and what is in use";
+    if (left - sum(aside) <= maxBytes) {
+      why =
+          sum(aside)
+              + " of them are what repairs moved to quarantine/ in "
+              + String.join(", ", aside.keySet())
+              + ", which only a person deletes";
+    }
     return new MaintenanceAction(
         Kind.LEAVE,
         "",
         store.uri().toString(),
         left - maxBytes,
         left
-            + " bytes of shards are left, "
+            + " bytes are left, "
             + (left - maxBytes)
             + " above the limit of "
             + maxBytes
-            + ": the newest, best and pinned checkpoints of each run stay, and what is in use");
+            + ": "
+            + why);
+  }
+
+  private static long sum(Map<String, Long> bytes) {
+    return bytes.values().stream().mapToLong(Long::longValue).sum();
   }
 
   private static void letGo(Map<String, Access> taken) throws IOException {
@@ -274,8 +294,8 @@ public final class StoreLimit {
     return over;
   }
 
-  private long dataBytes(Keys keys) throws IOException {
-    try (Stream<Entry> entries = store.list(keys.data(), "")) {
+  private long bytes(String folder) throws IOException {
+    try (Stream<Entry> entries = store.list(folder, "")) {
       return entries.mapToLong(Entry::length).sum();
     }
   }
