@@ -101,6 +101,7 @@ public final class CheckpointManager implements AutoCloseable {
               taken.log(),
               committer,
               taken.attempt(),
+              taken.seed(),
               setup.options(),
               setup.pool(),
               Collections.unmodifiableMap(parts),

@@ -13,6 +13,7 @@ import dev.ckpt.Restored;
 import dev.ckpt.Resume;
 import dev.ckpt.Retention;
 import dev.ckpt.Stores;
+import dev.ckpt.manifest.AttemptRecord;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -162,6 +163,32 @@ class BadInputTest {
   void aDamagedRecordOfAnAttemptCostsNoCheckpoint() throws IOException {
     Files.writeString(newest("attempts"), "x");
     assertThat(resumedStep()).isEqualTo(2);
+  }
+
+  @Test
+  void aBranchKeepsItsSeedThoughARecordOfAnAttemptIsDamaged() throws IOException {
+    Path record = newest("attempts");
+    byte[] bytes = Files.readAllBytes(record);
+    long seed = AttemptRecord.decode("attempt", bytes).seed();
+    bytes[100] ^= 1;
+    Files.write(record, bytes);
+    for (int attempt = 2; attempt <= 3; attempt++) {
+      ToyState state = fresh();
+      try (CheckpointManager ckpt = toy(state).open()) {
+        assertThat(ckpt.seed()).as("attempt %d", attempt).isEqualTo(seed);
+        ckpt.resume();
+        state.advance(1);
+        ckpt.save(Progress.step(attempt + 1), Map.of()).join();
+      }
+      Files.writeString(newest("attempts"), "x");
+    }
+    Path manifest = newest("manifests");
+    bytes = Files.readAllBytes(manifest);
+    bytes[100] ^= 1;
+    Files.write(manifest, bytes);
+    try (CheckpointManager ckpt = toy(fresh()).seed(seed + 1).open()) {
+      assertThat(ckpt.seed()).as("not the newest manifest, but the one before").isEqualTo(seed);
+    }
   }
 
   @Test

@@ -40,11 +40,12 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
    * What a process asks for.
    *
    * @param how to resume
-   * @param branch the attempt whose branch it goes on with, 0 for a new root
+   * @param branchSeed the seed of the branch it goes on with; empty if that is a new one
    * @param seed the configured one
    * @param facts of the process, for people
    */
-  public record Request(Resume how, int branch, OptionalLong seed, Map<String, String> facts) {}
+  public record Request(
+      Resume how, Optional<Long> branchSeed, OptionalLong seed, Map<String, String> facts) {}
 
   /**
    * Takes the lock. Call before looking at the run.
@@ -122,12 +123,7 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
       RunLog run, Lineage lineage, Request request, Closeable lock, Instant now)
       throws IOException {
     AttemptRecord attempt =
-        record(
-            lineage.newest() + 1,
-            request.how().text(),
-            seed(lineage, request),
-            request.facts(),
-            now);
+        record(lineage.newest() + 1, request.how().text(), seed(request), request.facts(), now);
     if (!run.take(attempt)) {
       return Optional.empty();
     }
@@ -168,9 +164,8 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
   }
 
   /** A branch has one seed: the first attempt's. */
-  private static long seed(Lineage lineage, Request request) {
-    Optional<Long> branch =
-        request.branch() == 0 ? Optional.empty() : lineage.seed(request.branch());
+  private static long seed(Request request) {
+    Optional<Long> branch = request.branchSeed();
     if (branch.isPresent()) {
       if (request.seed().isPresent() && request.seed().getAsLong() != branch.get()) {
         log.warn(

@@ -155,7 +155,9 @@ public record Lineage(
     return ancestor;
   }
 
-  /** The seed of the branch that {@code attempt} lies on, if that attempt is known. */
+  /**
+   * The seed that an attempt recorded, if its record can be read: what it committed says it too.
+   */
   public Optional<Long> seed(int attempt) {
     return Optional.ofNullable(attempts.get(attempt)).map(AttemptRecord::seed);
   }

@@ -96,6 +96,23 @@ public record Candidates(
         live.isEmpty() ? "nothing was committed yet" : "the newest that verifies");
   }
 
+  /**
+   * The seed of the branch, as the first of them says that can be read; empty if none does, because
+   * nothing was committed. Records of attempts say it too, but may be lost.
+   */
+  Optional<Long> seed(RunLog run) throws IOException {
+    for (CheckpointId id : ids) {
+      try {
+        if (run.manifest(id).orElse(null) instanceof Manifest.Commit commit) {
+          return Optional.of(commit.seed());
+        }
+      } catch (CheckpointException.Corrupt | CheckpointException.Incompatible e) {
+        // the resume says what is wrong with it
+      }
+    }
+    return Optional.empty();
+  }
+
   /** What the attempts of a branch started from, newest first, where nothing decides it now. */
   private static List<CheckpointId> gone(
       Lineage lineage, int head, NavigableSet<CheckpointId> ids, NavigableSet<CheckpointId> aside) {

@@ -62,7 +62,8 @@ public record TakenRun(
           refuseCrashLoop(log, lineage, candidates, start.crashLoop());
         }
         Admission.Request request =
-            new Admission.Request(start.how(), candidates.branch(), start.seed(), start.facts());
+            new Admission.Request(
+                start.how(), branchSeed(candidates, lineage, log), start.seed(), start.facts());
         Optional<Admission> admission =
             Admission.take(log, lineage, request, lock, clock.instant());
         if (admission.isEmpty()) {
@@ -74,6 +75,12 @@ public record TakenRun(
         int own = admission.get().attempt().attempt();
         if (since.resumes().headMap(own, false).equals(lineage.resumes())) {
           Candidates newest = Candidates.find(start.how(), since, log);
+          if (newest
+              .seed(log)
+              .filter(seed -> seed != admission.get().attempt().seed())
+              .isPresent()) {
+            continue; // its first commit came just now, and the record of its attempt is lost
+          }
           Optional<RunLog.Completion> completed =
               newest.branch() == 0 ? Optional.empty() : log.completed(since, newest.branch());
           return new TakenRun(log, newest, admission.get(), completed);
@@ -85,6 +92,15 @@ public record TakenRun(
       lock.close();
       throw e;
     }
+  }
+
+  /** What is committed says it; before the first commit only the record of the attempt does. */
+  private static Optional<Long> branchSeed(Candidates candidates, Lineage lineage, RunLog log)
+      throws IOException {
+    Optional<Long> committed = candidates.seed(log);
+    return committed.isPresent() || candidates.branch() == 0
+        ? committed
+        : lineage.seed(candidates.branch());
   }
 
   private static void refuseCrashLoop(RunLog log, Lineage lineage, Candidates candidates, int limit)
