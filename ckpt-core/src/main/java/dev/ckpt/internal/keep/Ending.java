@@ -55,7 +55,7 @@ public final class Ending {
     this.committed = committed;
   }
 
-  /** The attempt has resumed: from here on it has an end. */
+  /** The attempt has resumed: from here on it has an end, whether it fails or not. */
   public void startsAt(long step) {
     this.step = step;
     started = true;
@@ -64,7 +64,7 @@ public final class Ending {
   /** The training stands at a cut. */
   public void at(long now) {
     Failure before = failure.get();
-    if (before != null && now > before.step()) {
+    if (before != null && now > before.step().orElse(-1)) {
       failure.compareAndSet(before, null);
     }
     step = now;
@@ -74,6 +74,17 @@ public final class Ending {
   public void failed(Throwable thrown, long at) {
     if (Failure.counts(thrown)) {
       failure.compareAndSet(null, Failure.of(thrown, at));
+    }
+  }
+
+  /**
+   * The resume threw: the attempt has an end, though it never began.
+   *
+   * @param at step of the checkpoint that was to be applied, 0 for a fresh start
+   */
+  public void failedToResume(Throwable thrown, long at) {
+    if (Failure.counts(thrown)) {
+      failure.compareAndSet(null, Failure.ofResume(thrown, at));
     }
   }
 
@@ -95,7 +106,7 @@ public final class Ending {
    * @return whether an end is recorded
    */
   public synchronized boolean say(String how, Map<String, Long> goal, Duration atMost) {
-    if (said || tried || !started) {
+    if (said || tried || !(started || hasFailed())) {
       return said;
     }
     tried = true;
@@ -126,7 +137,7 @@ public final class Ending {
           Map.of(),
           clock.instant(),
           Optional.of(failed.cause()),
-          OptionalLong.of(failed.step()));
+          failed.step());
     }
     long kept = committed.get().map(CheckpointId::step).orElse(0L);
     return new EndRecord(

@@ -59,7 +59,7 @@ public record TakenRun(
         Lineage lineage = log.lineage();
         Candidates candidates = Candidates.find(start.how(), lineage, log);
         if (start.crashLoop() > 0 && !(start.how() instanceof Resume.Never)) {
-          refuseCrashLoop(log, lineage, candidates, start.crashLoop());
+          refuseCrashLoop(log, lineage, candidates, start);
         }
         Admission.Request request =
             new Admission.Request(
@@ -103,14 +103,15 @@ public record TakenRun(
         : lineage.seed(candidates.branch());
   }
 
-  private static void refuseCrashLoop(RunLog log, Lineage lineage, Candidates candidates, int limit)
-      throws IOException {
+  private static void refuseCrashLoop(
+      RunLog log, Lineage lineage, Candidates candidates, Start start) throws IOException {
+    int limit = start.crashLoop();
     Map<Integer, EndRecord> ends = log.ends(Math.max(MOST_ENDS, limit));
     if (ends.isEmpty()) {
       return;
     }
     Optional<CrashLoop> loop =
-        CrashLoop.find(lineage, ends, log.decided(), candidates.ids().stream().findFirst());
+        CrashLoop.find(lineage, ends, log.decided(), start.how().text(), candidates.ids());
     if (loop.isPresent() && loop.get().attempts().size() >= limit) {
       throw loop.get().exception(log.keys().run());
     }
