@@ -180,6 +180,50 @@ class BadNightTest {
   }
 
   @Test
+  void aGoalThatTheStoreDidNotAnswerForIsSaidAgainAtTheClose() {
+    CheckpointManager ckpt = toy().deadline(Duration.ofMillis(300)).open();
+    ckpt.resume();
+    ckpt.save(Progress.step(2), Map.of()).join();
+    store.on(Operation.PUT_IF_ABSENT).key("**/ends/**").hangs();
+    assertThat(ckpt.complete(Map.of("steps", 2L))).isFalse();
+    store.heal();
+    ckpt.close();
+    assertThat(end(1)).contains("completed").contains("\"steps\":2");
+    try (CheckpointManager next = toy().open()) {
+      assertThat(next.completed()).hasValue(Map.of("steps", 2L));
+    }
+  }
+
+  @Test
+  void aGoalThatWasWrittenWithoutAnAnswerIsNotContradicted() {
+    CheckpointManager ckpt = toy().retries(0).open();
+    ckpt.resume();
+    ckpt.save(Progress.step(2), Map.of()).join();
+    store.on(Operation.PUT_IF_ABSENT).key("**/ends/**").failsAfterwards();
+    store.on(Operation.READ).key("**/ends/**").fails();
+    assertThat(ckpt.complete(Map.of("steps", 2L))).isFalse();
+    store.heal();
+    String written = end(1);
+    assertThat(written).contains("completed");
+    ckpt.save(Progress.step(4), Map.of()).join();
+    ckpt.close();
+    assertThat(end(1)).as("the first word stands").isEqualTo(written);
+  }
+
+  @Test
+  void whoTrainsOnAfterAGoalThatCouldNotBeSaidIsNotCompleted() {
+    CheckpointManager ckpt = toy().open();
+    ckpt.resume();
+    ckpt.save(Progress.step(2), Map.of()).join();
+    store.on(Operation.PUT_IF_ABSENT).key("**/ends/**").fails();
+    assertThat(ckpt.complete(Map.of("steps", 2L))).isFalse();
+    store.heal();
+    ckpt.save(Progress.step(4), Map.of()).join();
+    ckpt.close();
+    assertThat(end(1)).contains("closed").doesNotContain("completed");
+  }
+
+  @Test
   void theFourthStartIntoTheSameFailureIsRefused(@TempDir Path folder) throws Exception {
     CheckpointStore local = Stores.local(folder);
     CheckpointManagerBuilder[] loop = new CheckpointManagerBuilder[5];
@@ -287,7 +331,8 @@ class BadNightTest {
       int first = atOnce ? 2 : 5;
       RuntimeException thrown = new IllegalStateException(atOnce ? "bad check" : "bad restore");
       for (int attempt = first; attempt < first + 3; attempt++) {
-        failsToResume(broken(atOnce ? thrown : null, thrown).crashLoop(attempt == first ? 0 : 3), thrown);
+        failsToResume(
+            broken(atOnce ? thrown : null, thrown).crashLoop(attempt == first ? 0 : 3), thrown);
         assertThat(end(attempt)).contains("failed").contains("\"step\":4").doesNotContain("late");
         assertThat(record("resume/00000" + attempt + ".json").isEmpty()).isEqualTo(atOnce);
         assertThat(attempt(attempt).end()).isEqualTo(Attempt.End.FAILED);

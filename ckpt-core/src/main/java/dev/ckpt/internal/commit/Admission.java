@@ -3,6 +3,7 @@ package dev.ckpt.internal.commit;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.Resume;
 import dev.ckpt.manifest.AttemptRecord;
+import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.ResumeRecord;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.Closeable;
@@ -118,12 +119,19 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
    *
    * @return empty if somebody else has taken it since {@code lineage} was read: what was found
    *     there to go on from may no longer be the newest
+   * @throws IllegalStateException if the run has had as many as it can
    */
   public static Optional<Admission> take(
       RunLog run, Lineage lineage, Request request, Closeable lock, Instant now)
       throws IOException {
     AttemptRecord attempt =
-        record(lineage.newest() + 1, request.how().text(), seed(request), request.facts(), now);
+        record(
+            run.keys().run(),
+            lineage.newest() + 1,
+            request.how().text(),
+            seed(request),
+            request.facts(),
+            now);
     if (!run.take(attempt)) {
       return Optional.empty();
     }
@@ -149,7 +157,7 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
             .findFirst()
             .orElseGet(RANDOM::nextLong);
     for (int next = lineage.newest() + 1; next <= lineage.newest() + TRIES; next++) {
-      if (run.take(record(next, MAINTENANCE, seed, Map.of(), now))) {
+      if (run.take(record(run.keys().run(), next, MAINTENANCE, seed, Map.of(), now))) {
         return next;
       }
     }
@@ -158,7 +166,16 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
   }
 
   private static AttemptRecord record(
-      int number, String request, long seed, Map<String, String> facts, Instant now) {
+      String run, int number, String request, long seed, Map<String, String> facts, Instant now) {
+    if (number > CheckpointId.MOST_ATTEMPTS) {
+      throw new IllegalStateException(
+          "run '"
+              + run
+              + "' has had "
+              + CheckpointId.MOST_ATTEMPTS
+              + " attempts, the most that a run can have: its checkpoints can be read as ever. To"
+              + " train on, give this program a run name of its own");
+    }
     return new AttemptRecord(
         number, 1, List.of(nonce()), request, seed, now, Workplace.provenance(facts));
   }

@@ -36,7 +36,8 @@ public final class Ending {
   private volatile boolean started;
   private volatile long step;
   private final AtomicReference<@Nullable Failure> failure = new AtomicReference<>();
-  private boolean tried;
+  private @Nullable EndRecord tried;
+  private long triedAt;
   private boolean said;
 
   /**
@@ -99,18 +100,18 @@ public final class Ending {
   }
 
   /**
-   * Records it, once: a try that got no answer may still be under way. What the training threw is
-   * said in place of {@link EndRecord#CLOSED} and {@link EndRecord#STOPPED}.
+   * Records it, once. What the training threw is said in place of {@link EndRecord#CLOSED} and
+   * {@link EndRecord#STOPPED}. A try that got no answer may still be under way: the next one says
+   * the same again, unless the training went on.
    *
    * @param goal of a completed run
    * @return whether an end is recorded
    */
   public synchronized boolean say(String how, Map<String, Long> goal, Duration atMost) {
-    if (said || tried || !(started || hasFailed())) {
+    if (said || !(started || hasFailed())) {
       return said;
     }
-    tried = true;
-    EndRecord record = record(how, goal);
+    EndRecord record = next(how, goal);
     try {
       house.within(
           atMost,
@@ -123,6 +124,19 @@ public final class Ending {
       log.warn("run '{}': how it ended could not be recorded: {}", run.keys().run(), e.toString());
     }
     return said;
+  }
+
+  private EndRecord next(String how, Map<String, Long> goal) {
+    EndRecord before = tried;
+    boolean again =
+        before != null
+            && (how.equals(EndRecord.COMPLETED)
+                ? before.goal().equals(goal)
+                : !before.how().equals(EndRecord.COMPLETED) || triedAt == step);
+    EndRecord next = before != null && again ? before : record(how, goal);
+    tried = next;
+    triedAt = step;
+    return next;
   }
 
   private EndRecord record(String how, Map<String, Long> goal) {
