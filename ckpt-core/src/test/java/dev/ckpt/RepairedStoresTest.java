@@ -94,6 +94,7 @@ class RepairedStoresTest {
                 0,
                 1,
                 Optional.empty(),
+                7,
                 Progress.step(41),
                 Instant.EPOCH,
                 Map.of(),

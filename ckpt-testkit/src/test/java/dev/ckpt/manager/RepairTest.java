@@ -212,6 +212,7 @@ class RepairTest {
             0,
             1,
             six.parent(),
+            six.seed(),
             Progress.step(8),
             six.savedAt(),
             Map.of(),

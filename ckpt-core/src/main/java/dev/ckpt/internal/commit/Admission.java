@@ -3,6 +3,7 @@ package dev.ckpt.internal.commit;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.Resume;
 import dev.ckpt.manifest.AttemptRecord;
+import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.ResumeRecord;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.Closeable;
@@ -41,11 +42,12 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
    * What a process asks for.
    *
    * @param how to resume
-   * @param branch the attempt whose branch it goes on with, 0 for a new root
+   * @param branchSeed the seed of the branch it goes on with; empty if that is a new one
    * @param seed the configured one
    * @param facts of the process, for people
    */
-  public record Request(Resume how, int branch, OptionalLong seed, Map<String, String> facts) {}
+  public record Request(
+      Resume how, Optional<Long> branchSeed, OptionalLong seed, Map<String, String> facts) {}
 
   /**
    * Takes the lock. Call before looking at the run.
@@ -156,15 +158,17 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
    *
    * @return empty if somebody else has taken it since {@code lineage} was read: what was found
    *     there to go on from may no longer be the newest
+   * @throws IllegalStateException if the run has had as many as it can
    */
   public static Optional<Admission> take(
       RunLog run, Lineage lineage, Request request, Closeable lock, Instant now)
       throws IOException {
     AttemptRecord attempt =
         record(
+            run.keys().run(),
             lineage.newest() + 1,
             request.how().text(),
-            seed(lineage, request),
+            seed(request),
             request.facts(),
             now);
     if (!run.take(attempt)) {
@@ -192,7 +196,7 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
             .findFirst()
             .orElseGet(RANDOM::nextLong);
     for (int next = lineage.newest() + 1; next <= lineage.newest() + TRIES; next++) {
-      if (run.take(record(next, MAINTENANCE, seed, Map.of(), now))) {
+      if (run.take(record(run.keys().run(), next, MAINTENANCE, seed, Map.of(), now))) {
         return next;
       }
     }
@@ -201,15 +205,23 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
   }
 
   private static AttemptRecord record(
-      int number, String request, long seed, Map<String, String> facts, Instant now) {
+      String run, int number, String request, long seed, Map<String, String> facts, Instant now) {
+    if (number > CheckpointId.MOST_ATTEMPTS) {
+      throw new IllegalStateException(
+          "run '"
+              + run
+              + "' has had "
+              + CheckpointId.MOST_ATTEMPTS
+              + " attempts, the most that a run can have: its checkpoints can be read as ever. To"
+              + " train on, give this program a run name of its own");
+    }
     return new AttemptRecord(
         number, 1, List.of(nonce()), request, seed, now, Workplace.provenance(facts));
   }
 
   /** A branch has one seed: the first attempt's. */
-  private static long seed(Lineage lineage, Request request) {
-    Optional<Long> branch =
-        request.branch() == 0 ? Optional.empty() : lineage.seed(request.branch());
+  private static long seed(Request request) {
+    Optional<Long> branch = request.branchSeed();
     if (branch.isPresent()) {
       if (request.seed().isPresent() && request.seed().getAsLong() != branch.get()) {
         log.warn(
