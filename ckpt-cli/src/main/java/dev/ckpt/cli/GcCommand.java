@@ -110,7 +110,11 @@ final class GcCommand extends StoreCommand {
     if (maxBytes != null) {
       Map<String, Retention> bests = new HashMap<>();
       runs.forEach(run -> bests.put(run, best));
-      maintenance.limit(maxBytes, bests, dryRun).stream()
+      List<MaintenanceAction> limited =
+          dryRun
+              ? maintenance.limitAfter(List.copyOf(actions), maxBytes, bests)
+              : maintenance.limit(maxBytes, bests, false);
+      limited.stream()
           .filter(action -> actions.stream().noneMatch(known -> same(known, action)))
           .toList()
           .forEach(actions::add);
@@ -128,7 +132,7 @@ final class GcCommand extends StoreCommand {
     return code;
   }
 
-  /** A dry run collects nothing, so that the limit finds the same once more. */
+  /** What is left stays for a reason that both may find. */
   private static boolean same(MaintenanceAction one, MaintenanceAction other) {
     return one.kind() == other.kind()
         && one.run().equals(other.run())

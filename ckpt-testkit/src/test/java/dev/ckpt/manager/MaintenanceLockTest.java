@@ -17,6 +17,7 @@ import dev.ckpt.spi.CheckpointStore;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.time.Instant;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
@@ -36,7 +37,7 @@ class MaintenanceLockTest {
   @Test
   void aRunInUseIsLeftAloneAndSaidByWhom() throws IOException {
     MaintainedStore at = damaged();
-    Maintenance maintenance = Maintenance.of(at.store);
+    Maintenance maintenance = Maintenance.of(at.store).clock(at.clock);
     try (CheckpointManager ckpt = at.builder("toy", fresh()).open()) {
       assertThat(ckpt.attempt()).isEqualTo(4);
       var before = at.objects().keySet();
@@ -57,7 +58,8 @@ class MaintenanceLockTest {
     CheckpointManager ckpt = at.builder("toy", fresh()).open();
     ckpt.resume();
     long seed = ckpt.seed();
-    assertThat(Maintenance.of(at.store).takeOver(true).repair("toy", false)).isNotEmpty();
+    assertThat(Maintenance.of(at.store).clock(at.clock).takeOver(true).repair("toy", false))
+        .isNotEmpty();
     assertThatThrownBy(() -> ckpt.save(Progress.step(20), Map.of()).join())
         .isInstanceOf(CheckpointException.Fenced.class)
         .hasMessageContaining("attempts/000005");
@@ -79,7 +81,10 @@ class MaintenanceLockTest {
         CheckpointManager.in(at.store).run("toy").part("toy", fresh()).open()) {
       seed = ckpt.seed();
     }
-    Maintenance.of(at.store).takeOver(true).collect("toy", Retention.latest(1), false);
+    Maintenance.of(at.store)
+        .clock(at.clock)
+        .takeOver(true)
+        .collect("toy", Retention.latest(1), false);
     try (CheckpointManager ckpt =
         CheckpointManager.in(at.store).run("toy").part("toy", fresh()).open()) {
       assertThat(ckpt.attempt()).isEqualTo(3);
@@ -109,7 +114,7 @@ class MaintenanceLockTest {
     MaintainedStore at = new MaintainedStore();
     at.run("toy", new Resume.Auto(), 1);
     for (boolean dry : List.of(true, false)) {
-      assertThatThrownBy(() -> Maintenance.of(at.store).repair("tyo", dry))
+      assertThatThrownBy(() -> Maintenance.of(at.store).clock(at.clock).repair("tyo", dry))
           .isInstanceOf(CheckpointException.NotFound.class)
           .hasMessageContaining("tyo");
     }
@@ -143,11 +148,11 @@ class MaintenanceLockTest {
     MaintainedStore at = damaged();
     try (Closeable cleaning = Admission.lockToClean(at.store, KEYS, false)) {
       assertThat(cleaning).isNotNull();
-      assertThatThrownBy(() -> Maintenance.of(at.store).repair("toy", false))
+      assertThatThrownBy(() -> Maintenance.of(at.store).clock(at.clock).repair("toy", false))
           .isInstanceOf(CheckpointException.Fenced.class)
           .hasMessageContaining("the clean-up of process " + ProcessHandle.current().pid());
     }
-    assertThat(Maintenance.of(at.store).repair("toy", false)).isNotEmpty();
+    assertThat(Maintenance.of(at.store).clock(at.clock).repair("toy", false)).isNotEmpty();
   }
 
   /**
@@ -164,7 +169,7 @@ class MaintenanceLockTest {
       awaitInUse(at);
       ckpt.save(Progress.step(20), Map.of()).join();
     }
-    assertThat(Maintenance.of(at.store).repair("toy", false)).isNotEmpty();
+    assertThat(Maintenance.of(at.store).clock(at.clock).repair("toy", false)).isNotEmpty();
   }
 
   @Test
@@ -188,7 +193,7 @@ class MaintenanceLockTest {
     while (Admission.held(at.store, KEYS).isEmpty()) {
       Thread.onSpinWait();
     }
-    assertThatThrownBy(() -> Maintenance.of(at.store).repair("toy", false))
+    assertThatThrownBy(() -> Maintenance.of(at.store).clock(at.clock).repair("toy", false))
         .isInstanceOf(CheckpointException.Fenced.class)
         .hasMessageContaining("process " + ProcessHandle.current().pid());
   }
@@ -234,6 +239,44 @@ class MaintenanceLockTest {
         .isInstanceOf(CheckpointException.Fenced.class)
         .hasMessageContaining("locked by process 1");
     assertThat(at.objects().keySet()).isEqualTo(before);
+  }
+
+  @Test
+  void aDryRunWritesNothingAndTakesNoLock() throws IOException {
+    MaintainedStore at = damaged();
+    CheckpointStore readOnly =
+        new OtherUri(at.store) {
+          @Override
+          public Decision putIfAbsent(String key, ByteBuffer small) throws IOException {
+            throw new IOException("read-only");
+          }
+
+          @Override
+          public Sink create(String key) throws IOException {
+            throw new IOException("read-only");
+          }
+
+          @Override
+          public void delete(Collection<String> keys) throws IOException {
+            throw new IOException("read-only");
+          }
+
+          @Override
+          public Closeable lock(String key, String holder) throws IOException {
+            throw new IOException("read-only");
+          }
+
+          @Override
+          public Instant now() throws IOException {
+            throw new IOException("read-only: a folder's clock is that of a file just made");
+          }
+        };
+    Maintenance dry = Maintenance.of(readOnly).clock(at.clock);
+    Maintenance real = Maintenance.of(at.store).clock(at.clock);
+    assertThat(dry.limit(1, Map.of(), true)).isNotEmpty();
+    assertThat(dry.repair("toy", true)).isNotEmpty();
+    var collected = dry.collect("toy", Retention.latest(1), true);
+    assertThat(collected).isNotEmpty().isEqualTo(real.collect("toy", Retention.latest(1), false));
   }
 
   /** At each delete and each mark of a clean-up another process goes on from what it deletes. */

@@ -19,6 +19,7 @@ import dev.ckpt.manifest.AttemptRecord;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -53,7 +54,7 @@ class StoreLimitTest {
   }
 
   private List<MaintenanceAction> limit(long bytes, Map<String, Retention> best) {
-    Maintenance maintenance = Maintenance.of(at.store);
+    Maintenance maintenance = Maintenance.of(at.store).clock(at.clock);
     List<MaintenanceAction> dry = maintenance.limit(bytes, best, true);
     assertThat(maintenance.limit(bytes, best, false)).isEqualTo(dry);
     return dry;
@@ -108,7 +109,7 @@ class StoreLimitTest {
   void aRunInUseIsLeftAloneAndSaid() throws IOException {
     try (CheckpointManager used = at.builder("a", fresh()).open()) {
       assertThat(used.resume()).isPresent();
-      assertThat(Maintenance.of(at.store).limit(one, Map.of(), false))
+      assertThat(Maintenance.of(at.store).clock(at.clock).limit(one, Map.of(), false))
           .filteredOn(action -> action.kind() == Kind.LEAVE)
           .extracting(MaintenanceAction::run)
           .containsExactly("a", "");
@@ -284,12 +285,34 @@ class StoreLimitTest {
   void whatARepairMovedAsideCountsAndIsSaidIfItIsWhatIsTooMuch() throws IOException {
     long before = bytes();
     at.flip(new Keys("a").shard(MaintainedStore.parsed(id(4, 4)), 0, 1, 0, "arrow"), 700);
-    Maintenance.of(at.store).repair("a", false);
+    Maintenance.of(at.store).clock(at.clock).repair("a", false);
     assertThat(bytes()).isLessThan(before);
     List<MaintenanceAction> actions = limit(2 * one + 1, Map.of());
     assertThat(at.listed("a")).containsExactly(id(3, 3));
     assertThat(at.listed("b")).containsExactly(id(4, 4));
     assertThat(actions.get(actions.size() - 1).reason()).contains("quarantine/ in a", "a person");
     assertThat(limit(4 * one, Map.of())).isEmpty();
+  }
+
+  @Test
+  void aDryRunOfACollectionAndThenALimitNamesWhatTheRealOneDeletes() throws IOException {
+    TreeMap<String, byte[]> objects = MaintainedStore.template();
+    at.objects().forEach(objects::put);
+    long all = bytes();
+    for (long most = 0; most < all; most += one / 2) {
+      MaintainedStore each = MaintainedStore.of(objects);
+      Maintenance maintenance = Maintenance.of(each.store).clock(each.clock);
+      List<MaintenanceAction> planned = new ArrayList<>();
+      List<MaintenanceAction> done = new ArrayList<>();
+      for (String run : List.of("a", "b", "toy")) {
+        planned.addAll(maintenance.collect(run, Retention.latest(2), true));
+      }
+      planned.addAll(maintenance.limitAfter(List.copyOf(planned), most, Map.of()));
+      for (String run : List.of("a", "b", "toy")) {
+        done.addAll(maintenance.collect(run, Retention.latest(2), false));
+      }
+      done.addAll(maintenance.limit(most, Map.of(), false));
+      assertThat(planned).as("at most %s bytes", most).isEqualTo(done);
+    }
   }
 }

@@ -53,6 +53,8 @@ final class Review {
   private final NavigableMap<CheckpointId, Manifest.Commit> live = new TreeMap<>();
   private final @Nullable String unclear;
   private final Set<CheckpointId> going = new HashSet<>();
+  private final Set<CheckpointId> gone = new HashSet<>();
+  private final Set<String> done = new HashSet<>();
   private @Nullable Optional<String> unsafe;
 
   private Review(CheckpointStore store, RunLog run, Optional<ReadBack> reading, Instant before)
@@ -112,7 +114,42 @@ final class Review {
     List<Step> steps =
         new ArrayList<>(LeftOvers.plan(held, decisions, run.applied(), before, mine));
     steps.addAll(triedBefore(mine));
+    steps.removeIf(step -> done.contains(name(step.action())));
     return steps;
+  }
+
+  /**
+   * Takes for done what another plan of this run will do.
+   *
+   * @return how many bytes of shards that frees
+   */
+  long after(List<MaintenanceAction> planned) throws IOException {
+    Set<String> names = new HashSet<>();
+    planned.stream()
+        .filter(action -> action.run().equals(run()) && action.kind() != Kind.LEAVE)
+        .forEach(action -> names.add(name(action)));
+    long freed = 0;
+    for (Step step : leftOvers(id -> true)) {
+      freed += names.contains(name(step.action())) ? shardBytes(step) : 0;
+    }
+    for (Manifest.Commit commit : List.copyOf(commits.values())) {
+      if (names.contains(name(Kind.DELETE, commit.id().toString()))) {
+        gone.add(commit.id());
+        freed += bytes(commit, decisions.named(id -> !gone.contains(id)));
+        commits.remove(commit.id());
+        live.remove(commit.id());
+      }
+    }
+    done.addAll(names);
+    return freed;
+  }
+
+  private static String name(MaintenanceAction action) {
+    return name(action.kind(), action.subject());
+  }
+
+  private static String name(Kind kind, String subject) {
+    return kind + " " + subject;
   }
 
   /** Shards of tries that failed, beside those that the commit names. */
@@ -211,7 +248,7 @@ final class Review {
     List<Step> steps = new ArrayList<>();
     for (Manifest.Commit commit : doomed) {
       going.add(commit.id());
-      Set<String> needed = decisions.named(id -> !going.contains(id));
+      Set<String> needed = decisions.named(id -> !going.contains(id) && !gone.contains(id));
       steps.add(
           new Step.Delete(
               action(Kind.DELETE, commit.id().toString(), bytes(commit, needed), why),

@@ -17,6 +17,7 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
@@ -80,6 +81,16 @@ public final class StoreLimit {
      */
     Access take(RunLog run) throws IOException;
 
+    /** What somebody will have done before, of these runs; only if nothing is done. */
+    default List<MaintenanceAction> planned() {
+      return List.of();
+    }
+
+    /** What time it is for what is left over. */
+    default Instant now(CheckpointStore store) throws IOException {
+      return store.now();
+    }
+
     /** Of which ids of a run that is taken the writers are known to be gone. */
     default boolean gone(String run, CheckpointId id) {
       return true;
@@ -107,9 +118,29 @@ public final class StoreLimit {
     };
   }
 
-  /** For who only wants to know: takes nothing, and does nothing. */
-  public static Taking dry() {
-    return run -> new Access(Step::action, () -> {});
+  /**
+   * For who only wants to know: takes nothing, and does nothing.
+   *
+   * @param clock in place of the store's, which is asked by a write
+   * @param planned what a collection will have done before
+   */
+  public static Taking dry(InstantSource clock, List<MaintenanceAction> planned) {
+    return new Taking() {
+      @Override
+      public Access take(RunLog run) {
+        return new Access(Step::action, () -> {});
+      }
+
+      @Override
+      public List<MaintenanceAction> planned() {
+        return planned;
+      }
+
+      @Override
+      public Instant now(CheckpointStore store) {
+        return clock.instant();
+      }
+    };
   }
 
   /** A step in a run, and how many bytes of shards it frees. */
@@ -139,7 +170,7 @@ public final class StoreLimit {
         aside.put(run, copies);
       }
     }
-    long left = sum(bytes) + sum(aside);
+    long left = sum(bytes) + sum(aside) - freed(bytes.keySet(), taking);
     if (left <= maxBytes) {
       return List.of();
     }
@@ -171,10 +202,12 @@ public final class StoreLimit {
       Map<String, Access> taken,
       List<MaintenanceAction> done)
       throws IOException {
-    Instant before = store.now().minus(grace);
+    Instant before = taking.now(store).minus(grace);
     Map<String, Review> reviews = new LinkedHashMap<>();
     for (String name : bytes.keySet()) {
-      reviews.put(name, Review.unread(store, log(name), before));
+      Review review = Review.unread(store, log(name), before);
+      review.after(taking.planned());
+      reviews.put(name, review);
     }
     while (true) {
       List<MaintenanceAction> kept = new ArrayList<>();
@@ -188,7 +221,9 @@ public final class StoreLimit {
       String name = next.get();
       try {
         taken.put(name, taking.take(log(name)));
-        reviews.put(name, Review.of(store, log(name), reading, before));
+        Review review = Review.of(store, log(name), reading, before);
+        review.after(taking.planned());
+        reviews.put(name, review);
       } catch (CheckpointException.Fenced | CheckpointException.Incompatible e) {
         reviews.remove(name);
         done.add(
@@ -200,6 +235,17 @@ public final class StoreLimit {
                 String.valueOf(e.getMessage())));
       }
     }
+  }
+
+  private long freed(Collection<String> runs, Taking taking) throws IOException {
+    long freed = 0;
+    if (!taking.planned().isEmpty()) {
+      Instant before = taking.now(store).minus(grace);
+      for (String name : runs) {
+        freed += Review.unread(store, log(name), before).after(taking.planned());
+      }
+    }
+    return freed;
   }
 
   private RunLog log(String run) {
