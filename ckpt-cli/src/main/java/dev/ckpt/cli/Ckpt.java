@@ -79,8 +79,8 @@ public final class Ckpt implements Runnable {
     commands.put("best", BestCommand::new);
     commands.put("log", LogCommand::new);
     commands.put("tail", TailCommand::new);
-    commands.put("pin", PinCommand::new);
-    commands.put("unpin", UnpinCommand::new);
+    commands.put("pin", PinCommand.Pin::new);
+    commands.put("unpin", PinCommand.Unpin::new);
     commands.put("gc", GcCommand::new);
     commands.put("repair", RepairCommand::new);
     commands.put("help", HelpCommand::new);
