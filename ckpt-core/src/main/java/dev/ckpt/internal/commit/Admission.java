@@ -64,13 +64,23 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
         pause();
       }
     }
-    return lock(store, keys, holder(), takeOver);
+    return lock(
+        store,
+        keys,
+        holder(),
+        takeOver,
+        "Wait for it, give this program a run name of its own, or set takeOver");
   }
 
   /** The same for who only cleans up: a start waits for that a little. */
   public static Closeable lockToClean(CheckpointStore store, Keys keys, boolean takeOver)
       throws IOException {
-    return lock(store, keys, CLEANING + holder(), takeOver);
+    return lock(
+        store,
+        keys,
+        CLEANING + holder(),
+        takeOver,
+        "Wait for it, or take the run over (ckpt: --take-over)");
   }
 
   private static void pause() throws IOException {
@@ -91,7 +101,8 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
         + Instant.now();
   }
 
-  private static Closeable lock(CheckpointStore store, Keys keys, String holder, boolean takeOver)
+  private static Closeable lock(
+      CheckpointStore store, Keys keys, String holder, boolean takeOver, String waysOut)
       throws IOException {
     try {
       return store.lock(keys.lock(), holder);
@@ -107,8 +118,9 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
               + store.uri()
               + " is in use: "
               + e.getMessage()
-              + ". Wait for it, give this program a run name of its own, or set takeOver if that"
-              + " process is beyond reach.");
+              + ". "
+              + waysOut
+              + " if that process is beyond reach.");
     }
   }
 

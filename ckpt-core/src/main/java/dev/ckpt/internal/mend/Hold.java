@@ -51,7 +51,7 @@ public record Hold(RunLog run, Closeable lock, int newest) implements Closeable 
               + second
               + "), so run '"
               + keys.run()
-              + "' may be in use: stop its processes, or take it over");
+              + "' may be in use: stop its processes, or take it over (ckpt: --take-over)");
     } catch (CheckpointStore.LockHeldException e) {
       // as it should be
       return;
