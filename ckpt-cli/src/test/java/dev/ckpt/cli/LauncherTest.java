@@ -282,6 +282,48 @@ class LauncherTest {
   }
 
   @Test
+  void tailWaitsForAStoreThatIsNotThereYet() throws Exception {
+    version();
+    Process tail = started(folder.resolve("a store"), "tail", "--interval", "50ms");
+    try (BufferedReader lines = tail.inputReader(StandardCharsets.UTF_8)) {
+      Path said = folder.resolve("err");
+      while (!Files.readString(said).contains("no store at") && tail.isAlive()) {
+        Thread.sleep(20);
+      }
+      assertThat(Files.readString(said)).containsOnlyOnce("; waiting for it (Ctrl+C ends)");
+      trained();
+      assertThat(lines.readLine()).contains("attempt 1  fresh start");
+    } finally {
+      tail.destroyForcibly();
+    }
+  }
+
+  @Test
+  void tailOfAQuietRunEndsWhenItsReaderLeaves() throws Exception {
+    Path at = trained();
+    Result left = shell(at, "ckpt tail --interval 1d | head -1; exit ${PIPESTATUS[0]}");
+    assertThat(left.code).as(left.toString()).isZero();
+    assertThat(left.out.lines()).singleElement().asString().contains("attempt 1  fresh start");
+  }
+
+  @Test
+  void tailThatDoesNotWaitEndsWithTheAttempt() throws Exception {
+    Path at = trained();
+    Result idle = ckpt(at, "tail", "--no-wait", "-n", "1");
+    assertThat(idle.code).as(idle.toString()).isZero();
+    assertThat(idle.out.lines()).singleElement().asString().contains("attempt 1  closed");
+    assertThat(idle.err).isEmpty();
+    Process tail;
+    try (Training training = new Training(at)) {
+      tail = started(at, "tail", "--no-wait", "--interval", "50ms");
+      assertThat(tail.inputReader().readLine()).isNotNull();
+      assertThat(training.process.isAlive() && tail.isAlive()).isTrue();
+    }
+    assertThat(tail.waitFor(60, TimeUnit.SECONDS)).isTrue();
+    assertThat(tail.exitValue()).isZero();
+  }
+
+  @Test
   void anInterruptEndsTailWith130() throws Exception {
     Path at = trained();
     version();
@@ -292,7 +334,8 @@ class LauncherTest {
       new ProcessBuilder("kill", "-INT", Long.toString(tail.pid())).start().waitFor();
       assertThat(tail.waitFor(60, TimeUnit.SECONDS)).isTrue();
       assertThat(tail.exitValue()).isEqualTo(130);
-      assertThat(Files.readString(folder.resolve("err"))).isEmpty();
+      assertThat(Files.readString(folder.resolve("err")))
+          .startsWith("ckpt: attempt 1 is closed and no other runs: waiting for the next one (");
     } finally {
       tail.destroyForcibly();
     }
