@@ -1,6 +1,9 @@
 package dev.ckpt.cli;
 
+import dev.ckpt.CheckpointException;
 import dev.ckpt.Checkpoints;
+import dev.ckpt.ListedCheckpoint;
+import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
@@ -40,6 +43,15 @@ abstract class PinCommand extends StoreCommand {
   static final class Unpin extends PinCommand {
     @Override
     String does(Checkpoints checkpoints, String id) {
+      Optional<ListedCheckpoint> found =
+          checkpoints.all().stream().filter(each -> each.id().equals(id)).findFirst();
+      if (found.isEmpty()) {
+        throw new CheckpointException.NotFound(
+            "there is no checkpoint " + id + ", nor a pin of it");
+      }
+      if (!found.get().pinned()) {
+        return id + " is not pinned";
+      }
       checkpoints.unpin(id);
       return "unpinned " + id;
     }
