@@ -175,7 +175,8 @@ public final class Checkpoints implements AutoCloseable {
             throw new CheckpointException.NotFound(id + " was being deleted when it was pinned");
           }
           return parsed;
-        });
+        },
+        "change");
   }
 
   /** Lets the retention policy decide again. */
@@ -185,7 +186,8 @@ public final class Checkpoints implements AutoCloseable {
         () -> {
           store.delete(List.of(run.keys().pin(parsed)));
           return parsed;
-        });
+        },
+        "change");
   }
 
   /** One open checkpoint. */
@@ -280,10 +282,15 @@ public final class Checkpoints implements AutoCloseable {
   }
 
   private <T> T reading(Read<T> read) {
+    return reading(read, "read");
+  }
+
+  private <T> T reading(Read<T> read, String what) {
     try {
       return read.get();
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot read " + store.uri() + ": " + e.getMessage(), e);
+      throw new UncheckedIOException(
+          "cannot " + what + " " + store.uri() + ": " + e.getMessage(), e);
     }
   }
 }

@@ -64,7 +64,8 @@ final class GcCommand extends StoreCommand {
       paramLabel = "SIZE",
       converter = Units.Size.class,
       description =
-          "Then delete the oldest until the store's checkpoints hold no more: 500GB, 2TiB.")
+          "Then delete the oldest until the store's checkpoints hold no more: 500GB, 2TiB. kB, MB,"
+              + " GB, TB are powers of 1000, as printed; KiB, MiB, GiB, TiB of 1024.")
   private @Nullable Long maxBytes;
 
   @Option(
@@ -79,7 +80,9 @@ final class GcCommand extends StoreCommand {
       description = "Take over runs that are in use: their processes can commit nothing any more.")
   private boolean takeOver;
 
-  @Option(names = "--json", description = "One JSON document: {\"dryRun\", \"actions\": [...]}.")
+  @Option(
+      names = "--json",
+      description = "One JSON document: {\"dryRun\", \"actions\": [...], \"freedBytes\"}.")
   private boolean json;
 
   @Override

@@ -27,6 +27,10 @@ import org.slf4j.LoggerFactory;
  * @param lock what to close at the end
  */
 public record Admission(AttemptRecord attempt, Closeable lock) {
+  private static final String FOR_A_START =
+      "Wait for it, give this program a run name of its own, or set takeOver";
+  private static final String FOR_A_MAINTENANCE =
+      "Wait for it, or take the run over (ckpt: --take-over)";
   private static final Logger log = LoggerFactory.getLogger(Admission.class);
   private static final SecureRandom RANDOM = new SecureRandom();
   private static final int TRIES = 100;
@@ -73,7 +77,7 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
           return LateLock.of(store, keys.lock(), holder());
         }
         if (alike >= LOOKS_TO_BELIEVE || looks >= MOST_LOOKS) {
-          throw inUse(store, keys, e);
+          throw inUse(store, keys, e, FOR_A_START);
         }
         pause();
       }
@@ -95,7 +99,7 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
         log.warn("taking over run '{}' although {}", keys.run(), e.getMessage());
         return () -> {};
       }
-      throw inUse(store, keys, e);
+      throw inUse(store, keys, e, FOR_A_MAINTENANCE);
     }
   }
 
@@ -107,7 +111,7 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
   public static void requireFree(CheckpointStore store, Keys keys) throws IOException {
     Optional<CheckpointStore.LockHeldException> held = held(store, keys);
     if (held.isPresent()) {
-      throw inUse(store, keys, held.get());
+      throw inUse(store, keys, held.get(), FOR_A_MAINTENANCE);
     }
   }
 
@@ -141,7 +145,10 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
   }
 
   private static CheckpointException.Fenced inUse(
-      CheckpointStore store, Keys keys, CheckpointStore.LockHeldException held) {
+      CheckpointStore store,
+      Keys keys,
+      CheckpointStore.LockHeldException held,
+      String waysOut) {
     return new CheckpointException.Fenced(
         "run '"
             + keys.run()
@@ -149,8 +156,9 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
             + store.uri()
             + " is in use: "
             + held.getMessage()
-            + ". Wait for it, give this program a run name of its own, or set takeOver if that"
-            + " process is beyond reach.");
+            + ". "
+            + waysOut
+            + " if that process is beyond reach.");
   }
 
   /**

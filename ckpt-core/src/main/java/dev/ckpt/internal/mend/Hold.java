@@ -58,7 +58,7 @@ public record Hold(
               + second
               + "), so run '"
               + keys.run()
-              + "' may be in use: stop its processes, or take it over");
+              + "' may be in use: stop its processes, or take it over (ckpt: --take-over)");
     } catch (CheckpointStore.LockHeldException e) {
       // as it should be
       return;
