@@ -101,6 +101,7 @@ public final class CheckpointManager implements AutoCloseable {
               taken.log(),
               committer,
               taken.attempt(),
+              taken.seed(),
               setup.options(),
               setup.pool(),
               Collections.unmodifiableMap(parts),
@@ -163,7 +164,10 @@ public final class CheckpointManager implements AutoCloseable {
   /**
    * Finds the checkpoint to start from, verifies every byte of it, has every part {@link
    * Checkpointable#check check} it, and then has every part restore it. Called once, before the
-   * first save. Blocks as long as the store does.
+   * first save. Blocks as long as the store does. What it throws is recorded as the attempt's end
+   * when this manager is closed, as {@link #failed} is: a part that throws each time is a crash
+   * loop in the end. {@link CheckpointException}s and a store's failures are none, however often
+   * they come: a start that mends what they say is never refused for them.
    *
    * @return what was restored; empty for a fresh start
    * @throws CheckpointException.Corrupt if there are checkpoints and none is whole
@@ -190,12 +194,28 @@ public final class CheckpointManager implements AutoCloseable {
       started(restored, resumption.applied());
       return restored;
     } catch (IOException e) {
-      throw new UncheckedIOException(
-          "cannot resume run '" + run() + "' from " + setup.store().uri() + ": " + e.getMessage(),
-          e);
+      UncheckedIOException said =
+          new UncheckedIOException(
+              "cannot resume run '"
+                  + run()
+                  + "' from "
+                  + setup.store().uri()
+                  + ": "
+                  + e.getMessage(),
+              e);
+      failedToResume(said, resumption.step());
+      throw said;
+    } catch (Throwable e) {
+      failedToResume(e, resumption.step());
+      throw e;
     } finally {
       poisoned = resumption.halfDone();
     }
+  }
+
+  private void failedToResume(Throwable thrown, long step) {
+    ending.failedToResume(thrown, step);
+    signal.failed();
   }
 
   private void started(Optional<Restored> restored, Optional<CheckpointId> applied)
@@ -525,7 +545,7 @@ public final class CheckpointManager implements AutoCloseable {
     if (limited != null) {
       setup
           .house()
-          .later("the limit of bytes", () -> limited.apply(Checkpoints.runs(setup.store())));
+          .onceLater("the limit of bytes", () -> limited.apply(Checkpoints.runs(setup.store())));
     }
   }
 

@@ -278,7 +278,8 @@ public final class Checkpoints implements AutoCloseable {
             throw new CheckpointException.NotFound(id + " was being deleted when it was pinned");
           }
           return parsed;
-        });
+        },
+        "change");
   }
 
   /** Lets the retention policy decide again. */
@@ -288,7 +289,8 @@ public final class Checkpoints implements AutoCloseable {
         () -> {
           store.delete(List.of(run.keys().pin(parsed)));
           return parsed;
-        });
+        },
+        "change");
   }
 
   /** One open checkpoint. */
@@ -401,10 +403,15 @@ public final class Checkpoints implements AutoCloseable {
   }
 
   private <T> T reading(Read<T> read) {
+    return reading(read, "read");
+  }
+
+  private <T> T reading(Read<T> read, String what) {
     try {
       return read.get();
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot read " + store.uri() + ": " + e.getMessage(), e);
+      throw new UncheckedIOException(
+          "cannot " + what + " " + store.uri() + ": " + e.getMessage(), e);
     }
   }
 }

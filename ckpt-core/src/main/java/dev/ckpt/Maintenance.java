@@ -8,6 +8,7 @@ import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.time.Duration;
+import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -18,8 +19,10 @@ import java.util.Set;
  *
  * <p>Whatever changes a run takes the run's lock first, so that a training which goes on is not
  * disturbed; a store whose locks guard nothing needs {@link #takeOver}. A dry run takes nothing,
- * changes nothing, and returns the same actions. An undecided id is given up before anything of it
- * is removed. Nothing foreign is touched. May be called from any thread; blocks as the store does.
+ * writes nothing, and returns the same actions; how old a left-over is it measures by this
+ * machine's clock, because the store's is asked by a write. An undecided id is given up before
+ * anything of it is removed. Nothing foreign is touched. May be called from any thread; blocks as
+ * the store does.
  */
 public final class Maintenance {
 
@@ -28,17 +31,20 @@ public final class Maintenance {
   private final CheckpointStore store;
   private final boolean takeOver;
   private final Duration grace;
+  private final InstantSource clock;
   private final Formats formats = new Formats();
 
-  private Maintenance(CheckpointStore store, boolean takeOver, Duration grace) {
+  private Maintenance(
+      CheckpointStore store, boolean takeOver, Duration grace, InstantSource clock) {
     this.store = store;
     this.takeOver = takeOver;
     this.grace = grace;
+    this.clock = clock;
   }
 
   /** Maintenance of a store, which stays the caller's. */
   public static Maintenance of(CheckpointStore store) {
-    return new Maintenance(store, false, GRACE);
+    return new Maintenance(store, false, GRACE, InstantSource.system());
   }
 
   /**
@@ -46,7 +52,7 @@ public final class Maintenance {
    * own, which never starts. By default they are left alone.
    */
   public Maintenance takeOver(boolean take) {
-    return new Maintenance(store, take, grace);
+    return new Maintenance(store, take, grace, clock);
   }
 
   /** How old a left-over must be, by the store's clock; 10 minutes unless said otherwise. */
@@ -54,7 +60,12 @@ public final class Maintenance {
     if (age.isNegative()) {
       throw new IllegalArgumentException("a grace of " + age + ": it must not be negative");
     }
-    return new Maintenance(store, takeOver, age);
+    return new Maintenance(store, takeOver, age, clock);
+  }
+
+  /** What a dry run measures ages by, which may not ask the store's clock; this machine's clock. */
+  public Maintenance clock(InstantSource source) {
+    return new Maintenance(store, takeOver, grace, source);
   }
 
   /**
@@ -76,31 +87,46 @@ public final class Maintenance {
   }
 
   /**
-   * Deletes checkpoints, the oldest first, until the shards of all runs together hold no more than
-   * that. Of each run stay the newest finite one, the best of those that {@code best} keeps, and
-   * what is pinned, also if that is more. Runs in use are left alone, and said; a dry run, which
-   * takes no lock, does not know which those are. That the limit could not be kept is an action
-   * without a run. A run none of whose live checkpoints has a metric that its best looks at loses
-   * left-overs only, and that is said.
+   * Deletes checkpoints, the oldest first, until the shards of all runs, and what repairs moved to
+   * {@code quarantine/}, together hold no more than that; of the latter nothing goes. Of each run
+   * stay the newest finite one, the best of those that {@code best} keeps, and what is pinned, also
+   * if that is more. Runs in use are left alone, and said; a dry run, which takes no lock, does not
+   * know which those are. That the limit could not be kept is an action without a run. A run none
+   * of whose live checkpoints has a metric that its best looks at loses left-overs only, and that
+   * is said.
    *
    * @param best for a run's name what counts as its best; a run that is not in the map keeps its
    *     newest only
    */
   public List<MaintenanceAction> limit(long maxBytes, Map<String, Retention> best, boolean dryRun) {
+    StoreLimit limit = storeLimit(maxBytes, best);
+    return dryRun ? limitAfter(List.of(), maxBytes, best) : limited(limit, limit.outside(takeOver));
+  }
+
+  /**
+   * A dry run of {@link #limit} as it would go once something else is done.
+   *
+   * @param planned what dry runs of {@link #collect} returned
+   */
+  public List<MaintenanceAction> limitAfter(
+      List<MaintenanceAction> planned, long maxBytes, Map<String, Retention> best) {
+    return limited(storeLimit(maxBytes, best), StoreLimit.dry(clock, List.copyOf(planned)));
+  }
+
+  private List<MaintenanceAction> limited(StoreLimit limit, StoreLimit.Taking taking) {
+    return using(() -> limit.apply(Checkpoints.runs(store), taking));
+  }
+
+  private StoreLimit storeLimit(long maxBytes, Map<String, Retention> best) {
     if (maxBytes < 0) {
       throw new IllegalArgumentException("a limit of " + maxBytes + " bytes");
     }
-    StoreLimit limit =
-        new StoreLimit(
-            store,
-            formats::named,
-            maxBytes,
-            run -> Best.asked(best.getOrDefault(run.keys().run(), committed -> Set.of())),
-            grace);
-    return using(
-        () ->
-            limit.apply(
-                Checkpoints.runs(store), dryRun ? StoreLimit.dry() : limit.outside(takeOver)));
+    return new StoreLimit(
+        store,
+        formats::named,
+        maxBytes,
+        run -> Best.asked(best.getOrDefault(run.keys().run(), committed -> Set.of())),
+        grace);
   }
 
   /**
@@ -116,7 +142,7 @@ public final class Maintenance {
   }
 
   private Housekeeping housekeeping() {
-    return new Housekeeping(store, formats::named, takeOver, grace);
+    return new Housekeeping(store, formats::named, takeOver, grace, clock);
   }
 
   /** Something that uses the store. */

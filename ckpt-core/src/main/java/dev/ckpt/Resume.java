@@ -48,7 +48,7 @@ public sealed interface Resume {
       default -> {
         if (!From.FORM.matcher(text).matches()) {
           throw new IllegalArgumentException(
-              "resume: '"
+              "'"
                   + text
                   + "' is none of auto, never, required, an id like 000001-000000000100-0,"
                   + " best(metric), best(metric, min), <scheme>:...");

@@ -61,6 +61,7 @@ class EveryByteTest {
   private CheckpointStore looked = Stores.inMemory();
   private int cases;
   private int restarts;
+  private long seed;
 
   /** 300 bytes that tell how many updates they saw. */
   private static final class Small implements Checkpointable {
@@ -105,12 +106,13 @@ class EveryByteTest {
 
   @BeforeEach
   void saveTwice() throws IOException {
-    long seed = System.nanoTime();
-    System.out.println("EveryByteTest: seed " + seed);
-    random.setSeed(seed);
+    long noise = System.nanoTime();
+    System.out.println("EveryByteTest: seed " + noise);
+    random.setSeed(noise);
     try (CheckpointStore store = Stores.inMemory()) {
       Small state = new Small();
       try (CheckpointManager ckpt = open(store, state)) {
+        seed = ckpt.seed();
         ckpt.resume();
         for (int step = 1; step <= 2; step++) {
           state.update();
@@ -252,21 +254,22 @@ class EveryByteTest {
     assertThat(state.updates).as("%s", what).isEqualTo(back ? 1 : 2);
   }
 
-  private static Optional<Restored> resumed(CheckpointStore store, Small state) {
+  private Optional<Restored> resumed(CheckpointStore store, Small state) {
     try (CheckpointManager ckpt = open(store, state)) {
+      assertThat(ckpt.seed()).as("the seed of the branch").isEqualTo(seed);
       return ckpt.resume();
     }
   }
 
   /** What a manager does to resume, without its threads and staging memory. */
-  private static Optional<Restored> resumedWithin(CheckpointStore store, Small state)
-      throws IOException {
+  private Optional<Restored> resumedWithin(CheckpointStore store, Small state) throws IOException {
     TakenRun taken =
         TakenRun.take(
             store,
             KEYS,
             new TakenRun.Start(new Resume.Auto(), false, OptionalLong.empty(), 0, Map.of()),
             InstantSource.system());
+    assertThat(taken.seed()).as("the seed of the branch").isEqualTo(seed);
     Restorer restorer = new Restorer(store, taken.log(), new Formats()::named, 1);
     return new Resumption(
             restorer, taken.log(), taken.candidates(), new Resume.Auto(), taken.attempt())

@@ -325,6 +325,7 @@ class GoldenDamageTest {
                 commit.id(),
                 1,
                 commit.parent(),
+                commit.seed(),
                 commit.progress(),
                 commit.committedAt(),
                 commit.metrics(),

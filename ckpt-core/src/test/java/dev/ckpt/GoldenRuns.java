@@ -189,6 +189,7 @@ final class GoldenRuns {
             0,
             1,
             Optional.empty(),
+            Long.MIN_VALUE,
             Progress.step(1),
             time,
             Map.of(),

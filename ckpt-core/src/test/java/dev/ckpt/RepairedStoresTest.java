@@ -94,6 +94,7 @@ class RepairedStoresTest {
                 0,
                 1,
                 Optional.empty(),
+                7,
                 Progress.step(41),
                 Instant.EPOCH,
                 Map.of(),
@@ -184,7 +185,7 @@ class RepairedStoresTest {
       Set<String> whole = whole(store, checkpoints);
       String before = next(store);
 
-      Maintenance maintenance = Maintenance.of(store);
+      Maintenance maintenance = Maintenance.of(store).clock(clock);
       List<MaintenanceAction> dry = maintenance.repair(GoldenRuns.RUN, true);
       same(store, damaged);
       List<MaintenanceAction> done = maintenance.repair(GoldenRuns.RUN, false);

@@ -93,6 +93,7 @@ final class RunFixture {
         0,
         1,
         Optional.empty(),
+        7,
         Progress.step(parsed.step()),
         minute(minute),
         Map.of(),

@@ -204,6 +204,7 @@ final class LookFigures {
               0,
               1,
               parent,
+              7,
               progress,
               begin.plusSeconds(30L * i),
               Map.of("train_loss", random.nextDouble(), "validate_Accuracy", random.nextDouble()),

@@ -2,12 +2,18 @@ package dev.ckpt.cli;
 
 import dev.ckpt.MaintenanceAction;
 import dev.ckpt.MaintenanceAction.Kind;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /** Prints what {@code gc} and {@code repair} did, or would do. */
 final class Actions {
 
   private Actions() {}
+
+  /** Those that a person reads as one: marks that go, and what is left for the same reason. */
+  private record Same(Kind kind, String run, String reason) {}
 
   static void print(
       List<MaintenanceAction> actions,
@@ -29,27 +35,71 @@ final class Actions {
       return;
     }
     if (!actions.isEmpty()) {
-      Table table =
-          new Table().left("ACTION").left("RUN").left("SUBJECT").right("SIZE").left("REASON");
-      for (MaintenanceAction each : actions) {
-        table.row(
-            each.kind() == Kind.LEAVE ? Table.Tone.FAINT : Table.Tone.PLAIN,
-            List.of(
-                Text.word(each.kind()),
-                manyRuns ? each.run() : "",
-                each.subject(),
-                each.bytes() == 0 ? "" : Text.size(each.bytes()),
-                each.reason()));
-      }
-      table.print(console);
+      table(actions, manyRuns, console).print(console);
     }
     long done = actions.stream().filter(each -> each.kind() != Kind.LEAVE).count();
-    String sum =
-        done == 0
-            ? "nothing to do"
-            : Text.count(done, "action")
-                + (freed == 0 ? "" : dryRun ? ", would free " : ", freed ")
-                + (freed == 0 ? "" : Text.size(freed));
-    console.out.println(sum + (dryRun && done > 0 ? "; nothing was changed (dry run)" : ""));
+    long left = actions.size() - done;
+    StringBuilder sum = new StringBuilder();
+    if (done == 0 && left == 0) {
+      sum.append("nothing to do");
+    } else if (done == 0) {
+      sum.append("nothing was changed");
+    } else {
+      sum.append(Text.count(done, "action"));
+      if (freed > 0) {
+        sum.append(dryRun ? ", would free " : ", freed ").append(Text.size(freed));
+      }
+    }
+    if (left > 0) {
+      sum.append("; ").append(left).append(" left as ");
+      sum.append(left == 1 ? "it is" : "they are").append(", for the reason above");
+    }
+    sum.append(dryRun && done > 0 ? "; nothing was changed (dry run)" : "");
+    console.out.println(sum);
+  }
+
+  private static Table table(List<MaintenanceAction> actions, boolean manyRuns, Console console) {
+    Table table =
+        new Table().left("ACTION").left("RUN").left("SUBJECT").right("SIZE").text("REASON");
+    for (List<MaintenanceAction> same : grouped(actions, console.verbose())) {
+      MaintenanceAction each = same.get(0);
+      long bytes = same.stream().mapToLong(MaintenanceAction::bytes).sum();
+      table.row(
+          each.kind() == Kind.LEAVE ? Table.Tone.FAINT : Table.Tone.PLAIN,
+          List.of(
+              Text.word(each.kind()),
+              manyRuns ? each.run() : "",
+              subject(same),
+              bytes == 0 ? "" : Text.size(bytes),
+              each.reason()));
+    }
+    return table;
+  }
+
+  private static List<List<MaintenanceAction>> grouped(
+      List<MaintenanceAction> actions, boolean each) {
+    Map<Object, List<MaintenanceAction>> groups = new LinkedHashMap<>();
+    for (MaintenanceAction action : actions) {
+      boolean likeOthers = !each && (isMark(action) || action.kind() == Kind.LEAVE);
+      Object group =
+          likeOthers ? new Same(action.kind(), action.run(), action.reason()) : new Object();
+      groups.computeIfAbsent(group, first -> new ArrayList<>()).add(action);
+    }
+    return List.copyOf(groups.values());
+  }
+
+  private static boolean isMark(MaintenanceAction action) {
+    return action.kind() == Kind.REMOVE
+        && action.subject().startsWith("runs/" + action.run() + "/deleted/");
+  }
+
+  private static String subject(List<MaintenanceAction> same) {
+    MaintenanceAction first = same.get(0);
+    if (same.size() == 1) {
+      return first.subject();
+    }
+    return isMark(first)
+        ? same.size() + " marks of deleted checkpoints"
+        : first.subject() + " and " + (same.size() - 1) + " more";
   }
 }

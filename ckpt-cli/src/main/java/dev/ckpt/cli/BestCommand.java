@@ -106,8 +106,11 @@ final class BestCommand extends StoreCommand {
             .right(metric)
             .right("STEP")
             .right("EPOCH")
+            .movable()
             .right("AGE")
-            .right("SIZE");
+            .movable()
+            .right("SIZE")
+            .movable();
     for (Found each : best) {
       table.row(
           allRuns ? each.run() : "",

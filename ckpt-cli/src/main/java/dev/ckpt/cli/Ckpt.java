@@ -79,8 +79,8 @@ public final class Ckpt implements Runnable {
     commands.put("best", BestCommand::new);
     commands.put("log", LogCommand::new);
     commands.put("tail", TailCommand::new);
-    commands.put("pin", PinCommand::new);
-    commands.put("unpin", UnpinCommand::new);
+    commands.put("pin", PinCommand.Pin::new);
+    commands.put("unpin", PinCommand.Unpin::new);
     commands.put("gc", GcCommand::new);
     commands.put("repair", RepairCommand::new);
     commands.put("help", HelpCommand::new);
@@ -112,6 +112,10 @@ public final class Ckpt implements Runnable {
     }
     root.setColorScheme(
         CommandLine.Help.defaultColorScheme(console.coloured() ? Ansi.ON : Ansi.OFF));
+    if (console.width() > 0) {
+      // picocli takes no less than 55
+      root.setUsageHelpWidth(Math.max(55, Math.min(100, console.width())));
+    }
     root.setOut(new PrintWriter(console.out, true, StandardCharsets.UTF_8));
     root.setErr(new PrintWriter(console.err, true, StandardCharsets.UTF_8));
     root.setParameterExceptionHandler((wrong, args) -> Failures.usage(console, wrong));
@@ -176,7 +180,8 @@ public final class Ckpt implements Runnable {
     "   1  verify found damage, or diff a difference",
     "   2  wrong usage",
     "   3  there is no such store, run or checkpoint",
-    "   4  the store failed (I/O, permissions), or something that had to be read is damaged",
+    "   4  the store failed (I/O, permissions), something that had to be read is damaged, or",
+    "      the results could not be written",
     "   5  refused: the run is in use",
     "   6  written by a newer version of ckpt",
     "  70  a bug in ckpt: please report it, with what --verbose prints",
@@ -186,6 +191,6 @@ public final class Ckpt implements Runnable {
     "  ckpt runs",
     "  ckpt --store /data/ckpt --run digits list",
     "  ckpt show latest",
-    "  ckpt verify --all"
+    "  ckpt verify --all-runs"
   };
 }

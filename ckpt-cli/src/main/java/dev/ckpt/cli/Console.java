@@ -53,6 +53,12 @@ final class Console {
         InstantSource.system());
   }
 
+  /** Columns of the terminal that results go to; 0 if they go elsewhere, or nobody knows. */
+  int width() {
+    String columns = variable("COLUMNS");
+    return outTerminal && columns.matches("[1-9][0-9]{0,3}") ? Integer.parseInt(columns) : 0;
+  }
+
   /** Whether results may be coloured. */
   boolean coloured() {
     return outTerminal && plainNotAsked();
@@ -75,6 +81,8 @@ final class Console {
 
   /** One line beside the results. */
   void say(String line) {
+    // what was printed before it is read before it
+    out.flush();
     err.println("ckpt: " + Text.oneLine(line));
   }
 
@@ -91,6 +99,11 @@ final class Console {
   boolean ended() {
     out.flush();
     return results.ended();
+  }
+
+  /** Whether results go to a pipe, whose reader may leave. */
+  boolean piped() {
+    return results.pipe();
   }
 
   /**

@@ -118,11 +118,16 @@ final class DiffCommand extends StoreCommand {
             .left("TYPE")
             .right("CHANGED")
             .right("NORM A")
+            .movable()
             .right("NORM B")
+            .movable()
             .right("LARGEST DIFFERENCE")
+            .movable()
             .right("NAN A")
+            .movable()
             .right("NAN B")
-            .left("NOTE");
+            .movable()
+            .text("NOTE");
     for (Differences.Tensor each : shown) {
       if (each.diff().isEmpty()) {
         table.row(
@@ -148,7 +153,7 @@ final class DiffCommand extends StoreCommand {
 
   private static void pairs(String header, List<Differences.Pair> pairs, Console console) {
     if (!pairs.isEmpty()) {
-      Table table = new Table().left(header).left("A").left("B");
+      Table table = new Table().left(header).left("A").movable().left("B").movable();
       pairs.forEach(each -> table.row(each.name(), cell(each.a()), cell(each.b())));
       table.print(console);
       console.out.println();

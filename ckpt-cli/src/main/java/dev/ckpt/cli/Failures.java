@@ -10,7 +10,6 @@ import java.nio.file.NoSuchFileException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.UnmatchedArgumentException;
 
 /** What is thrown, as an exit code and one line. */
 final class Failures {
@@ -33,33 +32,8 @@ final class Failures {
 
   static int usage(Console console, ParameterException wrong) {
     CommandLine at = wrong.getCommandLine();
-    console.say(usageMessage(wrong) + "; see " + at.getCommandSpec().qualifiedName() + " --help");
+    console.say(Usage.message(wrong) + "; see " + at.getCommandSpec().qualifiedName() + " --help");
     return Exit.USAGE;
-  }
-
-  private static String usageMessage(ParameterException wrong) {
-    if (wrong instanceof UnmatchedArgumentException unmatched) {
-      String first = unmatched.getUnmatched().get(0);
-      boolean command =
-          !unmatched.isUnknownOption() && !wrong.getCommandLine().getSubcommands().isEmpty();
-      String what = unmatched.isUnknownOption() ? "option" : command ? "command" : "argument";
-      String meant =
-          unmatched.getSuggestions().isEmpty()
-              ? ""
-              : " (did you mean " + String.join(" or ", unmatched.getSuggestions()) + "?)";
-      return (command || unmatched.isUnknownOption()
-              ? "there is no "
-              : "there is no place for the ")
-          + what
-          + " '"
-          + first
-          + "'"
-          + meant;
-    }
-    String message = String.valueOf(wrong.getMessage());
-    return message.isEmpty()
-        ? message
-        : Character.toLowerCase(message.charAt(0)) + message.substring(1);
   }
 
   static int code(Throwable failure) {

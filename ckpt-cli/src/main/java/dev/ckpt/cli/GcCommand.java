@@ -64,7 +64,8 @@ final class GcCommand extends StoreCommand {
       paramLabel = "SIZE",
       converter = Units.Size.class,
       description =
-          "Then delete the oldest until the store's checkpoints hold no more: 500GB, 2TiB.")
+          "Then delete the oldest until the store's checkpoints hold no more: 500GB, 2TiB. kB, MB,"
+              + " GB, TB are powers of 1000, as printed; KiB, MiB, GiB, TiB of 1024.")
   private @Nullable Long maxBytes;
 
   @Option(
@@ -79,7 +80,9 @@ final class GcCommand extends StoreCommand {
       description = "Take over runs that are in use: their processes can commit nothing any more.")
   private boolean takeOver;
 
-  @Option(names = "--json", description = "One JSON document: {\"dryRun\", \"actions\": [...]}.")
+  @Option(
+      names = "--json",
+      description = "One JSON document: {\"dryRun\", \"actions\": [...], \"freedBytes\"}.")
   private boolean json;
 
   @Override
@@ -110,7 +113,11 @@ final class GcCommand extends StoreCommand {
     if (maxBytes != null) {
       Map<String, Retention> bests = new HashMap<>();
       runs.forEach(run -> bests.put(run, best));
-      maintenance.limit(maxBytes, bests, dryRun).stream()
+      List<MaintenanceAction> limited =
+          dryRun
+              ? maintenance.limitAfter(List.copyOf(actions), maxBytes, bests)
+              : maintenance.limit(maxBytes, bests, false);
+      limited.stream()
           .filter(action -> actions.stream().noneMatch(known -> same(known, action)))
           .toList()
           .forEach(actions::add);
@@ -128,7 +135,7 @@ final class GcCommand extends StoreCommand {
     return code;
   }
 
-  /** A dry run collects nothing, so that the limit finds the same once more. */
+  /** What is left stays for a reason that both may find. */
   private static boolean same(MaintenanceAction one, MaintenanceAction other) {
     return one.kind() == other.kind()
         && one.run().equals(other.run())

@@ -52,7 +52,10 @@ final class ListCommand extends StoreCommand {
     String run = place.run();
     List<ListedCheckpoint> found = place.checkpoints(run).all();
     List<ListedCheckpoint> chosen =
-        found.stream().filter(each -> all || each.standing() == Standing.LIVE).toList();
+        found.stream()
+            .filter(each -> all || each.standing() == Standing.LIVE)
+            .filter(each -> !isMark(each) || json || console.verbose())
+            .toList();
     List<ListedCheckpoint> shown =
         chosen.subList(Math.max(0, chosen.size() - newest), chosen.size());
     if (json) {
@@ -64,16 +67,49 @@ final class ListCommand extends StoreCommand {
     }
     if (!all) {
       leftOut(found, console);
+    } else if (!json && !console.verbose()) {
+      long marks = found.stream().filter(ListCommand::isMark).count();
+      if (marks > 0) {
+        console.say(
+            "left out: "
+                + marks
+                + " deleted, of which only the mark is left; "
+                + again("list --all --verbose")
+                + " shows them");
+      }
     }
+    unknownMetrics(shown, console);
     return Exit.FINE;
   }
 
+  /** Whether nothing is left of a checkpoint but the word that it was deleted. */
+  private static boolean isMark(ListedCheckpoint each) {
+    return each.standing() == Standing.DELETED
+        && each.checkpoint().isEmpty()
+        && each.bytes() == 0
+        && !each.pinned();
+  }
+
+  private void unknownMetrics(List<ListedCheckpoint> shown, Console console) {
+    Set<String> known = new TreeSet<>();
+    shown.forEach(each -> each.checkpoint().ifPresent(c -> known.addAll(c.metrics().keySet())));
+    for (String metric : metrics) {
+      if (!shown.isEmpty() && !known.contains(metric)) {
+        console.say(
+            "none of these has the metric '"
+                + metric
+                + "'; "
+                + (known.isEmpty() ? "they have none" : "known: " + String.join(", ", known)));
+      }
+    }
+  }
+
   /** What a start would miss is said, what is merely history is not. */
-  private static void leftOut(List<ListedCheckpoint> found, Console console) {
+  private void leftOut(List<ListedCheckpoint> found, Console console) {
     long damaged = found.stream().filter(each -> each.standing() == Standing.DAMAGED).count();
     long newer = found.stream().filter(each -> each.standing() == Standing.NEWER).count();
     if (damaged > 0) {
-      console.say("left out: " + damaged + " damaged; see ckpt list --all");
+      console.say("left out: " + damaged + " damaged; see " + again("list --all"));
     }
     long unknown = found.stream().filter(each -> each.standing() == Standing.UNKNOWN).count();
     if (unknown > 0) {
@@ -81,11 +117,13 @@ final class ListCommand extends StoreCommand {
           "left out: "
               + unknown
               + " of which nobody can tell whether they are live, because a record of the run is"
-              + " damaged; ckpt repair says whether it can be mended");
+              + " damaged; "
+              + again("repair")
+              + " says whether it can be mended");
     }
     if (newer > 0) {
       console.say(
-          "left out: " + newer + " written by a newer version of ckpt; see ckpt list --all");
+          "left out: " + newer + " written by a newer version of ckpt; see " + again("list --all"));
     }
   }
 
@@ -94,12 +132,20 @@ final class ListCommand extends StoreCommand {
     if (metrics.isEmpty()) {
       shown.forEach(each -> each.checkpoint().ifPresent(c -> names.addAll(c.metrics().keySet())));
     }
-    Table table = new Table().left("ID").right("STEP").right("EPOCH").right("AGE").right("SIZE");
-    names.forEach(table::right);
+    Table table =
+        new Table()
+            .left("ID")
+            .right("STEP")
+            .right("EPOCH")
+            .right("AGE")
+            .movable()
+            .right("SIZE")
+            .movable();
+    names.forEach(name -> table.right(name).movable());
     if (all) {
       table.left("STANDING");
     }
-    table.left("NOTE");
+    table.text("NOTE");
     for (ListedCheckpoint each : shown) {
       table.row(tone(each.standing()), cells(each, names, console));
     }

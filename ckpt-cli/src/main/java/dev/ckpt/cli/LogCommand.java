@@ -45,12 +45,15 @@ final class LogCommand extends StoreCommand {
         new Table()
             .right("ATTEMPT")
             .left("STARTED")
+            .movable()
             .left("FROM")
             .left("TO")
             .right("CHECKPOINTS")
+            .movable()
             .left("END")
             .left("LOST")
-            .left("CAUSE");
+            .movable()
+            .text("CAUSE");
     for (Attempt each : shown) {
       table.row(
           each.live() ? Table.Tone.PLAIN : Table.Tone.FAINT,

@@ -24,6 +24,11 @@ final class Output extends OutputStream {
     this.pipe = pipe;
   }
 
+  /** Whether somebody reads the other end. */
+  boolean pipe() {
+    return pipe;
+  }
+
   /** Whether nothing that is printed from now on arrives anywhere. */
   boolean ended() {
     return failure != null;

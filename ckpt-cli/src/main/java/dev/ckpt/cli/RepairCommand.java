@@ -1,6 +1,10 @@
 package dev.ckpt.cli;
 
+import dev.ckpt.CheckpointException;
 import dev.ckpt.Maintenance;
+import dev.ckpt.MaintenanceAction;
+import java.util.ArrayList;
+import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -11,7 +15,13 @@ import picocli.CommandLine.Option;
           + " used; no byte is invented, and nothing that is whole is touched.",
       "Only says what it would do, unless --apply is given."
     },
-    footer = {"", "Examples:", "  ckpt repair", "  ckpt --run digits repair --apply"})
+    footer = {
+      "",
+      "Examples:",
+      "  ckpt repair",
+      "  ckpt --run digits repair --apply",
+      "  ckpt repair --all-runs --json"
+    })
 final class RepairCommand extends StoreCommand {
 
   @Option(
@@ -19,22 +29,50 @@ final class RepairCommand extends StoreCommand {
       description = "Do it.")
   private boolean apply;
 
+  @Option(names = "--dry-run", description = "Only say what would be done. The default.")
+  private boolean dryRun;
+
+  @Option(names = "--all-runs", description = "All runs of the store, not one.")
+  private boolean allRuns;
+
   @Option(
       names = "--take-over",
-      description = "Take the run over if it is in use: its process can commit nothing any more.")
+      description = "Take over runs that are in use: their processes can commit nothing any more.")
   private boolean takeOver;
 
-  @Option(names = "--json", description = "One JSON document: {\"dryRun\", \"actions\": [...]}.")
+  @Option(
+      names = "--json",
+      description = "One JSON document: {\"dryRun\", \"actions\": [...], \"freedBytes\"}.")
   private boolean json;
 
   @Override
   int on(Place place, Console console) {
-    String run = place.run();
-    Maintenance maintenance = Maintenance.of(place.store()).takeOver(takeOver);
-    Actions.print(maintenance.repair(run, !apply), !apply, json, false, console);
-    if (!apply && !json) {
-      console.say("this was a dry run; to do it: ckpt repair --apply");
+    if (apply && dryRun) {
+      throw wrong("--apply and --dry-run exclude each other");
     }
-    return Exit.FINE;
+    if (allRuns && runIsGiven()) {
+      throw wrong("--all-runs is about all runs; leave --run out");
+    }
+    Maintenance maintenance = Maintenance.of(place.store()).takeOver(takeOver);
+    List<MaintenanceAction> actions = new ArrayList<>();
+    int code = Exit.FINE;
+    for (String run : place.chosen(allRuns)) {
+      try {
+        actions.addAll(maintenance.repair(run, !apply));
+      } catch (CheckpointException.Fenced e) {
+        if (!allRuns) {
+          throw e;
+        }
+        // one run in use does not keep the others from being mended
+        code = Failures.report(console, e);
+      }
+    }
+    Actions.print(actions, !apply, json, allRuns, console);
+    boolean something =
+        actions.stream().anyMatch(each -> each.kind() != MaintenanceAction.Kind.LEAVE);
+    if (!apply && !json && something) {
+      console.say("to do it: " + again("repair --apply" + (allRuns ? " --all-runs" : "")));
+    }
+    return code;
   }
 }

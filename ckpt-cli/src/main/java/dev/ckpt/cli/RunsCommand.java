@@ -89,10 +89,14 @@ final class RunsCommand extends StoreCommand {
             .right("CHECKPOINTS")
             .right("STEP")
             .right("EPOCH")
+            .movable()
             .right("AGE")
+            .movable()
             .right("SIZE")
+            .movable()
             .right("ATTEMPTS")
-            .left("LAST ATTEMPT");
+            .movable()
+            .left("LAST");
     for (Line line : lines) {
       table.row(
           line.run(),

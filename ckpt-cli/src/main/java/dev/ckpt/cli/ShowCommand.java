@@ -153,8 +153,14 @@ final class ShowCommand extends StoreCommand {
 
   private static void printContents(Checkpoints.Opened open, Console console) {
     Table tensors =
-        new Table().left("TENSOR").left("TYPE").left("SHAPE").right("SIZE").left("PLACEMENT");
-    Table values = new Table().left("VALUE").left("IS");
+        new Table()
+            .left("TENSOR")
+            .left("TYPE")
+            .left("SHAPE")
+            .right("SIZE")
+            .left("PLACEMENT")
+            .movable();
+    Table values = new Table().left("VALUE").left("IS").movable();
     int tensorCount = 0;
     int valueCount = 0;
     for (String part : open.parts()) {
@@ -202,7 +208,7 @@ final class ShowCommand extends StoreCommand {
       console.say("attempt " + number + " has recorded no configuration");
       return;
     }
-    Table table = new Table().left("KEY").left("VALUE").left("FROM");
+    Table table = new Table().left("KEY").left("VALUE").movable().left("FROM").movable();
     found.forEach((key, origin) -> table.row(key, origin.value(), origin.from()));
     table.print(console);
   }

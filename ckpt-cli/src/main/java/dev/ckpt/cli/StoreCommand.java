@@ -17,10 +17,15 @@ abstract class StoreCommand implements Callable<Integer> {
   /** Does it; returns the exit code. */
   abstract int on(Place place, Console console) throws IOException;
 
+  /** The store that is meant. */
+  Place open(Ckpt root) throws IOException {
+    return Place.open(root.console, root.store, root.run);
+  }
+
   @Override
   public final Integer call() throws IOException {
     Ckpt root = root();
-    try (Place place = Place.open(root.console, root.store, root.run)) {
+    try (Place place = open(root)) {
       return on(place, root.console);
     }
   }
@@ -28,6 +33,16 @@ abstract class StoreCommand implements Callable<Integer> {
   /** Whether {@code --run} was given, not only a variable of the environment. */
   final boolean runIsGiven() {
     return !root().run.isEmpty();
+  }
+
+  /** How another command is called on the same store and run, as far as they were given. */
+  final String again(String command) {
+    Ckpt root = root();
+    return "ckpt"
+        + (root.store.isEmpty() ? "" : " --store " + Text.quoted(root.store))
+        + (root.run.isEmpty() ? "" : " --run " + Text.quoted(root.run))
+        + " "
+        + command;
   }
 
   private Ckpt root() {

@@ -2,6 +2,7 @@ package dev.ckpt.cli;
 
 import dev.ckpt.Attempt;
 import dev.ckpt.Checkpoint;
+import dev.ckpt.CheckpointException;
 import dev.ckpt.Checkpoints;
 import dev.ckpt.ListedCheckpoint;
 import dev.ckpt.manifest.CheckpointId;
@@ -24,13 +25,16 @@ import picocli.CommandLine.Option;
     name = "tail",
     description = {
       "Follows a run: prints commits, attempts and their ends as they come.",
-      "Ends when the run is completed, or with 130 on Ctrl+C."
+      "Waits for a store or a run that is not there yet. Ends when the run is completed, when its"
+          + " reader leaves, or with 130 on Ctrl+C. Whether a run that nobody trains goes on, only"
+          + " its owner knows: that is said, and waited for, unless --no-wait is given."
     },
     footer = {
       "",
       "Examples:",
       "  ckpt tail",
       "  ckpt tail -n 0 --interval 500ms",
+      "  ckpt tail --no-wait",
       "  ckpt --run digits tail --json"
     })
 final class TailCommand extends StoreCommand {
@@ -49,6 +53,13 @@ final class TailCommand extends StoreCommand {
       description = "How often to look; 2s unless given.")
   private Duration interval = Duration.ofSeconds(2);
 
+  @Option(
+      names = "--no-wait",
+      description =
+          "Wait for nothing but an attempt that runs: end when none does, and with 3 if there is no"
+              + " such store or run.")
+  private boolean noWait;
+
   @Option(names = "--json", description = "One JSON document on each line.")
   private boolean json;
 
@@ -56,14 +67,56 @@ final class TailCommand extends StoreCommand {
   private record Event(Instant at, String key, String line, Json json) {}
 
   @Override
-  int on(Place place, Console console) throws IOException {
+  Place open(Ckpt root) throws IOException {
+    requireUsage();
+    try (Reader reader = Reader.of(root.console)) {
+      return awaited(root.console, reader, () -> super.open(root));
+    }
+  }
+
+  private void requireUsage() {
     if (first < 0 || interval.isZero()) {
       throw wrong("-n needs at least 0, --interval more than 0");
     }
-    String run = place.run();
-    Checkpoints checkpoints = place.checkpoints(run);
+  }
+
+  /** Something that may not be there yet. */
+  @FunctionalInterface
+  private interface Awaited<T> {
+    T get() throws IOException;
+  }
+
+  private <T> T awaited(Console console, Reader reader, Awaited<T> what) throws IOException {
+    boolean said = false;
+    while (true) {
+      try {
+        return what.get();
+      } catch (Problem | CheckpointException.NotFound missing) {
+        if (noWait || Failures.code(missing) != Exit.NOT_FOUND) {
+          throw missing;
+        }
+        if (!said) {
+          console.say(Failures.message(missing) + "; waiting for it (Ctrl+C ends)");
+          said = true;
+        }
+        if (reader.leftWithin(interval)) {
+          throw missing;
+        }
+      }
+    }
+  }
+
+  @Override
+  int on(Place place, Console console) throws IOException {
+    try (Reader reader = Reader.of(console)) {
+      return follow(place.checkpoints(awaited(console, reader, place::run)), console, reader);
+    }
+  }
+
+  private int follow(Checkpoints checkpoints, Console console, Reader reader) {
     Set<String> known = new HashSet<>();
     int failures = 0;
+    int idle = 0;
     boolean begun = false;
     while (true) {
       try {
@@ -81,6 +134,20 @@ final class TailCommand extends StoreCommand {
         if (console.ended() || completed(attempts)) {
           return Exit.FINE;
         }
+        Optional<Attempt> last = last(attempts).filter(each -> !mayRun(each));
+        if (noWait && (attempts.isEmpty() || last.isPresent())) {
+          return Exit.FINE;
+        }
+        if (last.isPresent() && last.get().number() != idle) {
+          idle = last.get().number();
+          console.say(
+              "attempt "
+                  + idle
+                  + " is "
+                  + Facts.end(last.get())
+                  + " and no other runs: waiting for the next one (Ctrl+C ends; --no-wait does not"
+                  + " wait)");
+        }
       } catch (UncheckedIOException e) {
         // a file share may be away for a moment
         if (++failures >= PATIENCE) {
@@ -88,24 +155,27 @@ final class TailCommand extends StoreCommand {
         }
         console.say("trying again: " + Failures.message(e));
       }
-      try {
-        Thread.sleep(interval.toMillis());
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
+      if (reader.leftWithin(interval)) {
         return Exit.FINE;
       }
     }
   }
 
+  /** Of another machine nobody here can tell. */
+  private static boolean mayRun(Attempt attempt) {
+    return attempt.end() == Attempt.End.RUNNING || attempt.end() == Attempt.End.UNKNOWN;
+  }
+
   /** An attempt behind it that began nothing, and is gone, has not taken that back. */
+  private static Optional<Attempt> last(List<Attempt> attempts) {
+    return attempts.stream()
+        // one behind it that began nothing, and is gone, has not taken a completion back
+        .filter(each -> each.started() || each.end() == Attempt.End.RUNNING)
+        .reduce((older, newer) -> newer);
+  }
+
   private static boolean completed(List<Attempt> attempts) {
-    for (int i = attempts.size() - 1; i >= 0; i--) {
-      Attempt each = attempts.get(i);
-      if (each.started() || each.end() == Attempt.End.RUNNING) {
-        return each.end() == Attempt.End.COMPLETED;
-      }
-    }
-    return false;
+    return last(attempts).filter(each -> each.end() == Attempt.End.COMPLETED).isPresent();
   }
 
   private static List<Event> events(List<Attempt> attempts, List<ListedCheckpoint> all) {

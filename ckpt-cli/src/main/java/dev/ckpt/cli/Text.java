@@ -1,14 +1,23 @@
 package dev.ckpt.cli;
 
+import java.net.URI;
+import java.net.URISyntaxException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** Values as a person reads them. */
 final class Text {
 
   private static final String[] SIZES = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
+
+  private static final String FILE = "file:///";
+  private static final Pattern FILE_URI = Pattern.compile(FILE + "[^\\s'\")]*");
 
   private Text() {}
 
@@ -116,8 +125,33 @@ final class Text {
     return constant.name().toLowerCase(Locale.ROOT);
   }
 
-  /** Without line breaks or anything else that would move a terminal's cursor. */
-  static String oneLine(String text) {
+  /** As the shell takes it for one word. */
+  static String quoted(String word) {
+    return word.matches("[A-Za-z0-9_./:=@%+,-]+") ? word : "'" + word.replace("'", "'\\''") + "'";
+  }
+
+  /** With the URIs of folders as the paths that a person typed: no {@code %20}. */
+  private static String withPaths(String text) {
+    return text.contains(FILE)
+        ? FILE_URI.matcher(text).replaceAll(uri -> Matcher.quoteReplacement(path(uri.group())))
+        : text;
+  }
+
+  private static String path(String uri) {
+    try {
+      // not URLDecoder, which takes a plus for a blank
+      return new URI(uri).getPath();
+    } catch (URISyntaxException e) {
+      return uri;
+    }
+  }
+
+  /**
+   * Without line breaks or anything else that would move a terminal's cursor, and with paths
+   * instead of their URIs.
+   */
+  static String oneLine(String raw) {
+    String text = withPaths(raw);
     StringBuilder line = new StringBuilder(text.length());
     for (int i = 0; i < text.length(); i++) {
       char c = text.charAt(i);
@@ -130,6 +164,36 @@ final class Text {
       }
     }
     return line.toString();
+  }
+
+  /**
+   * Lines of at most that width, broken between words; a word that is longer is broken after a
+   * slash, as a path is, or else where it must be.
+   */
+  static List<String> wrapped(String text, int most) {
+    List<String> lines = new ArrayList<>();
+    StringBuilder line = new StringBuilder();
+    for (String word : text.split("(?<= )|(?<=/)", -1)) {
+      if (width(line) + width(word.stripTrailing()) > most && !line.isEmpty()) {
+        lines.add(line.toString().stripTrailing());
+        line.setLength(0);
+      }
+      line.append(word);
+      while (width(line.toString().stripTrailing()) > most) {
+        int end = line.offsetByCodePoints(0, most);
+        lines.add(line.substring(0, end));
+        line.delete(0, end);
+      }
+    }
+    if (!line.isEmpty() || lines.isEmpty()) {
+      lines.add(line.toString().stripTrailing());
+    }
+    return lines;
+  }
+
+  /** How many characters a terminal shows. */
+  static int width(CharSequence text) {
+    return Character.codePointCount(text, 0, text.length());
   }
 
   /** The beginning of a long text. */

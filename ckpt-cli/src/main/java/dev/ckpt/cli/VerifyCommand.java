@@ -6,8 +6,13 @@ import dev.ckpt.ListedCheckpoint;
 import dev.ckpt.ListedCheckpoint.Standing;
 import dev.ckpt.Verification;
 import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -18,14 +23,16 @@ import picocli.CommandLine.Parameters;
     description = {
       "Compares every byte of a checkpoint with its checksum.",
       "With --all of every committed one, also on dead branches, and of the run's"
-          + " records. Ends with 1 if anything is damaged."
+          + " records; with --all-runs of all that the store holds. Ends with 1 if anything is"
+          + " damaged."
     },
     footer = {
       "",
       "Examples:",
       "  ckpt verify",
       "  ckpt verify 000001-000000000100-0",
-      "  ckpt --run digits verify --all --json"
+      "  ckpt --run digits verify --all --json",
+      "  ckpt verify --all-runs"
     })
 final class VerifyCommand extends StoreCommand {
   private static final String RECORDS = "the run's records";
@@ -39,15 +46,39 @@ final class VerifyCommand extends StoreCommand {
   @Option(names = "--all", description = "All committed checkpoints, and the run's records.")
   private boolean all;
 
+  @Option(names = "--all-runs", description = "As --all, of all runs of the store.")
+  private boolean allRuns;
+
   @Option(names = "--json", description = "One JSON document.")
   private boolean json;
 
   /** What is known after the look. */
   private static final class Findings {
+    final String run;
     final List<Verification> checkpoints = new ArrayList<>();
     final List<ListedCheckpoint> newer = new ArrayList<>();
     Optional<Verification> records = Optional.empty();
     Optional<String> newerRecords = Optional.empty();
+
+    Findings(String run) {
+      this.run = run;
+    }
+
+    long bytes() {
+      return checkpoints.stream().mapToLong(Verification::bytes).sum();
+    }
+
+    /** A manifest is a record, too, but damage is said once. */
+    void records(Verification all) {
+      Set<String> said = new HashSet<>();
+      checkpoints.forEach(each -> said.addAll(each.problems()));
+      records =
+          Optional.of(
+              new Verification(
+                  all.id(),
+                  all.bytes(),
+                  all.problems().stream().filter(each -> !said.contains(each)).toList()));
+    }
 
     boolean damaged() {
       return !checkpoints.stream().allMatch(Verification::ok)
@@ -64,49 +95,83 @@ final class VerifyCommand extends StoreCommand {
 
   @Override
   int on(Place place, Console console) {
-    if (all && id != null) {
-      throw wrong("an ID and --all exclude each other");
+    if ((all || allRuns) && id != null) {
+      throw wrong("an ID and " + (all ? "--all" : "--all-runs") + " exclude each other");
     }
-    String run = place.run();
-    Checkpoints checkpoints = place.checkpoints(run);
-    Findings findings = new Findings();
+    if (allRuns && runIsGiven()) {
+      throw wrong("--all-runs is about all runs; leave --run out");
+    }
+    List<String> runs = place.chosen(allRuns);
+    if (runs.isEmpty()) {
+      // a look at nothing proves nothing
+      throw new CheckpointException.NotFound("there is no run in " + place.store().uri());
+    }
+    List<Findings> findings = new ArrayList<>();
     double seconds;
     String speed;
-    if (all) {
-      List<ListedCheckpoint> chosen =
-          checkpoints.all().stream().filter(VerifyCommand::canBeVerified).toList();
-      long bytes = chosen.stream().mapToLong(ListedCheckpoint::bytes).sum();
+    if (all || allRuns) {
+      Map<String, List<ListedCheckpoint>> chosen = new LinkedHashMap<>();
+      for (String run : runs) {
+        List<ListedCheckpoint> listed = place.checkpoints(run).all();
+        chosen.put(run, listed.stream().filter(VerifyCommand::canBeVerified).toList());
+      }
+      long bytes =
+          chosen.values().stream().flatMap(List::stream).mapToLong(ListedCheckpoint::bytes).sum();
       try (Bar bar = new Bar(console, bytes)) {
-        verifyRecords(checkpoints, findings);
-        for (ListedCheckpoint each : chosen) {
-          verify(checkpoints, each, bar, findings);
-        }
+        chosen.forEach(
+            (run, listed) -> findings.add(verify(run, place.checkpoints(run), listed, bar)));
         seconds = bar.seconds();
         speed = bar.speed(bar.bytes());
       }
     } else {
+      String run = runs.get(0);
+      Checkpoints checkpoints = place.checkpoints(run);
       String meant = Reference.resolve(run, checkpoints, id == null ? "latest" : id);
+      Findings one = new Findings(run);
+      findings.add(one);
       try (Bar bar = new Bar(console, size(checkpoints, meant))) {
-        findings.checkpoints.add(checkpoints.verify(meant, bar::add));
+        one.checkpoints.add(checkpoints.verify(meant, bar::add));
         seconds = bar.seconds();
         speed = bar.speed(bar.bytes());
       }
     }
-    if (json) {
-      json(run, findings, seconds).print(console);
-    } else {
+    int code = code(findings);
+    if (!json) {
       print(findings, seconds, speed, console);
+    } else if (allRuns) {
+      new Json()
+          .put("ok", code == Exit.FINE)
+          .list("runs", findings, VerifyCommand::json)
+          .put("bytes", findings.stream().mapToLong(Findings::bytes).sum())
+          .put("seconds", seconds)
+          .print(console);
+    } else {
+      json(findings.get(0)).put("seconds", seconds).print(console);
     }
-    return findings.code();
+    return code;
   }
 
-  private static void verifyRecords(Checkpoints checkpoints, Findings findings) {
+  /** Damage of one run says more than that another one cannot be read by this version. */
+  private static int code(List<Findings> findings) {
+    if (findings.stream().anyMatch(Findings::damaged)) {
+      return Exit.FOUND;
+    }
+    return findings.stream().mapToInt(Findings::code).max().orElse(Exit.FINE);
+  }
+
+  private static Findings verify(
+      String run, Checkpoints checkpoints, List<ListedCheckpoint> chosen, Bar bar) {
+    Findings findings = new Findings(run);
+    for (ListedCheckpoint each : chosen) {
+      verify(checkpoints, each, bar, findings);
+    }
     try {
-      findings.records = Optional.of(checkpoints.verifyRecords());
+      findings.records(checkpoints.verifyRecords());
     } catch (CheckpointException.Incompatible e) {
       // says nothing of the checkpoints that this version can read
       findings.newerRecords = Optional.of(String.valueOf(e.getMessage()));
     }
+    return findings;
   }
 
   private static boolean canBeVerified(ListedCheckpoint each) {
@@ -140,52 +205,63 @@ final class VerifyCommand extends StoreCommand {
     }
   }
 
-  private static Json json(String run, Findings findings, double seconds) {
+  private static Json json(Findings findings) {
     return new Json()
-        .put("run", run)
+        .put("run", findings.run)
         .put("ok", findings.code() == Exit.FINE)
         .list("checkpoints", findings.checkpoints, Facts::of)
         .put("records", findings.records.map(Facts::of))
         .list("newer", findings.newer, ListedCheckpoint::id)
-        .put("bytes", findings.checkpoints.stream().mapToLong(Verification::bytes).sum())
-        .put("seconds", seconds);
+        .put("bytes", findings.bytes());
   }
 
-  private static void print(Findings findings, double seconds, String speed, Console console) {
-    Table table = new Table().left("ID").left("IS").right("SIZE").left("PROBLEM");
-    for (Verification each : findings.checkpoints) {
-      row(table, each.id(), each);
+  private void print(List<Findings> findings, double seconds, String speed, Console console) {
+    Table table = new Table().left("RUN").left("ID").left("IS").right("SIZE").text("PROBLEM");
+    for (Findings each : findings) {
+      rows(table, allRuns ? each.run : "", each);
     }
-    for (ListedCheckpoint each : findings.newer) {
-      table.row(Table.Tone.BAD, List.of(each.id(), "newer", "", each.reason()));
-    }
-    findings.records.ifPresent(each -> row(table, RECORDS, each));
-    findings.newerRecords.ifPresent(
-        reason -> table.row(Table.Tone.BAD, List.of(RECORDS, "newer", "", reason)));
     table.print(console);
-    long bytes = findings.checkpoints.stream().mapToLong(Verification::bytes).sum();
-    long damaged = findings.checkpoints.stream().filter(each -> !each.ok()).count();
+    List<Verification> all = findings.stream().flatMap(each -> each.checkpoints.stream()).toList();
+    long damaged = all.stream().filter(each -> !each.ok()).count();
+    long records =
+        findings.stream().filter(each -> !each.records.map(Verification::ok).orElse(true)).count();
     console.out.printf(
-        java.util.Locale.ROOT,
+        Locale.ROOT,
         "%s verified, %s in %.1f s, %s; %d damaged%s%n",
-        Text.count(findings.checkpoints.size(), "checkpoint"),
-        Text.size(bytes),
+        Text.count(all.size(), "checkpoint"),
+        Text.size(findings.stream().mapToLong(Findings::bytes).sum()),
         seconds,
         speed,
         damaged,
-        findings.records.map(Verification::ok).orElse(true)
+        records == 0
             ? ""
-            : ", and so are the run's records");
+            : allRuns
+                ? ", and the records of " + Text.count(records, "run")
+                : ", and so are the run's records");
   }
 
-  private static void row(Table table, String what, Verification each) {
-    if (each.ok()) {
-      table.row(what, "whole", Text.size(each.bytes()), "");
+  private static void rows(Table table, String run, Findings findings) {
+    for (Verification each : findings.checkpoints) {
+      row(table, run, each.id(), each);
     }
+    for (ListedCheckpoint each : findings.newer) {
+      table.row(Table.Tone.BAD, List.of(run, each.id(), "newer", "", each.reason()));
+    }
+    findings.records.ifPresent(each -> row(table, run, RECORDS, each));
+    findings.newerRecords.ifPresent(
+        reason -> table.row(Table.Tone.BAD, List.of(run, RECORDS, "newer", "", reason)));
+  }
+
+  private static void row(Table table, String run, String what, Verification each) {
+    if (each.ok()) {
+      table.row(run, what, "whole", Text.size(each.bytes()), "");
+    }
+    String of = run;
     String name = what;
     String word = "damaged";
     for (String problem : each.problems()) {
-      table.row(Table.Tone.BAD, List.of(name, word, "", problem));
+      table.row(Table.Tone.BAD, List.of(of, name, word, "", problem));
+      of = "";
       name = "";
       word = "";
     }

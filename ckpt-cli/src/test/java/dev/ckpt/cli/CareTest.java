@@ -79,6 +79,72 @@ class CareTest {
   }
 
   @Test
+  void aDamagedManifestIsNamedOnce() throws IOException {
+    Trained.damage(manifest(ids.get(0)));
+    Called all = Called.on(at, "verify", "--all");
+    assertThat(all.code()).isEqualTo(Exit.FOUND);
+    assertThat(all.out().split("manifests/" + ids.get(0), -1)).hasSize(2);
+    assertThat(all.out()).contains("1 damaged\n");
+    JsonNode json = JSON.readTree(Called.on(at, "verify", "--all", "--json").out());
+    assertThat(json.get("ok").booleanValue()).isFalse();
+    assertThat(json.at("/records/ok").booleanValue()).isTrue();
+  }
+
+  @Test
+  void allRunsAreVerifiedAndRepairedAtOnce() throws IOException {
+    try (CheckpointStore store = Stores.local(at)) {
+      Trained.completed(store, "other");
+    }
+    Called whole = Called.on(at, "verify", "--all-runs");
+    assertThat(whole.code()).isZero();
+    assertThat(whole.out()).contains("digits  " + ids.get(0), "other   ", "8 checkpoints verified");
+    Trained.damage(at.resolve("runs/other/data/000001-000000000020-0"));
+    Called damaged = Called.on(at, "verify", "--all-runs", "--json");
+    assertThat(damaged.code()).isEqualTo(Exit.FOUND);
+    JsonNode json = JSON.readTree(damaged.out());
+    assertThat(json.at("/runs/0/ok").booleanValue()).isTrue();
+    assertThat(json.at("/runs/1/run").textValue()).isEqualTo("other");
+    assertThat(json.at("/runs/1/ok").booleanValue()).isFalse();
+    Called dry = Called.on(at, "repair", "--all-runs");
+    assertThat(dry.out()).containsPattern("quarantine +other +000001-000000000020-0");
+    assertThat(dry.err()).isEqualTo("ckpt: to do it: ckpt repair --apply --all-runs\n");
+    assertThat(Called.on(at, "repair", "--all-runs", "--apply").code()).isZero();
+    assertThat(Called.on(at, "verify", "--all-runs").code()).isZero();
+  }
+
+  @Test
+  void gcSaysWhatItLeavesAndWhy() throws IOException {
+    Trained.damage(shard("000002-000000000025-0"));
+    Called done = Called.on(at, "gc", "--grace", "0s", "--keep-latest", "1");
+    assertThat(done.code()).as(done.err()).isZero();
+    assertThat(done.out())
+        .containsPattern("leave +" + ids.get(2) + " and 1 more +the newest checkpoint cannot")
+        .contains("nothing was changed; 2 left as they are, for the reason above")
+        .doesNotContain("nothing to do");
+    assertThat(Called.on(at, "gc", "--grace", "0s", "--keep-latest", "1", "--verbose").out())
+        .contains("leave   " + ids.get(2), "leave   " + ids.get(0));
+  }
+
+  @Test
+  void marksOfDeletedCheckpointsAreOneLine() throws IOException {
+    assertThat(Called.on(at, "gc", "--grace", "0s", "--keep-latest", "1").code()).isZero();
+    Called list = Called.on(at, "list", "--all");
+    assertThat(list.out().lines()).hasSize(2);
+    assertThat(list.err())
+        .isEqualTo(
+            "ckpt: left out: 3 deleted, of which only the mark is left; ckpt list --all --verbose"
+                + " shows them\n");
+    assertThat(Called.on(at, "list", "--all", "--verbose").out())
+        .containsPattern(ids.get(0) + " +deleted +only its mark is left");
+    JsonNode json = JSON.readTree(Called.on(at, "list", "--all", "--json").out());
+    assertThat(json.get("checkpoints")).hasSize(4);
+    Called gc = Called.on(at, "gc", "--grace", "0s", "--dry-run");
+    assertThat(gc.out()).contains("remove  3 marks of deleted checkpoints  ", "3 actions");
+    assertThat(Called.on(at, "gc", "--grace", "0s", "--dry-run", "--verbose").out())
+        .contains("runs/digits/deleted/" + ids.get(0));
+  }
+
+  @Test
   void theBarIsDrawnOnATerminalOnly() {
     StringBuilder drawn = new StringBuilder();
     for (boolean terminal : List.of(true, false)) {
@@ -115,7 +181,23 @@ class CareTest {
         .contains("quarantine")
         .contains(ids.get(2))
         .contains("nothing was changed");
-    assertThat(dry.err()).contains("ckpt repair --apply");
+    assertThat(dry.err()).isEqualTo("ckpt: to do it: ckpt repair --apply\n");
+    Path odd = Files.move(at, folder.resolve("it's here"));
+    assertThat(
+            Called.with(
+                    java.util.Map.of(),
+                    "--store",
+                    odd.toString(),
+                    "--run",
+                    "digits",
+                    "repair",
+                    "--dry-run")
+                .err())
+        .isEqualTo(
+            "ckpt: to do it: ckpt --store '"
+                + folder
+                + "/it'\\''s here' --run digits repair --apply\n");
+    Files.move(odd, at);
     assertThat(Called.on(at, "verify", "--all").code()).isEqualTo(Exit.FOUND);
 
     Called applied = Called.on(at, "repair", "--apply", "--json");
@@ -125,7 +207,9 @@ class CareTest {
     assertThat(json.at("/actions/0/run").textValue()).isEqualTo("digits");
     assertThat(Called.on(at, "verify", "--all").code()).isZero();
     assertThat(Called.on(at, "list", "--all").out()).containsPattern(ids.get(2) + ".*quarantined");
-    assertThat(Called.on(at, "repair").out()).contains("nothing to do");
+    Called again = Called.on(at, "repair");
+    assertThat(again.out()).isEqualTo("nothing to do\n");
+    assertThat(again.err()).isEmpty();
   }
 
   @Test

@@ -57,7 +57,7 @@ class ExitCodesTest {
     assertFails(Called.on(at, "verfy"), 2, "there is no command 'verfy'", "did you mean", "verify");
     assertFails(
         Called.on(at, "list", "--jsn"), 2, "no option '--jsn'", "--json", "ckpt list --help");
-    assertFails(Called.on(at, "show"), 2, "missing required parameter: 'ID'");
+    assertFails(Called.on(at, "show"), 2, "ckpt: missing: ID; see ckpt show --help");
     assertFails(Called.on(at, "show", "latest", "more"), 2, "argument 'more'");
     assertFails(Called.on(at, "best"), 2, "--metric");
     assertFails(Called.on(at, "gc", "--max-bytes", "many"), 2, "'many' is no size");
@@ -67,17 +67,56 @@ class ExitCodesTest {
     assertFails(
         Called.on(at, "--store", "nosuch://x", "runs"), 2, "--store 'nosuch://x'", "no store for");
     assertFails(Called.on(at, "verify", "--all", "latest"), 2, "exclude each other");
+    assertFails(Called.on(at, "verify", "--all-runs", "latest"), 2, "exclude each other");
+    assertFails(Called.on(at, "repair", "--apply", "--dry-run"), 2, "exclude each other");
+    assertFails(Called.on(at, "--run", "digits", "repair", "--all-runs"), 2, "leave --run out");
+  }
+
+  @Test
+  void wrongUsageIsSaidInOurWords() throws IOException {
+    Path at = trained();
+    assertFails(Called.on(at, "lst"), 2, "no command 'lst' (did you mean list?)");
+    assertFails(Called.on(at, "help", "lst"), 2, "no command 'lst' (did you mean list?)");
+    assertFails(Called.on(at, "frobnicate"), 2, "no command 'frobnicate'; see ckpt --help");
+    assertFails(Called.on(at, "list", "-n"), 2, "ckpt: -n needs a value; see");
+    assertFails(Called.on(at, "list", "-n", "x"), 2, "-n: 'x' is no whole number that fits; see");
+    assertFails(Called.on(at, "list", "-n", "99999999999"), 2, "is no whole number that fits");
+    assertFails(Called.on(at, "list", "-n", "1", "-n", "2"), 2, "-n is given twice");
+    assertFails(Called.on(at, "best"), 2, "ckpt: missing: --metric M; see");
+    assertFails(Called.on(at, "diff", "latest"), 2, "ckpt: missing: B; see");
+    assertFails(
+        Called.on(at, "best", "--metric", "loss", "--min", "--max"),
+        2,
+        "ckpt: --max and --min exclude each other; see ckpt best --help");
+  }
+
+  @Test
+  void aSizeIsReadAsItIsPrinted() throws IOException {
+    Units.Size size = new Units.Size();
+    assertThat(size.convert("1kB")).isEqualTo(1000);
+    assertThat(size.convert("1KiB")).isEqualTo(1024);
+    assertThat(size.convert("2.09 MB")).isEqualTo(2_090_000);
+    assertThat(size.convert("1.5GiB")).isEqualTo(3L << 29);
+    assertThat(size.convert("7")).isEqualTo(7);
+    for (long bytes : List.of(0L, 999L, 1000L, 123_456L, 1L << 33, 5_000_000_000_000L)) {
+      String printed = Text.size(bytes);
+      assertThat(Text.size(size.convert(printed))).isEqualTo(printed);
+    }
+    assertFails(
+        Called.on(trained(), "gc", "--max-bytes", "9999999EB"), 2, "more than there can be");
   }
 
   @Test
   void whatIsMissingIs3AndIsNotCreated() throws IOException {
     Path missing = folder.resolve("no such");
-    for (String line : List.of("runs", "list", "pin latest", "gc", "repair --apply", "tail")) {
+    for (String line :
+        List.of("runs", "list", "pin latest", "gc", "repair --apply", "tail --no-wait")) {
       assertFails(Called.on(missing, line.split(" ")), 3, "no store at " + missing, "CKPT_STORE");
     }
     assertThat(missing).doesNotExist();
     Path empty = Files.createDirectory(folder.resolve("empty"));
     assertFails(Called.on(empty, "list"), 3, "there is no run in");
+    assertFails(Called.on(empty, "verify", "--all-runs"), 3, "there is no run in");
     assertThat(Called.on(empty, "runs").code()).isZero();
     assertThat(Called.on(empty, "runs", "--json").out().replaceAll("\\s", ""))
         .contains("\"runs\":[]");
@@ -98,7 +137,7 @@ class ExitCodesTest {
     Map<String, String> readOnly =
         faulty(at, store -> store.on(FaultyStore.Operation.PUT_IF_ABSENT).fails());
     assertThat(Called.with(readOnly, "list").code()).isZero();
-    assertFails(Called.with(readOnly, "pin", "latest"), 4, "injected");
+    assertFails(Called.with(readOnly, "pin", "latest"), 4, "cannot change", "injected");
   }
 
   private static Map<String, String> faulty(Path at, Consumer<FaultyStore> rules) {
@@ -135,7 +174,7 @@ class ExitCodesTest {
       training.resume();
       // another store object in this JVM stands for another process: the lock is held by the file
       assertFails(Called.on(at, "gc"), 5, "in use", Long.toString(ProcessHandle.current().pid()));
-      assertFails(Called.on(at, "repair", "--apply"), 5, "in use");
+      assertFails(Called.on(at, "repair", "--apply"), 5, "in use", "--take-over");
       assertThat(Called.on(at, "list").code()).isZero();
       assertThat(Called.on(at, "gc", "--dry-run").code()).isZero();
     }

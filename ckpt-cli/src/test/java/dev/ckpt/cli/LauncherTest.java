@@ -202,7 +202,7 @@ class LauncherTest {
 
   @Test
   void aMissingOrOldJavaIsNamed() throws Exception {
-    Result none = run(folder, Map.of("JAVA_HOME", "/nowhere"), script.toString(), "list");
+    Result none = withJava(Path.of("/nowhere"));
     assertThat(none.code).isEqualTo(Exit.BUG);
     assertThat(none.err).contains("JAVA_HOME is /nowhere");
 
@@ -210,62 +210,42 @@ class LauncherTest {
     Files.createDirectories(old.resolve("bin"));
     executable(
         old.resolve("bin/java"), "#!/bin/sh\necho '    java.runtime.version = 11.0.2+9' >&2\n");
-    Result asked = run(folder, Map.of("JAVA_HOME", old.toString()), script.toString(), "list");
-    assertThat(asked.err).contains("is Java 11;").contains("17 or newer");
+    assertThat(withJava(old).err).contains("is Java 11;").contains("17 or newer");
     Files.writeString(old.resolve("release"), "JAVA_RUNTIME_VERSION=\"1.8.0_402-b06\"\n");
-    Result read = run(folder, Map.of("JAVA_HOME", old.toString()), script.toString(), "list");
-    assertThat(read.err).contains("17 or newer");
+    assertThat(withJava(old).err).contains("17 or newer");
   }
 
   @Test
   void theExitCodeIsTheCommandsOwn() throws Exception {
     Path at = trained();
     Trained.damage(at.resolve("runs/digits/data/000001-000000000020-0"));
-    Map<String, String> there = Map.of("CKPT_STORE", at.toString());
-    assertThat(run(folder, there, script.toString(), "--no").code).isEqualTo(Exit.USAGE);
-    Result damaged = run(folder, there, script.toString(), "verify", "--all");
+    assertThat(ckpt(at, "--no").code).isEqualTo(Exit.USAGE);
+    Result damaged = ckpt(at, "verify", "--all");
     assertThat(damaged.code).as(damaged.toString()).isEqualTo(Exit.FOUND);
     ExitCodesTest.newer(at.resolve("runs/digits/manifests/000001-000000000030-0.json"));
-    assertThat(run(folder, there, script.toString(), "show", "000001-000000000030-0").code)
-        .isEqualTo(Exit.NEWER);
+    assertThat(ckpt(at, "show", "000001-000000000030-0").code).isEqualTo(Exit.NEWER);
   }
 
   @Test
   void aRunThatAnotherProcessHoldsIsLeftAlone() throws Exception {
     Path at = trained();
     try (Training training = new Training(at)) {
-      Result result =
-          run(
-              folder,
-              Map.of("CKPT_STORE", at.toString()),
-              script.toString(),
-              "gc",
-              "--grace",
-              "0s");
+      Result result = ckpt(at, "gc", "--grace", "0s");
       assertThat(result.code).as(result.toString()).isEqualTo(Exit.IN_USE);
       assertThat(result.err).contains("in use").contains(Long.toString(training.process.pid()));
-      Result log = run(folder, Map.of("CKPT_STORE", at.toString()), script.toString(), "log");
-      assertThat(log.out).contains("running");
+      assertThat(ckpt(at, "log").out).contains("running");
     }
   }
 
   @Test
   void aReaderThatLeavesEndsItQuietly() throws Exception {
     Path at = trained();
-    String command = "set -o pipefail; '" + script + "' list | head -1";
-    Result head = run(folder, Map.of("CKPT_STORE", at.toString()), "bash", "-c", command);
+    Result head = shell(at, "set -o pipefail; ckpt list | head -1");
     assertThat(head.out.lines()).singleElement().asString().startsWith("ID");
     assertThat(head.err).isEmpty();
-    String closed = "'" + script + "' list --json | (exec <&-; sleep 2); exit ${PIPESTATUS[0]}";
-    Result gone = run(folder, Map.of("CKPT_STORE", at.toString()), "bash", "-c", closed);
+    Result gone = shell(at, "ckpt list --json | (exec <&-; sleep 2); exit ${PIPESTATUS[0]}");
     assertThat(gone).isEqualTo(new Result(0, "", ""));
-    Result full =
-        run(
-            folder,
-            Map.of("CKPT_STORE", at.toString()),
-            "bash",
-            "-c",
-            "'" + script + "' list >/dev/full");
+    Result full = shell(at, "ckpt list >/dev/full");
     assertThat(full.code).isEqualTo(Exit.STORE);
     assertThat(full.err).startsWith("ckpt: cannot write the results: ");
   }
@@ -274,14 +254,7 @@ class LauncherTest {
   void tailFollowsUntilTheRunIsCompleted() throws Exception {
     Path at = trained();
     version();
-    Process tail =
-        start(
-            folder,
-            Map.of("CKPT_STORE", at.toString()),
-            script.toString(),
-            "tail",
-            "--interval",
-            "50ms");
+    Process tail = started(at, "tail", "--interval", "50ms");
     try (BufferedReader lines = tail.inputReader(StandardCharsets.UTF_8)) {
       assertThat(lines.readLine()).contains("attempt 1  fresh start");
       assertThat(lines.readLine()).contains("000001-000000000010-0  step 10, epoch 1");
@@ -309,25 +282,60 @@ class LauncherTest {
   }
 
   @Test
+  void tailWaitsForAStoreThatIsNotThereYet() throws Exception {
+    version();
+    Process tail = started(folder.resolve("a store"), "tail", "--interval", "50ms");
+    try (BufferedReader lines = tail.inputReader(StandardCharsets.UTF_8)) {
+      Path said = folder.resolve("err");
+      while (!Files.readString(said).contains("no store at") && tail.isAlive()) {
+        Thread.sleep(20);
+      }
+      assertThat(Files.readString(said)).containsOnlyOnce("; waiting for it (Ctrl+C ends)");
+      trained();
+      assertThat(lines.readLine()).contains("attempt 1  fresh start");
+    } finally {
+      tail.destroyForcibly();
+    }
+  }
+
+  @Test
+  void tailOfAQuietRunEndsWhenItsReaderLeaves() throws Exception {
+    Path at = trained();
+    Result left = shell(at, "ckpt tail --interval 1d | head -1; exit ${PIPESTATUS[0]}");
+    assertThat(left.code).as(left.toString()).isZero();
+    assertThat(left.out.lines()).singleElement().asString().contains("attempt 1  fresh start");
+  }
+
+  @Test
+  void tailThatDoesNotWaitEndsWithTheAttempt() throws Exception {
+    Path at = trained();
+    Result idle = ckpt(at, "tail", "--no-wait", "-n", "1");
+    assertThat(idle.code).as(idle.toString()).isZero();
+    assertThat(idle.out.lines()).singleElement().asString().contains("attempt 1  closed");
+    assertThat(idle.err).isEmpty();
+    Process tail;
+    try (Training training = new Training(at)) {
+      tail = started(at, "tail", "--no-wait", "--interval", "50ms");
+      assertThat(tail.inputReader().readLine()).isNotNull();
+      assertThat(training.process.isAlive() && tail.isAlive()).isTrue();
+    }
+    assertThat(tail.waitFor(60, TimeUnit.SECONDS)).isTrue();
+    assertThat(tail.exitValue()).isZero();
+  }
+
+  @Test
   void anInterruptEndsTailWith130() throws Exception {
     Path at = trained();
     version();
-    Process tail =
-        start(
-            folder,
-            Map.of("CKPT_STORE", at.toString()),
-            script.toString(),
-            "tail",
-            "-n",
-            "1",
-            "--json");
+    Process tail = started(at, "tail", "-n", "1", "--json");
     try (BufferedReader lines = tail.inputReader(StandardCharsets.UTF_8)) {
       assertThat(new ObjectMapper().readTree(lines.readLine()).get("event").textValue())
           .isEqualTo("end");
       new ProcessBuilder("kill", "-INT", Long.toString(tail.pid())).start().waitFor();
       assertThat(tail.waitFor(60, TimeUnit.SECONDS)).isTrue();
       assertThat(tail.exitValue()).isEqualTo(130);
-      assertThat(Files.readString(folder.resolve("err"))).isEmpty();
+      assertThat(Files.readString(folder.resolve("err")))
+          .startsWith("ckpt: attempt 1 is closed and no other runs: waiting for the next one (");
     } finally {
       tail.destroyForcibly();
     }
@@ -379,6 +387,30 @@ class LauncherTest {
     assertThat(result).isEqualTo(new Result(0, "ckpt " + Ckpt.version() + "\n", ""));
   }
 
+  private Result withJava(Path home) throws IOException, InterruptedException {
+    return run(folder, Map.of("JAVA_HOME", home.toString()), command("list"));
+  }
+
+  /** The command on a store of the environment. */
+  private Result ckpt(Path store, String... arguments) throws IOException, InterruptedException {
+    return run(folder, Map.of("CKPT_STORE", store.toString()), command(arguments));
+  }
+
+  /** The same in a shell, as a part of its line. */
+  private Result shell(Path store, String line) throws IOException, InterruptedException {
+    String ckpt = line.replace("ckpt ", "'" + script + "' ");
+    return run(folder, Map.of("CKPT_STORE", store.toString()), "bash", "-c", ckpt);
+  }
+
+  /** The same, while it runs. */
+  private Process started(Path store, String... arguments) throws IOException {
+    return prepared(folder, Map.of("CKPT_STORE", store.toString()), command(arguments)).start();
+  }
+
+  private String[] command(String... arguments) {
+    return Stream.concat(Stream.of(script.toString()), Stream.of(arguments)).toArray(String[]::new);
+  }
+
   private List<String> builds() throws IOException {
     return Files.readAllLines(checkout.resolve("built"));
   }
@@ -395,11 +427,6 @@ class LauncherTest {
     int code = builder.redirectOutput(folder.resolve("out").toFile()).start().waitFor();
     return new Result(
         code, Files.readString(folder.resolve("out")), Files.readString(folder.resolve("err")));
-  }
-
-  private Process start(Path where, Map<String, String> environment, String... command)
-      throws IOException {
-    return prepared(where, environment, command).start();
   }
 
   private ProcessBuilder prepared(Path where, Map<String, String> environment, String... command) {

@@ -49,9 +49,7 @@ class LookTest {
     assertThat(called.err()).isEmpty();
     assertThat(called.out().lines().map(LookTest::squeezed))
         .satisfiesExactly(
-            head ->
-                assertThat(head)
-                    .isEqualTo("RUN CHECKPOINTS STEP EPOCH AGE SIZE ATTEMPTS LAST ATTEMPT"),
+            head -> assertThat(head).isEqualTo("RUN CHECKPOINTS STEP EPOCH AGE SIZE ATTEMPTS LAST"),
             digits -> assertThat(digits).matches("digits 3 25 2 \\d+ s [0-9.]+ kB 2 closed"),
             other -> assertThat(other).matches("other 4 40 4 \\d+ s [0-9.]+ kB 2 completed"));
 
@@ -77,6 +75,58 @@ class LookTest {
         .containsPattern(ids.get(2) + ".*0\\.0333333  dead branch  .*went back to " + ids.get(1));
     assertThat(Called.on(at, "list", "-n", "1").out().lines()).hasSize(2);
     assertThat(Called.on(at, "list", "-n", "0").code()).isEqualTo(Exit.USAGE);
+  }
+
+  @Test
+  void aMetricThatIsNotThereIsSaid() {
+    Called typo = Called.on(at, "list", "--metric", "los");
+    assertThat(typo.code()).isZero();
+    assertThat(typo.err())
+        .isEqualTo("ckpt: none of these has the metric 'los'; known: accuracy, loss\n");
+  }
+
+  @Test
+  void aPathWithABlankIsSaidAsItWasTyped() throws IOException {
+    second();
+    assertThat(Called.on(at, "list").err()).contains(" runs in " + at + ": name one");
+  }
+
+  @Test
+  void tablesFitTheTerminalAndLoseNothing() {
+    for (int width : List.of(80, 60, 40)) {
+      Map<String, String> narrow =
+          Map.of("CKPT_STORE", at.toString(), "NO_COLOR", "1", "COLUMNS", "" + width);
+      for (String line : List.of("runs", "list --all", "log", "gc --grace 0s --dry-run")) {
+        Called called = Called.with(narrow, true, line.split(" "));
+        assertThat(called.out().lines().limit(width < 60 ? 0 : 100))
+            .as(line)
+            .allSatisfy(each -> assertThat(each.length()).isLessThanOrEqualTo(width));
+        String wide = Called.on(at, line.split(" ")).out();
+        for (String word : wide.split("\\s+")) {
+          // headers of what went below are small, ages go on
+          if (!word.matches("[A-Z]+|\\d+")) {
+            assertThat(called.out()).as(line + " at " + width).contains(word);
+          }
+        }
+      }
+      assertThat(Called.with(narrow, true, "list", "--help").out().lines())
+          .allSatisfy(each -> assertThat(each.length()).isLessThanOrEqualTo(Math.max(55, width)));
+    }
+  }
+
+  @Test
+  void noTableIsFittedWhereNobodyLooks() {
+    Map<String, String> narrow = Map.of("CKPT_STORE", at.toString(), "COLUMNS", "30");
+    assertThat(Called.with(narrow, "list", "--all").out().lines()).hasSize(5);
+  }
+
+  @Test
+  void aLongTextIsWrappedAtWords() {
+    assertThat(Text.wrapped("to be or not to be", 8)).containsExactly("to be or", "not to", "be");
+    assertThat(Text.wrapped("runs/a/data/b is cut", 8))
+        .containsExactly("runs/a/", "data/b", "is cut");
+    assertThat(Text.wrapped("0123456789", 4)).containsExactly("0123", "4567", "89");
+    assertThat(Text.wrapped("", 4)).containsExactly("");
   }
 
   @Test
@@ -228,6 +278,9 @@ class LookTest {
     assertThat(Called.on(at, "pin", "latest").out()).isEqualTo("pinned 000002-000000000025-0\n");
     assertThat(Called.on(at, "list").out()).containsPattern("000002-000000000025-0.*pinned");
     assertThat(Called.on(at, "unpin", "latest").code()).isZero();
+    assertThat(Called.on(at, "unpin", "latest").out())
+        .isEqualTo("000002-000000000025-0 is not pinned\n");
+    assertThat(Called.on(at, "unpin", "000009-000000000001-0").code()).isEqualTo(Exit.NOT_FOUND);
     assertThat(Called.on(at, "list").out()).doesNotContain("pinned");
     assertThat(Called.on(at, "pin", "000009-000000000001-0").code()).isEqualTo(Exit.NOT_FOUND);
   }

@@ -13,13 +13,16 @@ import java.util.Optional;
  */
 public record CheckpointId(int attempt, long step, int phase) implements Comparable<CheckpointId> {
 
+  /** How many attempts a run can have: their numbers have six digits. */
+  public static final int MOST_ATTEMPTS = 999_999;
+
   private static final String FORM = "000000-000000000000-0";
 
   private static final long MOST_STEPS = 999_999_999_999L;
 
   public CheckpointId {
     if (attempt < 1
-        || attempt > 999_999
+        || attempt > MOST_ATTEMPTS
         || step < 0
         || step > MOST_STEPS
         || phase < 0

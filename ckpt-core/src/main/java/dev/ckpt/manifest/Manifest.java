@@ -25,6 +25,7 @@ public sealed interface Manifest {
    *
    * @param world number of workers
    * @param parent the checkpoint that the branch stood at before
+   * @param seed of the branch: who goes on from here goes on with it
    * @param progress where the training stood
    * @param committedAt rank 0's clock at its vote
    * @param metrics rank 0's
@@ -35,6 +36,7 @@ public sealed interface Manifest {
       CheckpointId id,
       int world,
       Optional<CheckpointId> parent,
+      long seed,
       Progress progress,
       Instant committedAt,
       Map<String, Double> metrics,
@@ -54,7 +56,7 @@ public sealed interface Manifest {
      * The decision that these votes make.
      *
      * @throws IllegalArgumentException unless there is one vote for each rank of one world, and all
-     *     agree where the training stood
+     *     agree where the training stood, and on the seed
      */
     public static Commit of(List<Vote> votes) {
       List<Vote> sorted = votes.stream().sorted(Comparator.comparingInt(Vote::rank)).toList();
@@ -67,6 +69,17 @@ public sealed interface Manifest {
         if (vote.rank() != rank || vote.world() != sorted.size() || !vote.id().equals(first.id())) {
           throw new IllegalArgumentException(
               "vote of rank " + vote.rank() + " of " + vote.world() + " among " + sorted.size());
+        }
+        if (vote.seed() != first.seed()) {
+          throw new IllegalArgumentException(
+              "ranks 0 and "
+                  + rank
+                  + " disagree about the seed of "
+                  + first.id()
+                  + ": "
+                  + first.seed()
+                  + " and "
+                  + vote.seed());
         }
         if (!vote.parent().equals(first.parent()) || !vote.progress().equals(first.progress())) {
           throw new IllegalArgumentException(
@@ -88,6 +101,7 @@ public sealed interface Manifest {
           first.id(),
           first.world(),
           first.parent(),
+          first.seed(),
           first.progress(),
           first.savedAt(),
           first.metrics(),
@@ -114,6 +128,7 @@ public sealed interface Manifest {
               .put("decision", COMMIT)
               .put("id", id.toString())
               .put("world", world)
+              .put("seed", seed)
               .put("committedAt", committedAt.toString())
               .put("finite", finite);
       parent.ifPresent(of -> body.put("parent", of.toString()));
@@ -158,6 +173,7 @@ public sealed interface Manifest {
               fields.id("id"),
               fields.small("world"),
               fields.optionalId("parent"),
+              fields.integer("seed"),
               fields.progress("progress"),
               fields.instant("committedAt"),
               fields.doubles("metrics"),

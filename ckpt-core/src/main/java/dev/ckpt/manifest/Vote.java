@@ -16,6 +16,7 @@ import java.util.Optional;
  * @param rank the worker
  * @param world number of workers
  * @param parent the checkpoint that the branch stood at before
+ * @param seed of the branch: who goes on from the checkpoint goes on with it
  * @param progress where the worker stood
  * @param savedAt by the worker's clock
  * @param metrics as given to the save
@@ -27,6 +28,7 @@ public record Vote(
     int rank,
     int world,
     Optional<CheckpointId> parent,
+    long seed,
     Progress progress,
     Instant savedAt,
     Map<String, Double> metrics,
@@ -47,6 +49,7 @@ public record Vote(
             .put("id", id.toString())
             .put("rank", rank)
             .put("world", world)
+            .put("seed", seed)
             .put("savedAt", savedAt.toString())
             .put("finite", finite);
     parent.ifPresent(of -> body.put("parent", of.toString()));
@@ -68,6 +71,7 @@ public record Vote(
         fields.small("rank"),
         fields.small("world"),
         fields.optionalId("parent"),
+        fields.integer("seed"),
         fields.progress("progress"),
         fields.instant("savedAt"),
         fields.doubles("metrics"),

@@ -16,7 +16,12 @@ class ManifestTest {
       Optional.of(CheckpointId.of(1, Progress.step(3)));
 
   private static Vote vote(int rank, Optional<CheckpointId> parent, Progress progress) {
-    return new Vote(ID, rank, 2, parent, progress, Instant.EPOCH, Map.of(), rank == 0, List.of());
+    return vote(rank, parent, 42, progress);
+  }
+
+  private static Vote vote(int rank, Optional<CheckpointId> parent, long seed, Progress progress) {
+    return new Vote(
+        ID, rank, 2, parent, seed, progress, Instant.EPOCH, Map.of(), rank == 0, List.of());
   }
 
   @Test
@@ -37,6 +42,10 @@ class ManifestTest {
             () -> Manifest.Commit.of(List.of(first, vote(1, Optional.empty(), Progress.step(7)))))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("parent");
+    assertThatThrownBy(
+            () -> Manifest.Commit.of(List.of(first, vote(1, PARENT, 43, Progress.step(7)))))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("seed");
     Progress elsewhere = new Progress(7, 0, 4, 0, Progress.Phase.AFTER_STEP);
     assertThatThrownBy(() -> Manifest.Commit.of(List.of(first, vote(1, PARENT, elsewhere))))
         .isInstanceOf(IllegalArgumentException.class)

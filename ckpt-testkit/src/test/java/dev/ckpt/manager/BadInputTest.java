@@ -13,6 +13,7 @@ import dev.ckpt.Restored;
 import dev.ckpt.Resume;
 import dev.ckpt.Retention;
 import dev.ckpt.Stores;
+import dev.ckpt.manifest.AttemptRecord;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -165,6 +166,70 @@ class BadInputTest {
   }
 
   @Test
+  void aBranchKeepsItsSeedThoughARecordOfAnAttemptIsDamaged() throws IOException {
+    Path record = newest("attempts");
+    byte[] bytes = Files.readAllBytes(record);
+    long seed = AttemptRecord.decode("attempt", bytes).seed();
+    bytes[100] ^= 1;
+    Files.write(record, bytes);
+    for (int attempt = 2; attempt <= 3; attempt++) {
+      ToyState state = fresh();
+      try (CheckpointManager ckpt = toy(state).open()) {
+        assertThat(ckpt.seed()).as("attempt %d", attempt).isEqualTo(seed);
+        ckpt.resume();
+        state.advance(1);
+        ckpt.save(Progress.step(attempt + 1), Map.of()).join();
+      }
+      Files.writeString(newest("attempts"), "x");
+    }
+    Path manifest = newest("manifests");
+    bytes = Files.readAllBytes(manifest);
+    bytes[100] ^= 1;
+    Files.write(manifest, bytes);
+    try (CheckpointManager ckpt = toy(fresh()).seed(seed + 1).open()) {
+      assertThat(ckpt.seed()).as("not the newest manifest, but the one before").isEqualTo(seed);
+    }
+  }
+
+  @Test
+  void aCheckpointThatAnAttemptStartedFromIsNamedIfItsManifestIsGone() throws IOException {
+    assertThat(resumedStep()).isEqualTo(2);
+    Files.delete(newest("manifests"));
+    Restored restored = resumed();
+    assertThat(restored.checkpoint().progress().step()).isEqualTo(1);
+    assertThat(restored.skipped())
+        .singleElement()
+        .asString()
+        .startsWith("000001-000000000002-0: ")
+        .contains("manifest is gone");
+    assertThat(resumed().skipped()).as("it was left behind, and said").isEmpty();
+  }
+
+  @Test
+  void afterTheLastNumberOfAnAttemptAStartSaysWhatToDo() throws IOException {
+    byte[] last = Files.readAllBytes(newest("attempts"));
+    Files.write(folder.resolve("runs/toy/attempts/999998.json"), last);
+    try (CheckpointManager ckpt = toy(fresh()).open()) {
+      assertThat(ckpt.attempt()).isEqualTo(999_999);
+      assertThat(ckpt.resume()).isPresent();
+    }
+    for (int i = 0; i < 2; i++) {
+      assertThatThrownBy(() -> toy(fresh()).open())
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("run 'toy' has had 999999 attempts")
+          .hasMessageContaining("run name of its own");
+    }
+    try (var files = Files.list(folder.resolve("runs/toy/attempts"))) {
+      assertThat(files)
+          .extracting(file -> file.getFileName().toString())
+          .doesNotContain("1000000.json");
+    }
+    try (CheckpointManager other = toy(fresh()).run("toy2").open()) {
+      assertThat(other.attempt()).isEqualTo(1);
+    }
+  }
+
+  @Test
   void aLostRecordOfAResumeIsAnErrorWithTwoWaysOut() throws IOException {
     String id = "000001-000000000002-0";
     Path record = newest("resume");
@@ -186,6 +251,103 @@ class BadInputTest {
     try (CheckpointManager ckpt = toy(fresh()).resume(new Resume.Never()).open()) {
       assertThat(ckpt.resume()).isEmpty();
     }
+  }
+
+  private static final String BACK = "000001-000000000001-0";
+
+  /** The next attempt, as asked for: goes on, and saves at its next two steps. */
+  private String goesOn(String request) {
+    ToyState state = fresh();
+    try (CheckpointManager ckpt =
+        toy(state).keep(java.util.Set::copyOf).resume(Resume.parse(request)).open()) {
+      ckpt.resume();
+      state.advance(1);
+      ckpt.save(Progress.step(state.counter), Map.of()).join();
+      state.advance(1);
+      return ckpt.save(Progress.step(state.counter), Map.of()).join().id();
+    }
+  }
+
+  private String resumedFrom(String request) {
+    try (CheckpointManager ckpt = toy(fresh()).resume(Resume.parse(request)).open()) {
+      return ckpt.resume().orElseThrow().checkpoint().id();
+    }
+  }
+
+  private void flip(String key) throws IOException {
+    Path file = folder.resolve("runs/toy").resolve(key);
+    byte[] bytes = Files.readAllBytes(file);
+    bytes[bytes.length / 2] ^= 1;
+    Files.write(file, bytes);
+  }
+
+  /** Follows the advice of an error, and nothing else. */
+  private String adviceFor(String request) {
+    CheckpointException.Corrupt error =
+        org.junit.jupiter.api.Assertions.assertThrows(
+            CheckpointException.Corrupt.class, () -> resumedFrom(request));
+    var id =
+        java.util.regex.Pattern.compile("resume from (\\d{6}-\\d{12}-\\d)")
+            .matcher(String.valueOf(error.getMessage()));
+    assertThat(id.find()).as("%s", error.getMessage()).isTrue();
+    return id.group(1);
+  }
+
+  @Test
+  void aRepeatedRequestNeverGoesBackThoughOneRecordOfItsBranchIsDamaged() throws IOException {
+    goesOn(BACK);
+    goesOn("auto");
+    String newest = goesOn(BACK);
+    assertThat(newest).isEqualTo("000004-000000000007-0");
+    for (String key : List.of("resume/000002.json", "resume/000003.json", "resume/000004.json")) {
+      Map<Path, byte[]> before = everything();
+      flip(key);
+      assertThat(resumedFrom(BACK)).as("%s is damaged", key).isEqualTo(newest);
+      for (Map.Entry<Path, byte[]> file : before.entrySet()) {
+        Files.write(file.getKey(), file.getValue());
+      }
+    }
+  }
+
+  @Test
+  void aRepeatedRequestWhoseAttemptIsNotKnownSaysWhereToGoOn() throws IOException {
+    String newest = goesOn(BACK);
+    flip("attempts/000002.json");
+    assertThat(adviceFor(BACK)).isEqualTo(newest);
+    flip("resume/000002.json");
+    assertThat(adviceFor(BACK)).isEqualTo(newest);
+    String further = goesOn(newest);
+    assertThat(further).isEqualTo("000003-000000000005-0");
+    assertThat(resumedFrom(newest)).as("asked again").isEqualTo(further);
+    assertThat(resumedFrom("auto")).as("from then on as ever").isEqualTo(further);
+  }
+
+  @Test
+  void anAttemptThatMayHaveGoneOnFromAReferenceIsNamedAndLeadsOn() throws IOException {
+    goesOn(BACK);
+    String newest = goesOn("auto");
+    flip("attempts/000003.json");
+    flip("resume/000003.json");
+    assertThat(adviceFor(BACK)).isEqualTo(newest);
+    assertThatThrownBy(() -> resumedFrom("auto")).isInstanceOf(CheckpointException.Corrupt.class);
+    assertThat(goesOn(newest)).isEqualTo("000004-000000000007-0");
+    assertThat(resumedFrom(newest)).isEqualTo("000004-000000000007-0");
+    assertThat(resumedFrom("auto")).isEqualTo("000004-000000000007-0");
+    flip("manifests/000004-000000000006-0.json");
+    flip("manifests/000004-000000000007-0.json");
+    assertThat(resumedFrom("auto")).as("back to the damaged one's, and said").isEqualTo(newest);
+  }
+
+  @Test
+  void damagedRecordsOfOtherBranchesDoNotMatterToARepeatedRequest() throws IOException {
+    String branch = goesOn(BACK);
+    goesOn("never");
+    goesOn("000001-000000000002-0");
+    flip("resume/000003.json");
+    flip("resume/000004.json");
+    assertThat(resumedFrom(BACK)).isEqualTo(branch);
+    flip("attempts/000001.json");
+    assertThat(resumedFrom(BACK)).isEqualTo(branch);
   }
 
   @Test

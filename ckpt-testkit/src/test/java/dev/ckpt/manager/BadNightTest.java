@@ -3,26 +3,33 @@ package dev.ckpt.manager;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.ckpt.Attempt;
 import dev.ckpt.CheckpointConfig;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.CheckpointManager;
 import dev.ckpt.CheckpointManagerBuilder;
+import dev.ckpt.Checkpointable;
+import dev.ckpt.Checkpoints;
 import dev.ckpt.FailurePolicy;
 import dev.ckpt.Moment;
 import dev.ckpt.Progress;
 import dev.ckpt.Resume;
 import dev.ckpt.SaveTrigger;
+import dev.ckpt.StateSink;
+import dev.ckpt.StateView;
 import dev.ckpt.Stores;
 import dev.ckpt.spi.CheckpointStore;
 import dev.ckpt.testkit.FaultyStore;
 import dev.ckpt.testkit.FaultyStore.Operation;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -173,6 +180,50 @@ class BadNightTest {
   }
 
   @Test
+  void aGoalThatTheStoreDidNotAnswerForIsSaidAgainAtTheClose() {
+    CheckpointManager ckpt = toy().deadline(Duration.ofMillis(300)).open();
+    ckpt.resume();
+    ckpt.save(Progress.step(2), Map.of()).join();
+    store.on(Operation.PUT_IF_ABSENT).key("**/ends/**").hangs();
+    assertThat(ckpt.complete(Map.of("steps", 2L))).isFalse();
+    store.heal();
+    ckpt.close();
+    assertThat(end(1)).contains("completed").contains("\"steps\":2");
+    try (CheckpointManager next = toy().open()) {
+      assertThat(next.completed()).hasValue(Map.of("steps", 2L));
+    }
+  }
+
+  @Test
+  void aGoalThatWasWrittenWithoutAnAnswerIsNotContradicted() {
+    CheckpointManager ckpt = toy().retries(0).open();
+    ckpt.resume();
+    ckpt.save(Progress.step(2), Map.of()).join();
+    store.on(Operation.PUT_IF_ABSENT).key("**/ends/**").failsAfterwards();
+    store.on(Operation.READ).key("**/ends/**").fails();
+    assertThat(ckpt.complete(Map.of("steps", 2L))).isFalse();
+    store.heal();
+    String written = end(1);
+    assertThat(written).contains("completed");
+    ckpt.save(Progress.step(4), Map.of()).join();
+    ckpt.close();
+    assertThat(end(1)).as("the first word stands").isEqualTo(written);
+  }
+
+  @Test
+  void whoTrainsOnAfterAGoalThatCouldNotBeSaidIsNotCompleted() {
+    CheckpointManager ckpt = toy().open();
+    ckpt.resume();
+    ckpt.save(Progress.step(2), Map.of()).join();
+    store.on(Operation.PUT_IF_ABSENT).key("**/ends/**").fails();
+    assertThat(ckpt.complete(Map.of("steps", 2L))).isFalse();
+    store.heal();
+    ckpt.save(Progress.step(4), Map.of()).join();
+    ckpt.close();
+    assertThat(end(1)).contains("closed").doesNotContain("completed");
+  }
+
+  @Test
   void theFourthStartIntoTheSameFailureIsRefused(@TempDir Path folder) throws Exception {
     CheckpointStore local = Stores.local(folder);
     CheckpointManagerBuilder[] loop = new CheckpointManagerBuilder[5];
@@ -231,6 +282,115 @@ class BadNightTest {
     try (CheckpointManager fresh = toy().resume(new Resume.Never()).open()) {
       assertThat(fresh.resume()).isEmpty();
     }
+  }
+
+  /** A part that throws when it is looked at, or when it is restored. */
+  private record Broken(ToyState toy, @Nullable RuntimeException check, RuntimeException restore)
+      implements Checkpointable {
+    @Override
+    public void capture(StateSink sink) {
+      toy.capture(sink);
+    }
+
+    @Override
+    public void check(StateView view) {
+      if (check != null) {
+        throw check;
+      }
+    }
+
+    @Override
+    public void restore(StateView view) {
+      throw restore;
+    }
+  }
+
+  private CheckpointManagerBuilder broken(
+      @Nullable RuntimeException check, RuntimeException restore) {
+    return CheckpointManager.in(store)
+        .run("toy")
+        .part("toy", new Broken(ToyState.random(5, 1, 50), check, restore));
+  }
+
+  /** A process whose resume throws, and that tells so, as a user's loop would. */
+  private static void failsToResume(CheckpointManagerBuilder builder, Throwable thrown) {
+    try (CheckpointManager ckpt = builder.open()) {
+      assertThatThrownBy(ckpt::resume).isSameAs(thrown);
+      ckpt.failed(new IllegalStateException("told late", thrown), Progress.step(0));
+    }
+  }
+
+  private Attempt attempt(int number) {
+    return Checkpoints.read(whole, "toy").attempts().get(number - 1);
+  }
+
+  @Test
+  void aResumeThatThrowsEachTimeIsACrashLoop() {
+    fails(toy(), 4, NO_DATA);
+    for (boolean atOnce : new boolean[] {true, false}) {
+      int first = atOnce ? 2 : 5;
+      RuntimeException thrown = new IllegalStateException(atOnce ? "bad check" : "bad restore");
+      for (int attempt = first; attempt < first + 3; attempt++) {
+        failsToResume(
+            broken(atOnce ? thrown : null, thrown).crashLoop(attempt == first ? 0 : 3), thrown);
+        assertThat(end(attempt)).contains("failed").contains("\"step\":4").doesNotContain("late");
+        assertThat(record("resume/00000" + attempt + ".json").isEmpty()).isEqualTo(atOnce);
+        assertThat(attempt(attempt).end()).isEqualTo(Attempt.End.FAILED);
+        assertThat(attempt(attempt).started()).isEqualTo(!atOnce);
+        assertThat(attempt(attempt).cause()).hasValue(thrown.toString());
+        assertThat(attempt(attempt).lostSteps()).hasValue(0);
+      }
+      assertThatThrownBy(() -> toy().open())
+          .isInstanceOf(CheckpointException.CrashLoop.class)
+          .hasMessageContaining("failed at step 4 in 3 attempts in a row")
+          .hasMessageContaining(thrown.toString());
+    }
+    assertThat(Checkpoints.read(whole, "toy").verifyRecords().problems()).isEmpty();
+    try (CheckpointManager mended = toy().crashLoop(0).open()) {
+      assertThat(mended.resume().orElseThrow().checkpoint().id())
+          .as("nothing was lost on the way")
+          .isEqualTo("000001-000000000004-0");
+    }
+  }
+
+  @Test
+  void aModelThatDoesNotFitIsRecordedAndNeverALoop() {
+    fails(toy(), 4, NO_DATA);
+    RuntimeException other = new CheckpointException.Incompatible("10 classes, not 12");
+    for (int attempt = 2; attempt <= 5; attempt++) {
+      failsToResume(broken(other, other), other);
+      assertThat(attempt(attempt).end()).isEqualTo(Attempt.End.FAILED);
+      assertThat(attempt(attempt).cause().orElse("")).contains("10 classes");
+      assertThat(attempt(attempt).step()).hasValue(4);
+    }
+    try (CheckpointManager mended = toy().open()) {
+      assertThat(mended.resume()).isPresent();
+    }
+  }
+
+  @Test
+  void aStoreThatFailsAResumeIsRecordedAndNeverALoop() {
+    fails(toy(), 4, NO_DATA);
+    for (int attempt = 2; attempt <= 5; attempt++) {
+      try (CheckpointManager ckpt = toy().open()) {
+        store.on(Operation.READ).key("**/data/**").fails();
+        assertThatThrownBy(ckpt::resume).isInstanceOf(UncheckedIOException.class);
+        store.heal();
+      }
+      assertThat(attempt(attempt).end()).isEqualTo(Attempt.End.FAILED);
+      assertThat(attempt(attempt).cause().orElse("")).contains("cannot resume");
+    }
+    try (CheckpointManager later = toy().open()) {
+      assertThat(later.resume()).isPresent();
+    }
+  }
+
+  @Test
+  void whoWasTakenOverInItsResumeHasNotFailed() {
+    RuntimeException fenced = new CheckpointException.Fenced("taken over");
+    fails(toy(), 4, NO_DATA);
+    failsToResume(broken(fenced, fenced), fenced);
+    assertThat(end(2)).isEmpty();
   }
 
   @Test

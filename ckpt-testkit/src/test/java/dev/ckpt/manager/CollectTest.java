@@ -38,7 +38,7 @@ class CollectTest {
   }
 
   private List<MaintenanceAction> collect(Retention keep) throws IOException {
-    Maintenance maintenance = Maintenance.of(at.store);
+    Maintenance maintenance = Maintenance.of(at.store).clock(at.clock);
     TreeMap<String, byte[]> before = at.objects();
     List<MaintenanceAction> dry = maintenance.collect("toy", keep, true);
     assertThat(at.objects().keySet()).isEqualTo(before.keySet());
@@ -76,7 +76,7 @@ class CollectTest {
 
   @Test
   void whatIsYoungerThanTheGraceStays() throws IOException {
-    Maintenance day = Maintenance.of(at.store).grace(Duration.ofDays(1));
+    Maintenance day = Maintenance.of(at.store).clock(at.clock).grace(Duration.ofDays(1));
     assertThat(day.collect("toy", ALL, false)).isEmpty();
     at.clock.pass(Duration.ofDays(1));
     assertThat(day.collect("toy", ALL, false)).isNotEmpty();
@@ -209,7 +209,7 @@ class CollectTest {
     at.store.delete(List.of(key));
     collect(Retention.latest(1));
     assertThat(at.start()).isEqualTo(id(3, 6));
-    assertThat(Maintenance.of(at.store).repair("toy", false))
+    assertThat(Maintenance.of(at.store).clock(at.clock).repair("toy", false))
         .extracting(MaintenanceAction::kind)
         .contains(Kind.RESTORE);
     assertThat(at.whole()).contains(id(2, 5));

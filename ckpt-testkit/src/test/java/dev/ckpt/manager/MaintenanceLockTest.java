@@ -17,11 +17,12 @@ import dev.ckpt.spi.CheckpointStore;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.time.Instant;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
@@ -36,7 +37,7 @@ class MaintenanceLockTest {
   @Test
   void aRunInUseIsLeftAloneAndSaidByWhom() throws IOException {
     MaintainedStore at = damaged();
-    Maintenance maintenance = Maintenance.of(at.store);
+    Maintenance maintenance = Maintenance.of(at.store).clock(at.clock);
     try (CheckpointManager ckpt = at.builder("toy", fresh()).open()) {
       assertThat(ckpt.attempt()).isEqualTo(4);
       var before = at.objects().keySet();
@@ -57,7 +58,8 @@ class MaintenanceLockTest {
     CheckpointManager ckpt = at.builder("toy", fresh()).open();
     ckpt.resume();
     long seed = ckpt.seed();
-    assertThat(Maintenance.of(at.store).takeOver(true).repair("toy", false)).isNotEmpty();
+    assertThat(Maintenance.of(at.store).clock(at.clock).takeOver(true).repair("toy", false))
+        .isNotEmpty();
     assertThatThrownBy(() -> ckpt.save(Progress.step(20), Map.of()).join())
         .isInstanceOf(CheckpointException.Fenced.class)
         .hasMessageContaining("attempts/000005");
@@ -79,7 +81,10 @@ class MaintenanceLockTest {
         CheckpointManager.in(at.store).run("toy").part("toy", fresh()).open()) {
       seed = ckpt.seed();
     }
-    Maintenance.of(at.store).takeOver(true).collect("toy", Retention.latest(1), false);
+    Maintenance.of(at.store)
+        .clock(at.clock)
+        .takeOver(true)
+        .collect("toy", Retention.latest(1), false);
     try (CheckpointManager ckpt =
         CheckpointManager.in(at.store).run("toy").part("toy", fresh()).open()) {
       assertThat(ckpt.attempt()).isEqualTo(3);
@@ -109,7 +114,7 @@ class MaintenanceLockTest {
     MaintainedStore at = new MaintainedStore();
     at.run("toy", new Resume.Auto(), 1);
     for (boolean dry : List.of(true, false)) {
-      assertThatThrownBy(() -> Maintenance.of(at.store).repair("tyo", dry))
+      assertThatThrownBy(() -> Maintenance.of(at.store).clock(at.clock).repair("tyo", dry))
           .isInstanceOf(CheckpointException.NotFound.class)
           .hasMessageContaining("tyo");
     }
@@ -117,40 +122,166 @@ class MaintenanceLockTest {
   }
 
   @Test
-  void aStartWaitsForACleanUpThatHoldsTheLock() throws Exception {
+  void aStartDoesNotWaitForACleanUp() throws Exception {
     MaintainedStore at = MaintainedStore.of(MaintainedStore.template());
-    Closeable cleaning = Admission.lockToClean(at.store, KEYS, false);
-    CountDownLatch tried = new CountDownLatch(2);
+    AtomicInteger looks = new AtomicInteger();
     CheckpointStore watched =
+        new Locking(at.store) {
+          @Override
+          public Closeable lock(String key, String holder) throws IOException {
+            looks.incrementAndGet();
+            return super.lock(key, holder);
+          }
+        };
+    try (Closeable cleaning = Admission.lockToClean(at.store, KEYS, false);
+        CheckpointManager ckpt =
+            CheckpointManager.in(watched).run("toy").part("toy", fresh()).open()) {
+      assertThat(cleaning).isNotNull();
+      assertThat(looks).hasValue(1);
+      assertThat(ckpt.resume()).isPresent();
+      ckpt.save(Progress.step(20), Map.of()).join();
+    }
+  }
+
+  @Test
+  void twoMaintenancesExcludeEachOther() throws IOException {
+    MaintainedStore at = damaged();
+    try (Closeable cleaning = Admission.lockToClean(at.store, KEYS, false)) {
+      assertThat(cleaning).isNotNull();
+      assertThatThrownBy(() -> Maintenance.of(at.store).clock(at.clock).repair("toy", false))
+          .isInstanceOf(CheckpointException.Fenced.class)
+          .hasMessageContaining("the clean-up of process " + ProcessHandle.current().pid());
+    }
+    assertThat(Maintenance.of(at.store).clock(at.clock).repair("toy", false)).isNotEmpty();
+  }
+
+  /**
+   * A maintenance looks whether the lock is free by taking it; so it may be suspended just then.
+   */
+  @Test
+  void aStartThatMeetsTheLockInTheHandOfACleanUpGoesOnAndTakesItLater() throws Exception {
+    MaintainedStore at = damaged();
+    Closeable looking = at.store.lock(KEYS.lock(), "the clean-up of process 1");
+    try (CheckpointManager ckpt =
+        CheckpointManager.in(new Locking(at.store)).run("toy").part("toy", fresh()).open()) {
+      assertThat(ckpt.resume()).isPresent();
+      looking.close();
+      awaitInUse(at);
+      ckpt.save(Progress.step(20), Map.of()).join();
+    }
+    assertThat(Maintenance.of(at.store).clock(at.clock).repair("toy", false)).isNotEmpty();
+  }
+
+  @Test
+  void whoTookTheRunOverTakesItsLockWhenItIsFreeSoThatAMaintenanceSeesIt() throws Exception {
+    MaintainedStore at = damaged();
+    Closeable beyondReach = at.store.lock(KEYS.lock(), "process 1");
+    try (CheckpointManager ckpt =
+        CheckpointManager.in(new Locking(at.store))
+            .run("toy")
+            .part("toy", fresh())
+            .takeOver(true)
+            .open()) {
+      assertThat(ckpt.resume()).isPresent();
+      beyondReach.close();
+      awaitInUse(at);
+    }
+    at.store.lock(KEYS.lock(), "who comes later").close();
+  }
+
+  private static void awaitInUse(MaintainedStore at) throws IOException {
+    while (Admission.held(at.store, KEYS).isEmpty()) {
+      Thread.onSpinWait();
+    }
+    assertThatThrownBy(() -> Maintenance.of(at.store).clock(at.clock).repair("toy", false))
+        .isInstanceOf(CheckpointException.Fenced.class)
+        .hasMessageContaining("process " + ProcessHandle.current().pid());
+  }
+
+  @Test
+  void aHolderWhoseNameIsNotThereYetIsLookedAtAgain() throws Exception {
+    MaintainedStore at = damaged();
+    AtomicInteger looks = new AtomicInteger();
+    CheckpointStore passing =
         new OtherUri(at.store) {
           @Override
           public Closeable lock(String key, String holder) throws IOException {
-            tried.countDown();
+            if (looks.incrementAndGet() < 3) {
+              throw new LockHeldException(key + " is locked by another process: it left no name");
+            }
             return at.store.lock(key, holder);
           }
         };
-    Thread cleaner =
-        new Thread(
-            () -> {
-              try {
-                tried.await();
-                cleaning.close();
-              } catch (InterruptedException | IOException e) {
-                throw new AssertionError(e);
-              }
-            });
-    cleaner.start();
     try (CheckpointManager ckpt =
-        CheckpointManager.in(watched).run("toy").part("toy", fresh()).open()) {
+        CheckpointManager.in(passing).run("toy").part("toy", fresh()).open()) {
       assertThat(ckpt.resume()).isPresent();
     }
-    cleaner.join();
-    assertThat(tried.getCount()).isZero();
+  }
+
+  /** A start that has its lock, and no attempt yet, is seen. */
+  @Test
+  void aMaintenanceStopsAsSoonAsAStartHasTheLock() throws IOException {
+    MaintainedStore at = damaged();
+    var before = at.objects().keySet();
+    OtherUri store =
+        new OtherUri(at.store) {
+          private int free;
+
+          @Override
+          public Closeable lock(String key, String holder) throws IOException {
+            if (key.equals(KEYS.lock()) && free++ > 0) {
+              throw new LockHeldException(key + " is locked by process 1");
+            }
+            return at.store.lock(key, holder);
+          }
+        };
+    assertThatThrownBy(() -> Maintenance.of(store).repair("toy", false))
+        .isInstanceOf(CheckpointException.Fenced.class)
+        .hasMessageContaining("locked by process 1");
+    assertThat(at.objects().keySet()).isEqualTo(before);
+  }
+
+  @Test
+  void aDryRunWritesNothingAndTakesNoLock() throws IOException {
+    MaintainedStore at = damaged();
+    CheckpointStore readOnly =
+        new OtherUri(at.store) {
+          @Override
+          public Decision putIfAbsent(String key, ByteBuffer small) throws IOException {
+            throw new IOException("read-only");
+          }
+
+          @Override
+          public Sink create(String key) throws IOException {
+            throw new IOException("read-only");
+          }
+
+          @Override
+          public void delete(Collection<String> keys) throws IOException {
+            throw new IOException("read-only");
+          }
+
+          @Override
+          public Closeable lock(String key, String holder) throws IOException {
+            throw new IOException("read-only");
+          }
+
+          @Override
+          public Instant now() throws IOException {
+            throw new IOException("read-only: a folder's clock is that of a file just made");
+          }
+        };
+    Maintenance dry = Maintenance.of(readOnly).clock(at.clock);
+    Maintenance real = Maintenance.of(at.store).clock(at.clock);
+    assertThat(dry.limit(1, Map.of(), true)).isNotEmpty();
+    assertThat(dry.repair("toy", true)).isNotEmpty();
+    var collected = dry.collect("toy", Retention.latest(1), true);
+    assertThat(collected).isNotEmpty().isEqualTo(real.collect("toy", Retention.latest(1), false));
   }
 
   /** At each delete and each mark of a clean-up another process goes on from what it deletes. */
   @Test
-  void aStartThatStepsOverTheLockOfACleanUpKeepsWhatItGoesOnFrom() throws Exception {
+  void aStartDuringACleanUpKeepsWhatItGoesOnFrom() throws Exception {
     String last = id(1, 8);
     int stopped = 0;
     for (int at = 1; at <= 30; at++) {
@@ -186,8 +317,8 @@ class MaintenanceLockTest {
     assertThat(run.start()).isEqualTo(id(1, 8));
   }
 
-  /** The same medium, with its locks; at one call another process takes the run over. */
-  private static final class StartsAt extends OtherUri {
+  /** The same medium, with its locks; at one call another process starts. */
+  private static final class StartsAt extends Locking {
     private final MaintainedStore run;
     private final String from;
     private int left;
@@ -198,11 +329,6 @@ class MaintenanceLockTest {
       this.run = run;
       this.from = from;
       this.left = at;
-    }
-
-    @Override
-    public Closeable lock(String key, String holder) throws IOException {
-      return run.store.lock(key, holder);
     }
 
     @Override
@@ -224,15 +350,8 @@ class MaintenanceLockTest {
       if (left != 0) {
         return;
       }
-      OtherUri lockless =
-          new OtherUri(run.store) {
-            @Override
-            public Closeable lock(String key, String holder) {
-              return () -> {}; // as after the full wait
-            }
-          };
       try (CheckpointManager ckpt =
-          CheckpointManager.in(lockless)
+          CheckpointManager.in(new Locking(run.store))
               .run("toy")
               .part("toy", fresh())
               .keep(Set::copyOf)

@@ -48,7 +48,7 @@ class RepairTest {
   }
 
   private List<MaintenanceAction> repair() {
-    Maintenance maintenance = Maintenance.of(at.store);
+    Maintenance maintenance = Maintenance.of(at.store).clock(at.clock);
     List<MaintenanceAction> dry = maintenance.repair("toy", true);
     assertThat(maintenance.repair("toy", false)).isEqualTo(dry);
     return dry;
@@ -83,7 +83,7 @@ class RepairTest {
     at.run("toy", new Resume.Auto(), 1);
     at.run("toy", new Resume.Auto(), -2);
     before = at.objects();
-    Maintenance maintenance = Maintenance.of(at.store);
+    Maintenance maintenance = Maintenance.of(at.store).clock(at.clock);
     List<String> keys = new ArrayList<>(before.keySet());
     keys.removeIf(key -> !key.matches(".*/(manifests|votes|resume)/.*"));
     assertThat(keys).hasSize(6);
@@ -184,7 +184,7 @@ class RepairTest {
     String shard = new Keys("large").shard(parsed(id(1, 1)), 0, 1, 0, "arrow");
     at.flip(shard, 2_000_000);
     byte[] damaged = at.bytes(shard);
-    assertThat(Maintenance.of(at.store).repair("large", false))
+    assertThat(Maintenance.of(at.store).clock(at.clock).repair("large", false))
         .extracting(MaintenanceAction::kind)
         .containsExactly(Kind.QUARANTINE);
     assertThat(at.bytes(shard.replace("/data/", "/quarantine/" + id(1, 1) + "/data/")))
@@ -212,6 +212,7 @@ class RepairTest {
             0,
             1,
             six.parent(),
+            six.seed(),
             Progress.step(8),
             six.savedAt(),
             Map.of(),
@@ -442,7 +443,7 @@ class RepairTest {
           .hasMessageContaining(id(1, 1))
           .hasMessageContaining("never");
     }
-    Maintenance maintenance = Maintenance.of(at.store);
+    Maintenance maintenance = Maintenance.of(at.store).clock(at.clock);
     assertThat(maintenance.repair("toy", false)).allMatch(a -> a.kind() == Kind.LEAVE).isNotEmpty();
     assertThat(maintenance.collect("toy", Retention.latest(1), false))
         .allMatch(a -> a.kind() == Kind.LEAVE);
@@ -480,7 +481,7 @@ class RepairTest {
     made.run("toy", new Resume.Auto(), 1);
     MaintainedStore at = MaintainedStore.of(made.objects());
     at.flip(at.shard(id(1, 1)), 700);
-    assertThat(Maintenance.of(at.store).repair("toy", false)).isNotEmpty();
+    assertThat(Maintenance.of(at.store).clock(at.clock).repair("toy", false)).isNotEmpty();
     at.store.delete(
         at.objects().keySet().stream().filter(key -> key.startsWith(KEYS.quarantine())).toList());
     assertThat(at.start()).isEqualTo("error");

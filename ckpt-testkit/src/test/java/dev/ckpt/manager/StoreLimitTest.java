@@ -17,7 +17,9 @@ import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.manifest.AttemptRecord;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -46,13 +48,13 @@ class StoreLimitTest {
 
   private long bytes() throws IOException {
     return at.objects().entrySet().stream()
-        .filter(object -> object.getKey().contains("/data/"))
+        .filter(object -> object.getKey().matches("runs/[^/]+/data/.*"))
         .mapToLong(object -> object.getValue().length)
         .sum();
   }
 
   private List<MaintenanceAction> limit(long bytes, Map<String, Retention> best) {
-    Maintenance maintenance = Maintenance.of(at.store);
+    Maintenance maintenance = Maintenance.of(at.store).clock(at.clock);
     List<MaintenanceAction> dry = maintenance.limit(bytes, best, true);
     assertThat(maintenance.limit(bytes, best, false)).isEqualTo(dry);
     return dry;
@@ -107,7 +109,7 @@ class StoreLimitTest {
   void aRunInUseIsLeftAloneAndSaid() throws IOException {
     try (CheckpointManager used = at.builder("a", fresh()).open()) {
       assertThat(used.resume()).isPresent();
-      assertThat(Maintenance.of(at.store).limit(one, Map.of(), false))
+      assertThat(Maintenance.of(at.store).clock(at.clock).limit(one, Map.of(), false))
           .filteredOn(action -> action.kind() == Kind.LEAVE)
           .extracting(MaintenanceAction::run)
           .containsExactly("a", "");
@@ -233,5 +235,84 @@ class StoreLimitTest {
                 .keep(Checkpoints.read(at.store, "a").list()))
         .extracting(each -> each.id())
         .containsExactly(id(1, 1));
+  }
+
+  /** Of one other run the newest is damaged, one is in use, one has nothing that may go. */
+  @Test
+  void aLimitThatCannotBeMetReadsNoOtherRunTwice() throws IOException {
+    at.run("c", new Resume.Auto(), 1, 2);
+    at.flip(new Keys("a").shard(MaintainedStore.parsed(id(4, 4)), 0, 1, 0, "arrow"), 700);
+    at.clock.pass(Duration.ofHours(1));
+    TreeMap<String, Long> read = new TreeMap<>();
+    Locking counting =
+        new Locking(at.store) {
+          @Override
+          public int read(String key, long offset, ByteBuffer into) throws IOException {
+            int got = super.read(key, offset, into);
+            if (key.contains("/data/")) {
+              synchronized (read) {
+                read.merge(key, (long) Math.max(0, got), Long::sum);
+              }
+            }
+            return got;
+          }
+        };
+    ToyState state = fresh();
+    try (CheckpointManager used = at.builder("b", fresh()).open();
+        CheckpointManager ckpt =
+            CheckpointManager.in(counting)
+                .run("own")
+                .part("toy", state)
+                .keep(Retention.latest(1))
+                .maxBytes(1)
+                .open()) {
+      used.resume();
+      ckpt.resume();
+      for (int step = 1; step <= 20; step++) {
+        state.advance(1);
+        ckpt.save(Progress.step(step), Map.of()).join();
+      }
+    }
+    assertThat(at.listed("b")).hasSize(4);
+    read.keySet().removeIf(key -> key.startsWith("runs/own/"));
+    assertThat(read.keySet())
+        .noneMatch(key -> key.startsWith("runs/b/"))
+        .anyMatch(key -> key.startsWith("runs/a/"));
+    assertThat(read.values()).as("with the tail, which is read first").allMatch(n -> n < 2 * one);
+  }
+
+  @Test
+  void whatARepairMovedAsideCountsAndIsSaidIfItIsWhatIsTooMuch() throws IOException {
+    long before = bytes();
+    at.flip(new Keys("a").shard(MaintainedStore.parsed(id(4, 4)), 0, 1, 0, "arrow"), 700);
+    Maintenance.of(at.store).clock(at.clock).repair("a", false);
+    assertThat(bytes()).isLessThan(before);
+    List<MaintenanceAction> actions = limit(2 * one + 1, Map.of());
+    assertThat(at.listed("a")).containsExactly(id(3, 3));
+    assertThat(at.listed("b")).containsExactly(id(4, 4));
+    assertThat(actions.get(actions.size() - 1).reason()).contains("quarantine/ in a", "a person");
+    assertThat(limit(4 * one, Map.of())).isEmpty();
+  }
+
+  @Test
+  void aDryRunOfACollectionAndThenALimitNamesWhatTheRealOneDeletes() throws IOException {
+    TreeMap<String, byte[]> objects = MaintainedStore.template();
+    at.objects().forEach(objects::put);
+    long all = bytes();
+    for (long most = 0; most < all; most += one / 2) {
+      MaintainedStore each = MaintainedStore.of(objects);
+      Maintenance maintenance = Maintenance.of(each.store).clock(each.clock);
+      List<MaintenanceAction> planned = new ArrayList<>();
+      List<MaintenanceAction> done = new ArrayList<>();
+      for (String run : List.of("a", "b", "toy")) {
+        planned.addAll(maintenance.collect(run, Retention.latest(2), true));
+      }
+      planned.addAll(maintenance.limitAfter(List.copyOf(planned), most, Map.of()));
+      for (String run : List.of("a", "b", "toy")) {
+        done.addAll(maintenance.collect(run, Retention.latest(2), false));
+      }
+      done.addAll(maintenance.limit(most, Map.of(), false));
+      assertThat(planned).as("at most %s bytes", most).isEqualTo(done);
+    }
   }
 }

@@ -3,7 +3,10 @@ package dev.ckpt.manager;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.ckpt.CheckpointException;
+import dev.ckpt.internal.commit.Keys;
+import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.testkit.CrashingFileSystem;
+import dev.ckpt.testkit.FaultyStore;
 import dev.ckpt.testkit.Gate;
 import java.io.IOException;
 import java.time.Duration;
@@ -18,11 +21,15 @@ import org.junit.jupiter.api.Test;
 
 /**
  * A process falls asleep at a call, each in turn, a second one takes the run over and saves, and
- * the first one wakes up: after the second has ended, or while it still trains.
+ * the first one wakes up: after the second has ended, or while it still trains. And the other way
+ * round: the second falls asleep at a call of its start while the first trains on.
  */
 class TwoProcessesTest {
 
   private static final Duration NO_HURRY = Duration.ofSeconds(20);
+
+  /** What is broken everywhere has no last call. */
+  private static final int ENOUGH = 8;
 
   private final MatrixTable table = new MatrixTable("a second process and a zombie, in a folder");
 
@@ -41,6 +48,93 @@ class TwoProcessesTest {
             CrashScenario.COMPLETE,
             CrashScenario.CLEAN_UP),
         "two-processes-all.txt");
+  }
+
+  @Test
+  void whatIsSavedWhileASecondProcessBeginsIsGoneOnFromOrRefused() throws Exception {
+    CrashRun found = new CrashRun(CrashMedium.Disk.empty());
+    CrashScenario.SAVE_AFTER_SAVES.before(found);
+    MatrixTable.Row row = table.row("a start, at each of its calls");
+    boolean struck = true;
+    for (int k = 1; struck && table.violations().size() < ENOUGH; k++) {
+      CrashRun first = found.copy().trainsOn(NO_HURRY);
+      row.count("first process");
+      row.distinct++;
+      try {
+        struck = beginsAsleep(first, k);
+      } catch (IOException | RuntimeException | AssertionError e) {
+        table.violated(row, "the start asleep at " + k, e, first.medium().calls());
+      }
+      row.calls += struck ? 1 : 0;
+    }
+    table.print("two-processes-starts.txt");
+    assertThat(row.calls).as("the calls of a start").isGreaterThan(10);
+    assertThat(table.violations()).isEmpty();
+  }
+
+  /** Whether the second one came to its call. */
+  private static boolean beginsAsleep(CrashRun first, int k) throws Exception {
+    ToyTraining older = first.start();
+    older.save();
+    CrashRun second = first.on(first.medium());
+    second.ledger().takenOver();
+    FaultyStore store = FaultyStore.around(first.medium().open());
+    Gate gate = store.on().nth(k).hangs();
+    FutureTask<ToyTraining> start =
+        new FutureTask<>(() -> second.start(store, how -> how.takeOver(true)));
+    new Thread(start, "second process").start();
+    while (gate.held() == 0 && !start.isDone()) {
+      Thread.onSpinWait();
+    }
+    boolean struck = !start.isDone();
+    try {
+      ToyState kept = older.state.copy();
+      int taken = new RunLog(first.medium().open(), new Keys(ToyTraining.RUN)).newestAttempt();
+      boolean fenced = isFenced(older);
+      if (fenced != taken > first.ledger().attempt()) {
+        throw new AssertionError(
+            (fenced ? "fenced" : "saved") + " although the newest attempt was " + taken);
+      }
+      gate.release();
+      try (ToyTraining newer = start.get()) {
+        Optional<ToyState> newest = Optional.of(fenced ? kept : older.state);
+        if (!second.ledger().restored().equals(newest)) {
+          throw new AssertionError(
+              "goes on from "
+                  + second.ledger().restored().map(ToyState::describe)
+                  + ", although was committed before its attempt: "
+                  + newest.map(ToyState::describe));
+        }
+        newer.save();
+        if (!isFenced(older)) {
+          throw new AssertionError("saves, although it was taken over");
+        }
+        newer.save();
+      }
+    } finally {
+      gate.release();
+      closed(older);
+    }
+    Aftermath.check(first.medium().copy(), second.ledger());
+    return struck;
+  }
+
+  /** Whether a save is refused because somebody else has the run. */
+  private static boolean isFenced(ToyTraining training) {
+    try {
+      training.save();
+      return false;
+    } catch (CheckpointException.Fenced e) {
+      return true;
+    }
+  }
+
+  private static void closed(ToyTraining fenced) {
+    try {
+      fenced.close();
+    } catch (CheckpointException.Fenced e) {
+      // it says so once more
+    }
   }
 
   private void run(List<CrashScenario> scenarios, String file) throws Exception {

@@ -38,6 +38,11 @@ public record Keys(String run) {
     return root() + "lock";
   }
 
+  /** The advisory lock of who maintains the run from outside. */
+  public String cleaning() {
+    return root() + "cleaning";
+  }
+
   /** Folder of the attempt records. */
   public String attempts() {
     return root() + "attempts/";

@@ -12,7 +12,6 @@ import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.TreeMap;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The tree of a run, computed from attempt and resume records alone: each attempt hangs on the
@@ -56,7 +55,18 @@ public record Lineage(
    * @param damage what ends it before its root
    */
   public record Way(
-      NavigableMap<Integer, CheckpointId> upTo, Optional<CheckpointException.Corrupt> damage) {}
+      NavigableMap<Integer, CheckpointId> upTo, Optional<CheckpointException.Corrupt> damage) {
+
+    /** Those of {@code ids} that lie on it, newest first. */
+    public List<CheckpointId> of(NavigableSet<CheckpointId> ids) {
+      List<CheckpointId> on = new ArrayList<>();
+      for (CheckpointId last : upTo.descendingMap().values()) {
+        CheckpointId first = new CheckpointId(last.attempt(), 0, 0);
+        on.addAll(ids.subSet(first, true, last, true).descendingSet());
+      }
+      return on;
+    }
+  }
 
   /** The way from the end of an attempt to its root, or as far as the records can be read. */
   public Way way(int head) {
@@ -97,31 +107,12 @@ public record Lineage(
     if (way.damage().isPresent()) {
       throw way.damage().get();
     }
-    List<CheckpointId> branch = new ArrayList<>();
-    for (CheckpointId upTo : way.upTo().descendingMap().values()) {
-      CheckpointId first = new CheckpointId(upTo.attempt(), 0, 0);
-      branch.addAll(ids.subSet(first, true, upTo, true).descendingSet());
-    }
-    return branch;
+    return way.of(ids);
   }
 
   /** The live branch, newest first; empty if no attempt has started yet. */
   public List<CheckpointId> live(NavigableSet<CheckpointId> ids) {
     return head().isPresent() ? branch(head().getAsInt(), ids) : List.of();
-  }
-
-  /**
-   * The first attempt that was asked for {@code reference} and applied a checkpoint for it: asked
-   * again, the reference means the newest commit on the branch that began there.
-   */
-  public @Nullable ResumeRecord firstToApply(String reference) {
-    for (AttemptRecord attempt : attempts.values()) {
-      ResumeRecord resume = resumes.get(attempt.attempt());
-      if (resume != null && resume.applied().isPresent() && attempt.request().equals(reference)) {
-        return resume;
-      }
-    }
-    return null;
   }
 
   /** The newest attempt that was asked to start fresh, and did; 1 if there is none. */
@@ -137,25 +128,9 @@ public record Lineage(
     return 1;
   }
 
-  /** The newest attempt whose branch goes through the start of {@code ancestor}. */
-  public int newestDescendant(int ancestor) {
-    for (int attempt : resumes.descendingKeySet()) {
-      int at = attempt;
-      while (at > ancestor) {
-        Optional<CheckpointId> applied = applied(at);
-        if (applied.isEmpty()) {
-          break;
-        }
-        at = Math.min(at - 1, applied.get().attempt());
-      }
-      if (at == ancestor) {
-        return attempt;
-      }
-    }
-    return ancestor;
-  }
-
-  /** The seed of the branch that {@code attempt} lies on, if that attempt is known. */
+  /**
+   * The seed that an attempt recorded, if its record can be read: what it committed says it too.
+   */
   public Optional<Long> seed(int attempt) {
     return Optional.ofNullable(attempts.get(attempt)).map(AttemptRecord::seed);
   }

@@ -265,7 +265,9 @@ public final class RunLog {
     int attempt = head;
     while (true) {
       Optional<EndRecord> end = end(attempt);
-      Optional<CheckpointId> applied = lineage.applied(attempt);
+      // behind a damaged record nothing is known, and nobody is kept from going on for that
+      Optional<CheckpointId> applied =
+          Optional.ofNullable(lineage.resumes().get(attempt)).flatMap(ResumeRecord::applied);
       Optional<CheckpointId> last = lastCommitted(attempt, ids);
       if (end.filter(each -> each.how().equals(EndRecord.COMPLETED)).isPresent()) {
         return Optional.of(new Completion(end.get(), last.or(() -> applied)));
@@ -294,10 +296,14 @@ public final class RunLog {
   }
 
   private boolean isGivenUp(CheckpointId id) throws IOException {
+    return isAborted(id) && !quarantined().contains(id);
+  }
+
+  /** Whether an id was given up, as far as anybody can read: then it was never saved. */
+  public boolean isAborted(CheckpointId id) throws IOException {
     try {
-      return manifest(id).orElse(null) instanceof Manifest.Abort && !quarantined().contains(id);
+      return manifest(id).orElse(null) instanceof Manifest.Abort;
     } catch (CheckpointException.Corrupt | CheckpointException.Incompatible e) {
-      // whatever it was: nobody gave it up as far as anybody knows
       return false;
     }
   }

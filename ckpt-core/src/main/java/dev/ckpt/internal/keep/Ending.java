@@ -36,7 +36,8 @@ public final class Ending {
   private volatile boolean started;
   private volatile long step;
   private final AtomicReference<@Nullable Failure> failure = new AtomicReference<>();
-  private boolean tried;
+  private @Nullable EndRecord tried;
+  private long triedAt;
   private boolean said;
 
   /**
@@ -55,7 +56,7 @@ public final class Ending {
     this.committed = committed;
   }
 
-  /** The attempt has resumed: from here on it has an end. */
+  /** The attempt has resumed: from here on it has an end, whether it fails or not. */
   public void startsAt(long step) {
     this.step = step;
     started = true;
@@ -64,7 +65,7 @@ public final class Ending {
   /** The training stands at a cut. */
   public void at(long now) {
     Failure before = failure.get();
-    if (before != null && now > before.step()) {
+    if (before != null && now > before.step().orElse(-1)) {
       failure.compareAndSet(before, null);
     }
     step = now;
@@ -74,6 +75,17 @@ public final class Ending {
   public void failed(Throwable thrown, long at) {
     if (Failure.counts(thrown)) {
       failure.compareAndSet(null, Failure.of(thrown, at));
+    }
+  }
+
+  /**
+   * The resume threw: the attempt has an end, though it never began.
+   *
+   * @param at step of the checkpoint that was to be applied, 0 for a fresh start
+   */
+  public void failedToResume(Throwable thrown, long at) {
+    if (Failure.counts(thrown)) {
+      failure.compareAndSet(null, Failure.ofResume(thrown, at));
     }
   }
 
@@ -88,18 +100,18 @@ public final class Ending {
   }
 
   /**
-   * Records it, once: a try that got no answer may still be under way. What the training threw is
-   * said in place of {@link EndRecord#CLOSED} and {@link EndRecord#STOPPED}.
+   * Records it, once. What the training threw is said in place of {@link EndRecord#CLOSED} and
+   * {@link EndRecord#STOPPED}. A try that got no answer may still be under way: the next one says
+   * the same again, unless the training went on.
    *
    * @param goal of a completed run
    * @return whether an end is recorded
    */
   public synchronized boolean say(String how, Map<String, Long> goal, Duration atMost) {
-    if (said || tried || !started) {
+    if (said || !(started || hasFailed())) {
       return said;
     }
-    tried = true;
-    EndRecord record = record(how, goal);
+    EndRecord record = next(how, goal);
     try {
       house.within(
           atMost,
@@ -114,6 +126,19 @@ public final class Ending {
     return said;
   }
 
+  private EndRecord next(String how, Map<String, Long> goal) {
+    EndRecord before = tried;
+    boolean again =
+        before != null
+            && (how.equals(EndRecord.COMPLETED)
+                ? before.goal().equals(goal)
+                : !before.how().equals(EndRecord.COMPLETED) || triedAt == step);
+    EndRecord next = before != null && again ? before : record(how, goal);
+    tried = next;
+    triedAt = step;
+    return next;
+  }
+
   private EndRecord record(String how, Map<String, Long> goal) {
     Failure failed = failure.get();
     if (how.equals(EndRecord.COMPLETED)) {
@@ -126,7 +151,7 @@ public final class Ending {
           Map.of(),
           clock.instant(),
           Optional.of(failed.cause()),
-          OptionalLong.of(failed.step()));
+          failed.step());
     }
     long kept = committed.get().map(CheckpointId::step).orElse(0L);
     return new EndRecord(

@@ -8,6 +8,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -31,6 +32,7 @@ public final class Housekeeper implements AutoCloseable {
   private final ThreadPoolExecutor completions;
   private final List<CheckpointListener> listeners;
   private final Set<Class<?>> warned = new HashSet<>();
+  private final Set<String> waiting = ConcurrentHashMap.newKeySet();
 
   /**
    * @param listeners told of events, in this order
@@ -57,6 +59,12 @@ public final class Housekeeper implements AutoCloseable {
 
   /** Does it when its turn comes. */
   public void later(String what, Chore chore) {
+    if (!queued(what, chore)) {
+      log.debug("{} is left to the next start: this one is closed", what);
+    }
+  }
+
+  private boolean queued(String what, Chore chore) {
     try {
       thread.execute(
           () -> {
@@ -67,9 +75,32 @@ public final class Housekeeper implements AutoCloseable {
               log.debug("{} failed", what, e);
             }
           });
+      return true;
     } catch (RejectedExecutionException e) {
-      log.debug("{} is left to the next start: this one is closed", what);
+      return false;
     }
+  }
+
+  /**
+   * Does it behind what is queued by then, for work that is long and looks at everything: asked for
+   * again before it begins, it is done once, so that nothing waits behind more than one.
+   */
+  public void onceLater(String what, Chore chore) {
+    if (waiting.add(what)) {
+      later(what, () -> letOthersPass(what, chore));
+    }
+  }
+
+  private void letOthersPass(String what, Chore chore) throws IOException {
+    // closed meanwhile: what is queued is still done, and this is
+    if (thread.getQueue().isEmpty() || !queued(what, () -> begin(what, chore))) {
+      begin(what, chore);
+    }
+  }
+
+  private void begin(String what, Chore chore) throws IOException {
+    waiting.remove(what);
+    chore.run();
   }
 
   /** Tells every listener; what one throws does not keep the event from the next. */

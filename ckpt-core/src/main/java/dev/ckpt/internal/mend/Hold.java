@@ -12,13 +12,17 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
- * The right to change a run from outside: its lock, or, where it is taken over, an attempt of its
- * own, which fences older writers. Either way it ends with the next start's attempt: a start may
- * step over the lock.
+ * The right to change a run from outside. It keeps other maintenance out, and no start: a start
+ * never waits for it, and ends it by taking the run's lock or its next attempt, whichever is seen
+ * first.
  *
+ * @param cleaning what keeps other maintenance out
  * @param newest the newest attempt when it was taken: the maintenance's own, if it took one
+ * @param fencing whether it took one, which fences older writers, so that their lock says nothing
  */
-public record Hold(RunLog run, Closeable lock, int newest) implements Closeable {
+public record Hold(
+    CheckpointStore store, RunLog run, Closeable cleaning, int newest, boolean fencing)
+    implements Closeable {
 
   /**
    * Takes it.
@@ -27,23 +31,26 @@ public record Hold(RunLog run, Closeable lock, int newest) implements Closeable 
    *     that nobody can tell; not with {@code takeOver}
    */
   public static Hold take(CheckpointStore store, RunLog run, boolean takeOver) throws IOException {
-    Closeable lock = Admission.lockToClean(store, run.keys(), takeOver);
+    Closeable cleaning = Admission.lockToClean(store, run.keys(), takeOver);
     try {
       if (takeOver) {
         int attempt = Admission.maintain(run, run.lineage(), store.now());
-        return new Hold(run, lock, attempt);
+        return new Hold(store, run, cleaning, attempt, true);
       }
       requireGuarded(store, run.keys());
-      return new Hold(run, lock, run.newestAttempt());
+      // first the number: who starts after it holds the lock, or is newer
+      Hold hold = new Hold(store, run, cleaning, run.newestAttempt(), false);
+      Admission.requireFree(store, run.keys());
+      return hold;
     } catch (Throwable e) {
-      lock.close();
+      cleaning.close();
       throw e;
     }
   }
 
   /** Where a second one gets the lock, too, the first one proves nothing. */
   private static void requireGuarded(CheckpointStore store, Keys keys) throws IOException {
-    try (Closeable second = store.lock(keys.lock(), "a probe")) {
+    try (Closeable second = store.lock(keys.cleaning(), "a probe")) {
       throw new CheckpointException.Fenced(
           "the locks of "
               + store.uri()
@@ -51,7 +58,7 @@ public record Hold(RunLog run, Closeable lock, int newest) implements Closeable 
               + second
               + "), so run '"
               + keys.run()
-              + "' may be in use: stop its processes, or take it over");
+              + "' may be in use: stop its processes, or take it over (ckpt: --take-over)");
     } catch (CheckpointStore.LockHeldException e) {
       // as it should be
       return;
@@ -68,19 +75,26 @@ public record Hold(RunLog run, Closeable lock, int newest) implements Closeable 
   /**
    * Fails if somebody has taken the run since.
    *
-   * @throws CheckpointException.Fenced naming the attempt
+   * @throws CheckpointException.Fenced naming who
    */
   void check() throws IOException {
     Optional<String> newer = run.attemptAfter(newest);
-    if (newer.isPresent()) {
-      throw new CheckpointException.Fenced(
-          "run '"
-              + run.keys().run()
-              + "' was taken over by "
-              + newer.get()
-              + " during this maintenance, which stops here: what it had planned may no longer be"
-              + " right. Try again when that process has ended.");
+    if (newer.isEmpty() && !fencing) {
+      newer = Admission.held(store, run.keys()).map(held -> "a process: " + held.getMessage());
     }
+    if (newer.isPresent()) {
+      throw stopped(newer.get());
+    }
+  }
+
+  private CheckpointException.Fenced stopped(String by) {
+    return new CheckpointException.Fenced(
+        "run '"
+            + run.keys().run()
+            + "' was taken during this maintenance by "
+            + by
+            + ". What was planned may no longer be right, so it stops here. Try again when that"
+            + " process has ended.");
   }
 
   /** One thing that a person is told of this run and has to do. */
@@ -90,6 +104,6 @@ public record Hold(RunLog run, Closeable lock, int newest) implements Closeable 
 
   @Override
   public void close() throws IOException {
-    lock.close();
+    cleaning.close();
   }
 }

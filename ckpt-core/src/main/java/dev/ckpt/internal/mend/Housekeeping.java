@@ -13,6 +13,7 @@ import dev.ckpt.spi.ShardFormat;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
@@ -30,20 +31,24 @@ public final class Housekeeping {
   private final Function<String, ShardFormat> formats;
   private final boolean takeOver;
   private final Duration grace;
+  private final InstantSource clock;
 
   /**
    * @param takeOver whether to take over runs that are in use
    * @param grace how old a left-over must be, by the store's clock
+   * @param clock in its place for a dry run
    */
   public Housekeeping(
       CheckpointStore store,
       Function<String, ShardFormat> formats,
       boolean takeOver,
-      Duration grace) {
+      Duration grace,
+      InstantSource clock) {
     this.store = store;
     this.formats = formats;
     this.takeOver = takeOver;
     this.grace = grace;
+    this.clock = clock;
   }
 
   /** Finds out what is to be done. */
@@ -71,7 +76,7 @@ public final class Housekeeping {
   }
 
   private List<Step> collection(RunLog run, Instant before, Retention keep) throws IOException {
-    Review review = Review.of(store, run, formats, before);
+    Review review = Review.of(store, run, new ReadBack(store, formats), before);
     List<Step> steps = new ArrayList<>(review.leftOvers(id -> true));
     steps.addAll(review.unclear());
     steps.addAll(review.deletions(review.dead(), "it lies on a branch that was left"));
@@ -111,7 +116,9 @@ public final class Housekeeping {
       boolean dryRun)
       throws IOException {
     if (dryRun) {
-      return planning.plan(run, before()).stream().map(action).toList();
+      // the store's clock is asked by a write
+      Instant before = clock.instant().minus(grace);
+      return planning.plan(run, before).stream().map(action).toList();
     }
     try (Hold hold = Hold.take(store, run, takeOver)) {
       Doing<T> doing = held.apply(hold);
@@ -122,6 +129,7 @@ public final class Housekeeping {
         log.debug("{}", did);
         done.add(did);
       }
+      hold.check();
       int files = store.sweep(run.keys().root(), before());
       log.debug("run '{}': {} unfinished file(s) removed", run.keys().run(), files);
       return done;

@@ -85,6 +85,7 @@ final class Proof {
                   rank,
                   commit.world(),
                   commit.parent(),
+                  commit.seed(),
                   commit.progress(),
                   commit.committedAt(),
                   commit.metrics(),

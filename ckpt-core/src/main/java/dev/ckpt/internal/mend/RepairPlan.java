@@ -208,6 +208,7 @@ final class RepairPlan {
     return vote.world() == commit.world()
         && vote.rank() < commit.world()
         && vote.parent().equals(commit.parent())
+        && vote.seed() == commit.seed()
         && vote.progress().equals(commit.progress())
         && commit.shards().containsAll(vote.shards());
   }

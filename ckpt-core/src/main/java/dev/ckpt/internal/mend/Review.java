@@ -4,6 +4,8 @@ import dev.ckpt.CheckpointException;
 import dev.ckpt.MaintenanceAction;
 import dev.ckpt.MaintenanceAction.Kind;
 import dev.ckpt.Retention;
+import dev.ckpt.internal.commit.Admission;
+import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.commit.Lineage;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.internal.keep.Decisions;
@@ -11,12 +13,11 @@ import dev.ckpt.internal.keep.Inventory;
 import dev.ckpt.internal.keep.LeftOvers;
 import dev.ckpt.internal.keep.Step;
 import dev.ckpt.internal.keep.Surplus;
-import dev.ckpt.internal.restore.OpenCheckpoint;
+import dev.ckpt.manifest.AttemptRecord;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.Manifest;
 import dev.ckpt.spi.CheckpointStore;
 import dev.ckpt.spi.CheckpointStore.Entry;
-import dev.ckpt.spi.ShardFormat;
 import java.io.IOException;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -28,9 +29,9 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -44,7 +45,7 @@ final class Review {
 
   private final CheckpointStore store;
   private final RunLog run;
-  private final Function<String, ShardFormat> formats;
+  private final Optional<ReadBack> reading;
   private final Instant before;
   private final Inventory held;
   private final Decisions decisions;
@@ -52,14 +53,15 @@ final class Review {
   private final NavigableMap<CheckpointId, Manifest.Commit> live = new TreeMap<>();
   private final @Nullable String unclear;
   private final Set<CheckpointId> going = new HashSet<>();
+  private final Set<CheckpointId> gone = new HashSet<>();
+  private final Set<String> done = new HashSet<>();
   private @Nullable Optional<String> unsafe;
 
-  private Review(
-      CheckpointStore store, RunLog run, Function<String, ShardFormat> formats, Instant before)
+  private Review(CheckpointStore store, RunLog run, Optional<ReadBack> reading, Instant before)
       throws IOException {
     this.store = store;
     this.run = run;
-    this.formats = formats;
+    this.reading = reading;
     this.before = before;
     this.held = Inventory.of(store, run.keys());
     this.decisions = Decisions.read(run, held.manifests().keySet());
@@ -69,10 +71,17 @@ final class Review {
   }
 
   /** Looks at a run. */
-  static Review of(
-      CheckpointStore store, RunLog run, Function<String, ShardFormat> formats, Instant before)
+  static Review of(CheckpointStore store, RunLog run, ReadBack reading, Instant before)
       throws IOException {
-    return new Review(store, run, formats, before);
+    return new Review(store, run, Optional.of(reading), before);
+  }
+
+  /**
+   * Looks at a run that may turn out to be in use, and takes its newest checkpoint for whole: what
+   * this one plans must not be done.
+   */
+  static Review unread(CheckpointStore store, RunLog run, Instant before) throws IOException {
+    return new Review(store, run, Optional.empty(), before);
   }
 
   /** Name of the run. */
@@ -105,7 +114,42 @@ final class Review {
     List<Step> steps =
         new ArrayList<>(LeftOvers.plan(held, decisions, run.applied(), before, mine));
     steps.addAll(triedBefore(mine));
+    steps.removeIf(step -> done.contains(name(step.action())));
     return steps;
+  }
+
+  /**
+   * Takes for done what another plan of this run will do.
+   *
+   * @return how many bytes of shards that frees
+   */
+  long after(List<MaintenanceAction> planned) throws IOException {
+    Set<String> names = new HashSet<>();
+    planned.stream()
+        .filter(action -> action.run().equals(run()) && action.kind() != Kind.LEAVE)
+        .forEach(action -> names.add(name(action)));
+    long freed = 0;
+    for (Step step : leftOvers(id -> true)) {
+      freed += names.contains(name(step.action())) ? shardBytes(step) : 0;
+    }
+    for (Manifest.Commit commit : List.copyOf(commits.values())) {
+      if (names.contains(name(Kind.DELETE, commit.id().toString()))) {
+        gone.add(commit.id());
+        freed += bytes(commit, decisions.named(id -> !gone.contains(id)));
+        commits.remove(commit.id());
+        live.remove(commit.id());
+      }
+    }
+    done.addAll(names);
+    return freed;
+  }
+
+  private static String name(MaintenanceAction action) {
+    return name(action.kind(), action.subject());
+  }
+
+  private static String name(Kind kind, String subject) {
+    return kind + " " + subject;
   }
 
   /** Shards of tries that failed, beside those that the commit names. */
@@ -204,7 +248,7 @@ final class Review {
     List<Step> steps = new ArrayList<>();
     for (Manifest.Commit commit : doomed) {
       going.add(commit.id());
-      Set<String> needed = decisions.named(id -> !going.contains(id));
+      Set<String> needed = decisions.named(id -> !going.contains(id) && !gone.contains(id));
       steps.add(
           new Step.Delete(
               action(Kind.DELETE, commit.id().toString(), bytes(commit, needed), why),
@@ -248,8 +292,11 @@ final class Review {
     }
   }
 
-  /** A branch whose way back is lost looks like one that was left. */
-  private @Nullable String doubt(Lineage lineage, Set<CheckpointId> committed) {
+  /**
+   * A branch whose way back is lost looks like one that was left; and one that a start is about to
+   * go on with looks so until it has said from where.
+   */
+  private @Nullable String doubt(Lineage lineage, Set<CheckpointId> committed) throws IOException {
     if (!lineage.damaged().isEmpty()) {
       return "no checkpoint is deleted: " + lineage.damaged().lastEntry().getValue().getMessage();
     }
@@ -260,7 +307,29 @@ final class Review {
             + " is missing, although that attempt has checkpoints: nobody can tell what is live";
       }
     }
-    return null;
+    int head = lineage.head().orElse(0);
+    try (Stream<Entry> attempts = store.list(held.keys().attempts(), held.keys().attempt(head))) {
+      return attempts
+          .filter(entry -> !isOld(entry) && mayStart(lineage, entry.key()))
+          .findFirst()
+          .map(
+              young ->
+                  "no checkpoint is deleted: "
+                      + young.key()
+                      + " was taken just now and has not said yet what it goes on from; try again"
+                      + " later")
+          .orElse(null);
+    }
+  }
+
+  private static boolean mayStart(Lineage lineage, String key) {
+    return Keys.attemptOf(key)
+        .filter(
+            attempt -> {
+              AttemptRecord known = lineage.attempts().get(attempt);
+              return known == null || !known.request().equals(Admission.MAINTENANCE);
+            })
+        .isPresent();
   }
 
   /** Why nothing that is committed may go; empty if the newest finite one was read back whole. */
@@ -279,15 +348,13 @@ final class Review {
     if (commit == null) {
       return Optional.of("the live branch has no finite checkpoint yet: nothing older is deleted");
     }
-    try {
-      OpenCheckpoint.readBack(store, commit, formats);
-      return Optional.empty();
-    } catch (CheckpointException.Corrupt | CheckpointException.Incompatible e) {
-      return Optional.of(
-          "the newest checkpoint cannot be read back, so nothing older is deleted (repair the run"
-              + " first): "
-              + e.getMessage());
-    }
+    Optional<String> damage =
+        reading.isEmpty() ? Optional.empty() : reading.get().damage(run(), commit);
+    return damage.map(
+        why ->
+            "the newest checkpoint cannot be read back, so nothing older is deleted (repair the run"
+                + " first): "
+                + why);
   }
 
   private MaintenanceAction action(Kind kind, String subject, long bytes, String why) {

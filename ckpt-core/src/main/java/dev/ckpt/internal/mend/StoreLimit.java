@@ -17,6 +17,7 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
@@ -31,15 +32,16 @@ import java.util.function.Function;
 import java.util.stream.Stream;
 
 /**
- * Keeps the shards of all runs of a store together below a number of bytes. First go left-overs,
- * then checkpoints of dead branches, then the oldest of all runs; never a run's newest, its newest
- * finite one, its best, or a pinned one. Runs in use are left alone, and those of which nobody can
- * tell what is best lose left-overs only.
+ * Keeps the shards of all runs of a store, and what repairs moved aside, together below a number of
+ * bytes. First go left-overs, then checkpoints of dead branches, then the oldest of all runs; never
+ * a run's newest, its newest finite one, its best, or a pinned one. Runs in use are left alone, and
+ * those of which nobody can tell what is best lose left-overs only. What was read back is
+ * remembered, for one thread.
  */
 public final class StoreLimit {
 
   private final CheckpointStore store;
-  private final Function<String, ShardFormat> formats;
+  private final ReadBack reading;
   private final long maxBytes;
   private final Best.Of best;
   private final Duration grace;
@@ -55,7 +57,7 @@ public final class StoreLimit {
       Best.Of best,
       Duration grace) {
     this.store = store;
-    this.formats = formats;
+    this.reading = new ReadBack(store, formats);
     this.maxBytes = maxBytes;
     this.best = best;
     this.grace = grace;
@@ -78,6 +80,16 @@ public final class StoreLimit {
      * @throws CheckpointException.Fenced if it is in use
      */
     Access take(RunLog run) throws IOException;
+
+    /** What somebody will have done before, of these runs; only if nothing is done. */
+    default List<MaintenanceAction> planned() {
+      return List.of();
+    }
+
+    /** What time it is for what is left over. */
+    default Instant now(CheckpointStore store) throws IOException {
+      return store.now();
+    }
 
     /** Of which ids of a run that is taken the writers are known to be gone. */
     default boolean gone(String run, CheckpointId id) {
@@ -106,9 +118,29 @@ public final class StoreLimit {
     };
   }
 
-  /** For who only wants to know: takes nothing, and does nothing. */
-  public static Taking dry() {
-    return run -> new Access(Step::action, () -> {});
+  /**
+   * For who only wants to know: takes nothing, and does nothing.
+   *
+   * @param clock in place of the store's, which is asked by a write
+   * @param planned what a collection will have done before
+   */
+  public static Taking dry(InstantSource clock, List<MaintenanceAction> planned) {
+    return new Taking() {
+      @Override
+      public Access take(RunLog run) {
+        return new Access(Step::action, () -> {});
+      }
+
+      @Override
+      public List<MaintenanceAction> planned() {
+        return planned;
+      }
+
+      @Override
+      public Instant now(CheckpointStore store) {
+        return clock.instant();
+      }
+    };
   }
 
   /** A step in a run, and how many bytes of shards it frees. */
@@ -130,10 +162,15 @@ public final class StoreLimit {
    */
   public List<MaintenanceAction> apply(List<String> runs, Taking taking) throws IOException {
     Map<String, Long> bytes = new LinkedHashMap<>();
+    Map<String, Long> aside = new LinkedHashMap<>();
     for (String run : runs) {
-      bytes.put(run, dataBytes(new Keys(run)));
+      bytes.put(run, bytes(new Keys(run).data()));
+      long copies = bytes(new Keys(run).quarantine());
+      if (copies > 0) {
+        aside.put(run, copies);
+      }
     }
-    long left = bytes.values().stream().mapToLong(Long::longValue).sum();
+    long left = sum(bytes) + sum(aside) - freed(bytes.keySet(), taking);
     if (left <= maxBytes) {
       return List.of();
     }
@@ -148,14 +185,15 @@ public final class StoreLimit {
       }
     }
     if (left > maxBytes) {
-      done.add(tooMuch(left));
+      done.add(tooMuch(left, aside));
     }
     return done;
   }
 
   /**
-   * Plans, and takes the runs that lose something by the plan, and only those: a start of one that
-   * is held meets a lock. What one was found to be before it was taken is looked at again.
+   * Plans, and takes the runs that lose something by the plan, and only those. What one was found
+   * to be before it was taken is looked at again, and its newest checkpoint is read back only then:
+   * a run in use costs no more than a look at its lock.
    */
   private List<Freeing> settled(
       Map<String, Long> bytes,
@@ -164,10 +202,12 @@ public final class StoreLimit {
       Map<String, Access> taken,
       List<MaintenanceAction> done)
       throws IOException {
-    Instant before = store.now().minus(grace);
+    Instant before = taking.now(store).minus(grace);
     Map<String, Review> reviews = new LinkedHashMap<>();
     for (String name : bytes.keySet()) {
-      reviews.put(name, Review.of(store, log(name), formats, before));
+      Review review = Review.unread(store, log(name), before);
+      review.after(taking.planned());
+      reviews.put(name, review);
     }
     while (true) {
       List<MaintenanceAction> kept = new ArrayList<>();
@@ -181,7 +221,9 @@ public final class StoreLimit {
       String name = next.get();
       try {
         taken.put(name, taking.take(log(name)));
-        reviews.put(name, Review.of(store, log(name), formats, before));
+        Review review = Review.of(store, log(name), reading, before);
+        review.after(taking.planned());
+        reviews.put(name, review);
       } catch (CheckpointException.Fenced | CheckpointException.Incompatible e) {
         reviews.remove(name);
         done.add(
@@ -195,22 +237,46 @@ public final class StoreLimit {
     }
   }
 
+  private long freed(Collection<String> runs, Taking taking) throws IOException {
+    long freed = 0;
+    if (!taking.planned().isEmpty()) {
+      Instant before = taking.now(store).minus(grace);
+      for (String name : runs) {
+        freed += Review.unread(store, log(name), before).after(taking.planned());
+      }
+    }
+    return freed;
+  }
+
   private RunLog log(String run) {
     return new RunLog(store, new Keys(run));
   }
 
-  private MaintenanceAction tooMuch(long left) {
+  private MaintenanceAction tooMuch(long left, Map<String, Long> aside) {
+    String why = "the newest, best and pinned checkpoints of each run stay, and what is in use";
+    if (left - sum(aside) <= maxBytes) {
+      why =
+          sum(aside)
+              + " of them are what repairs moved to quarantine/ in "
+              + String.join(", ", aside.keySet())
+              + ", which only a person deletes";
+    }
     return new MaintenanceAction(
         Kind.LEAVE,
         "",
         store.uri().toString(),
         left - maxBytes,
         left
-            + " bytes of shards are left, "
+            + " bytes are left, "
             + (left - maxBytes)
             + " above the limit of "
             + maxBytes
-            + ": the newest, best and pinned checkpoints of each run stay, and what is in use");
+            + ": "
+            + why);
+  }
+
+  private static long sum(Map<String, Long> bytes) {
+    return bytes.values().stream().mapToLong(Long::longValue).sum();
   }
 
   private static void letGo(Map<String, Access> taken) throws IOException {
@@ -274,8 +340,8 @@ public final class StoreLimit {
     return over;
   }
 
-  private long dataBytes(Keys keys) throws IOException {
-    try (Stream<Entry> entries = store.list(keys.data(), "")) {
+  private long bytes(String folder) throws IOException {
+    try (Stream<Entry> entries = store.list(folder, "")) {
       return entries.mapToLong(Entry::length).sum();
     }
   }

@@ -4,6 +4,7 @@ import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.Resume;
 import dev.ckpt.internal.commit.Lineage;
+import dev.ckpt.internal.commit.Repeated;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.Manifest;
@@ -12,6 +13,8 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.NavigableSet;
+import java.util.Optional;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Consumer;
 
@@ -24,6 +27,7 @@ import java.util.function.Consumer;
  * @param gone what attempts of that branch started from, without a decision now: it was committed
  * @param elsewhere what other branches hold that nobody left by a 'never', decided or moved aside:
  *     if one of them is a commit, a fresh start loses it
+ * @param lost why nobody can tell what lies further back, if a record on the way is damaged
  * @param branch the attempt whose branch they lie on, 0 for a new root
  * @param why one clause for the line at start
  */
@@ -32,6 +36,7 @@ public record Candidates(
     List<CheckpointId> quarantined,
     List<CheckpointId> gone,
     List<CheckpointId> elsewhere,
+    Optional<String> lost,
     int branch,
     String why) {
 
@@ -43,7 +48,7 @@ public record Candidates(
   }
 
   private static Candidates of(List<CheckpointId> ids, int branch, String why) {
-    return new Candidates(ids, List.of(), List.of(), List.of(), branch, why);
+    return new Candidates(ids, List.of(), List.of(), List.of(), Optional.empty(), branch, why);
   }
 
   /**
@@ -63,9 +68,14 @@ public record Candidates(
     int head = lineage.head().orElse(newest(lineage));
     NavigableSet<CheckpointId> aside = run.quarantined();
     requireNoneLost(lineage, ids, aside, run);
-    List<CheckpointId> live = head == 0 ? List.of() : lineage.branch(head, ids);
-    List<CheckpointId> quarantined = head == 0 ? List.of() : lineage.branch(head, aside);
-    List<CheckpointId> gone = head == 0 ? List.of() : gone(lineage, head, ids, aside);
+    Lineage.Way way =
+        head == 0 ? new Lineage.Way(new TreeMap<>(), Optional.empty()) : lineage.way(head);
+    List<CheckpointId> live = way.of(ids);
+    if (live.isEmpty() && way.damage().isPresent()) {
+      throw way.damage().get();
+    }
+    List<CheckpointId> quarantined = way.of(aside);
+    List<CheckpointId> gone = gone(lineage, way, ids, aside);
     NavigableSet<CheckpointId> elsewhere = elsewhere(lineage, ids, aside);
     live.forEach(elsewhere::remove);
     quarantined.forEach(elsewhere::remove);
@@ -82,17 +92,38 @@ public record Candidates(
         quarantined,
         gone,
         List.copyOf(elsewhere.descendingSet()),
+        way.damage().map(e -> String.valueOf(e.getMessage())),
         head,
         live.isEmpty() ? "nothing was committed yet" : "the newest that verifies");
   }
 
+  /**
+   * The seed of the branch, as the first of them says that can be read; empty if none does, because
+   * nothing was committed. Records of attempts say it too, but may be lost.
+   */
+  Optional<Long> seed(RunLog run) throws IOException {
+    for (CheckpointId id : ids) {
+      try {
+        if (run.manifest(id).orElse(null) instanceof Manifest.Commit commit) {
+          return Optional.of(commit.seed());
+        }
+      } catch (CheckpointException.Corrupt | CheckpointException.Incompatible e) {
+        // the resume says what is wrong with it
+      }
+    }
+    return Optional.empty();
+  }
+
   /** What the attempts of a branch started from, newest first, where nothing decides it now. */
   private static List<CheckpointId> gone(
-      Lineage lineage, int head, NavigableSet<CheckpointId> ids, NavigableSet<CheckpointId> aside) {
+      Lineage lineage,
+      Lineage.Way way,
+      NavigableSet<CheckpointId> ids,
+      NavigableSet<CheckpointId> aside) {
     List<CheckpointId> gone = new ArrayList<>();
-    for (int attempt : lineage.way(head).upTo().descendingKeySet()) {
-      lineage
-          .applied(attempt)
+    for (int attempt : way.upTo().descendingKeySet()) {
+      Optional.ofNullable(lineage.resumes().get(attempt))
+          .flatMap(ResumeRecord::applied)
           .filter(id -> !ids.contains(id) && !aside.contains(id))
           .ifPresent(gone::add);
     }
@@ -118,8 +149,8 @@ public record Candidates(
     boolean none = lineage.head().isEmpty();
     NavigableSet<CheckpointId> lost = new TreeSet<>(none ? ids : ids.tailSet(head, false));
     for (CheckpointId id : List.copyOf(lost)) {
-      if (isAbort(run, id)) {
-        lost.remove(id);
+      if (run.isAborted(id)) {
+        lost.remove(id); // it may bear any number
       }
     }
     lost.addAll(none ? aside : aside.tailSet(head, false));
@@ -136,29 +167,15 @@ public record Candidates(
     }
   }
 
-  /** What was given up was never saved: it may bear any number. */
-  private static boolean isAbort(RunLog run, CheckpointId id) throws IOException {
-    try {
-      return run.manifest(id).orElse(null) instanceof Manifest.Abort;
-    } catch (CheckpointException.Corrupt | CheckpointException.Incompatible e) {
-      return false;
-    }
-  }
-
   private static Candidates from(
       String reference, Lineage lineage, RunLog run, NavigableSet<CheckpointId> ids)
       throws IOException {
-    ResumeRecord first = lineage.firstToApply(reference);
-    if (first != null) {
-      int head = lineage.newestDescendant(first.attempt());
-      List<CheckpointId> since = new ArrayList<>();
-      for (CheckpointId id : lineage.branch(head, ids)) {
-        since.add(id);
-        if (first.applied().filter(id::equals).isPresent()) {
-          break;
-        }
-      }
-      return of(since, head, "the newest since '" + reference + "' was first applied");
+    Optional<Repeated> again = Repeated.find(lineage, reference, ids, run);
+    if (again.isPresent() && !again.get().ids().isEmpty()) {
+      return of(
+          again.get().ids(),
+          again.get().head(),
+          "the newest since '" + reference + "' was first applied");
     }
     CheckpointId id =
         Reference.resolve(reference, "resume: auto, never, required", lineage, run, ids);

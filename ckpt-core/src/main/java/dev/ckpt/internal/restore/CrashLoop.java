@@ -13,7 +13,9 @@ import java.util.Map;
 import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.TreeSet;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Attempts that failed one after the other at the same step, of the same cause: another one would
@@ -21,10 +23,16 @@ import java.util.regex.Pattern;
  *
  * <p>Looked at are the attempts on the way to the checkpoint to go on from, and those that began on
  * that way and brought nothing, newest first. Those that left no word say nothing: a machine that
- * dies is no reason to stop, nor to start counting anew. Neither do those that ended because a save
- * failed: a full disk goes by. Any other end, another step or cause, or a checkpoint beyond the
- * step ends the chain, and so does a start that was asked to be fresh. Two causes are the same if
- * they differ in numbers only: ids, addresses and times do each time.
+ * dies is no reason to stop, nor to start counting anew. Neither do those that ended by what this
+ * library said itself, or the store, or that do not know their step: a full disk goes by, and who
+ * starts again with the model that fits, after a few that did not, must not be refused for those.
+ * Each of them ends by itself, before anything was trained. Any other end, another step or cause,
+ * or a checkpoint beyond the step ends the chain, and so does a start that was asked to be fresh.
+ * Two causes are the same if they differ in numbers only: ids, addresses and times do each time.
+ *
+ * <p>An attempt that failed in its resume, before it recorded what it applies, is of the chain if
+ * it was asked for the same as this one, and failed at the step of a checkpoint that this one may
+ * take.
  *
  * @param step at which they failed
  * @param cause of the newest
@@ -35,8 +43,8 @@ public record CrashLoop(long step, String cause, List<Integer> attempts) {
   private static final Pattern NUMBER =
       Pattern.compile("(?<![A-Za-z])(0x)?[0-9a-f]*[0-9][0-9a-f]*(?![A-Za-z])");
 
-  /** How the cause of an end begins that the store, and not the training, brought about. */
-  private static final String STORE = CheckpointException.SaveFailed.class.getName();
+  /** How the cause of an end begins that is no failure of the training: this library's own word. */
+  private static final String OWN = CheckpointException.class.getName() + "$";
 
   public CrashLoop {
     attempts = List.copyOf(attempts);
@@ -47,30 +55,34 @@ public record CrashLoop(long step, String cause, List<Integer> attempts) {
    *
    * @param ends how attempts ended, of those that said so
    * @param ids committed checkpoints, of all branches
-   * @param start the checkpoint to go on from; empty for a start that finds none
+   * @param request how the start is asked to resume
+   * @param candidates what it may go on from, best first; empty for a start that finds none
    * @return empty if the newest attempt that left a word did not fail
    */
   public static Optional<CrashLoop> find(
       Lineage lineage,
       Map<Integer, EndRecord> ends,
       NavigableSet<CheckpointId> ids,
-      Optional<CheckpointId> start) {
+      String request,
+      List<CheckpointId> candidates) {
+    Optional<CheckpointId> start = candidates.stream().findFirst();
     List<Integer> chain = new ArrayList<>();
     OptionalLong step = OptionalLong.empty();
     String cause = "";
     List<CheckpointId> way = way(lineage, start);
     int root = way.isEmpty() ? Integer.MAX_VALUE : way.get(way.size() - 1).attempt();
-    for (ResumeRecord resume : lineage.resumes().descendingMap().values()) {
-      if (!on(way, root, resume)) {
+    NavigableSet<Integer> attempts = new TreeSet<>(lineage.resumes().keySet());
+    attempts.addAll(ends.keySet());
+    for (int attempt : attempts.descendingSet()) {
+      ResumeRecord resume = lineage.resumes().get(attempt);
+      EndRecord end = word(ends.get(attempt));
+      boolean triedTheSame =
+          resume == null && end != null && tried(lineage, end, request, candidates);
+      if (resume == null ? !triedTheSame : !on(way, root, resume)) {
         continue;
       }
-      int attempt = resume.attempt();
-      EndRecord end = ends.get(attempt);
-      if (end != null && end.cause().filter(its -> its.startsWith(STORE)).isPresent()) {
-        end = null;
-      }
       if (end != null) {
-        if (!end.how().equals(EndRecord.FAILED) || end.step().isEmpty()) {
+        if (!end.how().equals(EndRecord.FAILED)) {
           break;
         }
         String its = end.cause().orElse("");
@@ -81,7 +93,7 @@ public record CrashLoop(long step, String cause, List<Integer> attempts) {
           break;
         }
       }
-      if (step.isPresent() && beyond(step.getAsLong(), attempt, ids, start)) {
+      if (step.isPresent() && !triedTheSame && beyond(step.getAsLong(), attempt, ids, start)) {
         break;
       }
       if (end != null) {
@@ -94,6 +106,28 @@ public record CrashLoop(long step, String cause, List<Integer> attempts) {
     return chain.isEmpty()
         ? Optional.empty()
         : Optional.of(new CrashLoop(step.orElseThrow(), cause, chain));
+  }
+
+  /** An end that says something of the training, else null. */
+  private static @Nullable EndRecord word(@Nullable EndRecord end) {
+    return end == null
+            || (end.how().equals(EndRecord.FAILED) && end.step().isEmpty())
+            || end.cause().filter(its -> its.startsWith(OWN)).isPresent()
+        ? null
+        : end;
+  }
+
+  /** Whether an attempt that applied nothing failed on what this start may go on from. */
+  private static boolean tried(
+      Lineage lineage, EndRecord end, String request, List<CheckpointId> candidates) {
+    AttemptRecord attempt = lineage.attempts().get(end.attempt());
+    return attempt != null
+        && attempt.request().equals(request)
+        && !lineage.damaged().containsKey(end.attempt())
+        && end.how().equals(EndRecord.FAILED)
+        && (candidates.isEmpty()
+            ? end.step().equals(OptionalLong.of(0))
+            : candidates.stream().anyMatch(id -> end.step().equals(OptionalLong.of(id.step()))));
   }
 
   /**

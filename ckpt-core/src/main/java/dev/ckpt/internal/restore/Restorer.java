@@ -8,8 +8,10 @@ import dev.ckpt.manifest.Manifest;
 import dev.ckpt.spi.CheckpointStore;
 import dev.ckpt.spi.ShardFormat;
 import java.io.IOException;
+import java.nio.file.NoSuchFileException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
@@ -59,7 +61,13 @@ public final class Restorer {
     List<Manifest.Commit> nonFinite = new ArrayList<>();
     // the folder of what was moved aside may have been emptied since: the ABORT says it, too
     Set<CheckpointId> withdrawn = new TreeSet<>(candidates.quarantined());
-    for (CheckpointId id : candidates.ids()) {
+    NavigableSet<CheckpointId> inOrder = new TreeSet<>(candidates.gone());
+    inOrder.addAll(candidates.ids());
+    for (CheckpointId id : inOrder.descendingSet()) {
+      if (candidates.gone().contains(id)) {
+        skip(skipped, id + ": an attempt started from it, and its manifest is gone");
+        continue;
+      }
       Optional<Manifest.Commit> commit = commit(id, skipped, withdrawn);
       if (commit.isEmpty()) {
         continue;
@@ -82,10 +90,7 @@ public final class Restorer {
       }
     }
     withdrawn.forEach(id -> skip(skipped, id + ": a repair moved it aside"));
-    candidates
-        .gone()
-        .forEach(
-            id -> skip(skipped, id + ": an attempt started from it, and its manifest is gone"));
+    candidates.lost().ifPresent(why -> skip(skipped, "what lies further back: " + why));
     if (skipped.isEmpty()) {
       requireNothingElsewhere(candidates);
     }
@@ -153,6 +158,12 @@ public final class Restorer {
         open.close();
       }
       skip(skipped, commit.id() + ": " + e.getMessage());
+      return Optional.empty();
+    } catch (NoSuchFileException e) {
+      if (open != null) {
+        open.close();
+      }
+      skip(skipped, commit.id() + ": its shard " + e.getMessage() + " went while it was read");
       return Optional.empty();
     } catch (Throwable e) {
       if (open != null) {

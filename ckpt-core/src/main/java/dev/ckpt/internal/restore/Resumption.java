@@ -23,6 +23,7 @@ public final class Resumption {
   private final Candidates candidates;
   private final Resume how;
   private final int attempt;
+  private Optional<CheckpointId> tried;
   private Optional<CheckpointId> applied = Optional.empty();
   private @Nullable String halfDone;
 
@@ -35,6 +36,7 @@ public final class Resumption {
     this.candidates = candidates;
     this.how = how;
     this.attempt = attempt;
+    this.tried = candidates.ids().stream().findFirst();
   }
 
   /**
@@ -60,15 +62,23 @@ public final class Resumption {
               + run.keys().run()
               + "'");
     }
-    run.resumed(new ResumeRecord(attempt, Optional.empty(), List.of()));
+    say(new ResumeRecord(attempt, Optional.empty(), List.of()));
     return Optional.empty();
+  }
+
+  /** Who was taken over since may not make its branch the live one: it may be gone by now. */
+  private void say(ResumeRecord resume) throws IOException {
+    run.checkNotFenced(attempt);
+    run.resumed(resume);
+    run.checkNotFenced(attempt);
   }
 
   private void apply(OpenCheckpoint open, List<String> skipped, Map<String, Checkpointable> parts)
       throws IOException {
     CheckpointId id = open.manifest().id();
+    tried = Optional.of(id);
     parts.forEach((name, part) -> part.check(open.view(name)));
-    run.resumed(new ResumeRecord(attempt, Optional.of(id), skipped));
+    say(new ResumeRecord(attempt, Optional.of(id), skipped));
     halfDone = "a restore of " + id + " failed half-way";
     parts.forEach((name, part) -> part.restore(open.view(name)));
     halfDone = null;
@@ -78,6 +88,11 @@ public final class Resumption {
   /** The checkpoint that was applied, if one was. */
   public Optional<CheckpointId> applied() {
     return applied;
+  }
+
+  /** Updates done at the checkpoint that it applied, or was about to; 0 if there is none. */
+  public long step() {
+    return tried.map(CheckpointId::step).orElse(0L);
   }
 
   /** What left the state half old, half new; null if nothing did. */

@@ -59,10 +59,11 @@ public record TakenRun(
         Lineage lineage = log.lineage();
         Candidates candidates = Candidates.find(start.how(), lineage, log);
         if (start.crashLoop() > 0 && !(start.how() instanceof Resume.Never)) {
-          refuseCrashLoop(log, lineage, candidates, start.crashLoop());
+          refuseCrashLoop(log, lineage, candidates, start);
         }
         Admission.Request request =
-            new Admission.Request(start.how(), candidates.branch(), start.seed(), start.facts());
+            new Admission.Request(
+                start.how(), branchSeed(candidates, lineage, log), start.seed(), start.facts());
         Optional<Admission> admission =
             Admission.take(log, lineage, request, lock, clock.instant());
         if (admission.isEmpty()) {
@@ -74,6 +75,12 @@ public record TakenRun(
         int own = admission.get().attempt().attempt();
         if (since.resumes().headMap(own, false).equals(lineage.resumes())) {
           Candidates newest = Candidates.find(start.how(), since, log);
+          if (newest
+              .seed(log)
+              .filter(seed -> seed != admission.get().attempt().seed())
+              .isPresent()) {
+            continue; // its first commit came just now, and the record of its attempt is lost
+          }
           Optional<RunLog.Completion> completed =
               newest.branch() == 0 ? Optional.empty() : log.completed(since, newest.branch());
           return new TakenRun(log, newest, admission.get(), completed);
@@ -87,14 +94,24 @@ public record TakenRun(
     }
   }
 
-  private static void refuseCrashLoop(RunLog log, Lineage lineage, Candidates candidates, int limit)
+  /** What is committed says it; before the first commit only the record of the attempt does. */
+  private static Optional<Long> branchSeed(Candidates candidates, Lineage lineage, RunLog log)
       throws IOException {
+    Optional<Long> committed = candidates.seed(log);
+    return committed.isPresent() || candidates.branch() == 0
+        ? committed
+        : lineage.seed(candidates.branch());
+  }
+
+  private static void refuseCrashLoop(
+      RunLog log, Lineage lineage, Candidates candidates, Start start) throws IOException {
+    int limit = start.crashLoop();
     Map<Integer, EndRecord> ends = log.ends(Math.max(MOST_ENDS, limit));
     if (ends.isEmpty()) {
       return;
     }
     Optional<CrashLoop> loop =
-        CrashLoop.find(lineage, ends, log.decided(), candidates.ids().stream().findFirst());
+        CrashLoop.find(lineage, ends, log.decided(), start.how().text(), candidates.ids());
     if (loop.isPresent() && loop.get().attempts().size() >= limit) {
       throw loop.get().exception(log.keys().run());
     }

@@ -1,26 +1,45 @@
 package dev.ckpt.internal.run;
 
 import dev.ckpt.CheckpointException;
+import java.io.IOException;
+import java.util.OptionalLong;
+import java.util.function.Predicate;
 
 /**
  * What ended a training, and where it stood.
  *
  * @param cause class and message of what was thrown, one line, at most {@link #LONGEST} characters
- * @param step updates done
+ * @param step updates done; empty if nobody knows
  */
-public record Failure(String cause, long step) {
+public record Failure(String cause, OptionalLong step) {
 
   /** Enough for a class and a sentence; a record of the end is no place for a stack. */
   static final int LONGEST = 500;
 
   /** Tells it from what was thrown. */
   public static Failure of(Throwable thrown, long step) {
+    return new Failure(cause(thrown), OptionalLong.of(step));
+  }
+
+  /**
+   * Tells it of a resume. One that a store brought about says nothing of the training, not even
+   * where it stands.
+   *
+   * @param step of the checkpoint that was to be applied, 0 for a fresh start
+   */
+  public static Failure ofResume(Throwable thrown, long step) {
+    return has(thrown, IOException.class::isInstance)
+        ? new Failure(cause(thrown), OptionalLong.empty())
+        : of(thrown, step);
+  }
+
+  private static String cause(Throwable thrown) {
     String text = said(thrown);
     Throwable root = root(thrown);
     if (root != thrown && !text.contains(root.getClass().getName())) {
       text = shortened(text, LONGEST / 2) + " <- " + said(root);
     }
-    return new Failure(shortened(text, LONGEST), step);
+    return shortened(text, LONGEST);
   }
 
   /**
@@ -28,15 +47,22 @@ public record Failure(String cause, long step) {
    * with others, ends because the run goes on elsewhere.
    */
   public static boolean counts(Throwable thrown) {
+    return !has(
+        thrown,
+        each ->
+            each instanceof CheckpointException.Fenced
+                || each instanceof CheckpointException.RestartRequired);
+  }
+
+  private static boolean has(Throwable thrown, Predicate<Throwable> what) {
     Throwable each = thrown;
     for (int depth = 0; each != null && depth < DEEPEST; depth++) {
-      if (each instanceof CheckpointException.Fenced
-          || each instanceof CheckpointException.RestartRequired) {
-        return false;
+      if (what.test(each)) {
+        return true;
       }
       each = each.getCause();
     }
-    return true;
+    return false;
   }
 
   /** Chains of causes may be circular. */

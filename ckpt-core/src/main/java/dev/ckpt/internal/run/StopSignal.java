@@ -23,6 +23,7 @@ public final class StopSignal implements AutoCloseable {
   private final Thread hook = new Thread(this::hold, "ckpt-stop");
   private volatile @Nullable Thread training;
   private volatile boolean requested;
+  private volatile boolean failed;
 
   /** What to do before the process is gone; on the hook's thread. */
   public interface AtExit {
@@ -33,7 +34,7 @@ public final class StopSignal implements AutoCloseable {
      */
     void stopped(boolean atCut);
 
-    /** The training thread has died, or ends the process, and nobody has closed. */
+    /** The training thread has died, failed to begin, or ends the process; nobody has closed. */
     void abandoned();
   }
 
@@ -53,6 +54,11 @@ public final class StopSignal implements AutoCloseable {
   /** This thread will come to cuts from now on. */
   public void training(Thread thread) {
     training = thread;
+  }
+
+  /** The training failed before its first cut: at the exit that is said, and nothing waited for. */
+  public void failed() {
+    failed = true;
   }
 
   /** No thread will come to a cut any more. */
@@ -79,11 +85,11 @@ public final class StopSignal implements AutoCloseable {
   private void hold() {
     Thread thread = training;
     requested = true;
-    if (thread == null) {
+    if (failed || (thread != null && (!thread.isAlive() || exits(thread)))) {
+      atExit.abandoned();
       return;
     }
-    if (!thread.isAlive() || exits(thread)) {
-      atExit.abandoned();
+    if (thread == null) {
       return;
     }
     log.info("asked to end: saving at the next cut, at most {} s", grace.toSeconds());

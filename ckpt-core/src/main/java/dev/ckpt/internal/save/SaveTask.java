@@ -64,6 +64,7 @@ final class SaveTask implements Runnable, SaveHandle {
       RunLog log,
       Committer committer,
       int attempt,
+      long seed,
       SaveOptions options,
       Executor completions) {}
 
@@ -287,7 +288,17 @@ final class SaveTask implements Runnable, SaveHandle {
           id + " holds NaN or infinite values, and nonFinite is set to fail", null);
     }
     Vote vote =
-        new Vote(id, 0, 1, parent, progress, savedAt, metrics, state.finite(), List.of(shard));
+        new Vote(
+            id,
+            0,
+            1,
+            parent,
+            run.seed(),
+            progress,
+            savedAt,
+            metrics,
+            state.finite(),
+            List.of(shard));
     run.committer().vote(vote);
     state.moved();
     if (!phase.compareAndSet(Phase.WRITING, Phase.COMMITTING)) {

@@ -66,6 +66,7 @@ public final class Saver {
   /**
    * A saver for one attempt.
    *
+   * @param seed of the branch
    * @param parts the state by part name; read at each save
    * @param completions where handles complete
    * @param onCommit told of each commit, on the writer thread
@@ -75,13 +76,14 @@ public final class Saver {
       RunLog log,
       Committer committer,
       int attempt,
+      long seed,
       SaveOptions options,
       StagingPool pool,
       Map<String, Checkpointable> parts,
       Executor completions,
       Consumer<Checkpoint> onCommit) {
     SaveTask.Run run =
-        new SaveTask.Run(store, log.keys(), log, committer, attempt, options, completions);
+        new SaveTask.Run(store, log.keys(), log, committer, attempt, seed, options, completions);
     return new Saver(run, pool, parts, onCommit);
   }
 

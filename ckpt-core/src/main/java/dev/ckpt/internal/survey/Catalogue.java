@@ -109,8 +109,8 @@ public final class Catalogue {
       return new Verdict(
           Standing.DELETED,
           trace.files() || trace.manifest()
-              ? "deleted; what is left of its files goes with a later clean-up"
-              : "deleted; only its mark is left");
+              ? "what is left of its files goes with a later clean-up"
+              : "only its mark is left");
     }
     return verdict;
   }

@@ -59,13 +59,18 @@ public final class RecordCheck {
             (key, attempt, bytes) ->
                 RunLog.requireOwn(key, attempt, AttemptRecord.decode(key, bytes).attempt()));
     Set<Integer> resumes = numbered(keys.resumes(), RecordCheck::resume);
+    NavigableMap<Integer, String> started = new TreeMap<>();
     Set<Integer> ends =
         numbered(
             keys.ends(),
-            (key, attempt, bytes) ->
-                RunLog.requireOwn(key, attempt, EndRecord.decode(key, bytes).attempt()));
-    NavigableMap<Integer, String> started = new TreeMap<>();
-    ends.forEach(attempt -> started.put(attempt, "it ended"));
+            (key, attempt, bytes) -> {
+              EndRecord end = EndRecord.decode(key, bytes);
+              RunLog.requireOwn(key, attempt, end.attempt());
+              // an attempt may fail before it began
+              if (!end.how().equals(EndRecord.FAILED)) {
+                started.put(attempt, "it ended");
+              }
+            });
     Set<CheckpointId> committed = new HashSet<>();
     for (CheckpointId id : run.idsUnder(keys.manifests())) {
       if (isCommit(id)) {
@@ -75,6 +80,7 @@ public final class RecordCheck {
     }
     started.forEach((attempt, why) -> require(resumes, attempt, keys.resume(attempt), why));
     resumes.forEach(attempt -> started.putIfAbsent(attempt, "it started"));
+    ends.forEach(attempt -> started.putIfAbsent(attempt, "it ended"));
     started.forEach((attempt, why) -> require(attempts, attempt, keys.attempt(attempt), why));
     committed.removeAll(run.deleted());
     votesBesides(committed);

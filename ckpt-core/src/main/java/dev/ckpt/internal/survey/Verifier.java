@@ -161,6 +161,7 @@ public final class Verifier {
     return vote.world() == commit.world()
         && vote.rank() < commit.world()
         && vote.parent().equals(commit.parent())
+        && vote.seed() == commit.seed()
         && vote.progress().equals(commit.progress())
         && vote.shards().equals(shards)
         && (vote.finite() || !commit.finite())

@@ -15,6 +15,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** Histories of runs, each told attempt by attempt. */
@@ -62,12 +63,21 @@ class CrashLoopTest {
     return new Lineage(attempts, resumes, new TreeMap<>(), attempts.size());
   }
 
-  private Optional<CrashLoop> loop(String start) {
-    return CrashLoop.find(lineage(), ends, ids, CheckpointId.parse(start));
+  private Optional<CrashLoop> loop(String... candidates) {
+    List<CheckpointId> parsed =
+        Stream.of(candidates).flatMap(id -> CheckpointId.parse(id).stream()).toList();
+    return CrashLoop.find(lineage(), ends, ids, "auto", parsed);
   }
 
-  private List<Integer> chain(String start) {
-    return loop(start).map(CrashLoop::attempts).orElse(List.of());
+  /** The next attempt: it fails before it records what it applies. */
+  private int fruitless(String request) {
+    int number = attempt(request, "");
+    resumes.remove(number);
+    return number;
+  }
+
+  private List<Integer> chain(String... candidates) {
+    return loop(candidates).map(CrashLoop::attempts).orElse(List.of());
   }
 
   @Test
@@ -114,6 +124,35 @@ class CrashLoopTest {
     failed(attempt(""), 2, full);
     failed(attempt(""), 5, NO_DATA);
     assertThat(chain("")).containsExactly(6, 4);
+  }
+
+  @Test
+  void whatThisLibrarySaysItselfIsNoLoopHoweverOften() {
+    attempt("", 20);
+    for (String kind : List.of("Incompatible", "Corrupt", "NotFound", "CommitUnknown")) {
+      for (int i = 0; i < 3; i++) {
+        failed(fruitless("auto"), 20, "dev.ckpt.CheckpointException$" + kind + ": it does not fit");
+      }
+      assertThat(loop("000001-000000000020-0")).as(kind).isEmpty();
+    }
+  }
+
+  @Test
+  void attemptsThatFailedBeforeTheyAppliedAnythingAreALoopToo() {
+    attempt("", 10, 20);
+    String start = "000001-000000000020-0";
+    failed(fruitless("auto"), 20, NO_DATA);
+    failed(fruitless(start), 20, NO_DATA);
+    failed(fruitless("auto"), 20, NO_DATA);
+    failed(attempt(start, start), 20, NO_DATA);
+    assertThat(chain(start)).as("asked for the same, or gone on from it").containsExactly(5, 4, 2);
+    assertThat(chain("000001-000000000010-0")).as("going back leaves it behind").isEmpty();
+    failed(fruitless("auto"), 10, NO_DATA);
+    failed(fruitless("auto"), 10, NO_DATA);
+    assertThat(chain(start, "000001-000000000010-0"))
+        .as("the newest is damaged: the older one was tried")
+        .containsExactly(7, 6);
+    assertThat(chain("")).as("nothing to go on from").isEmpty();
   }
 
   @Test

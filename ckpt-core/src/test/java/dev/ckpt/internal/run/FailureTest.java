@@ -3,7 +3,10 @@ package dev.ckpt.internal.run;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.ckpt.CheckpointException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.Map;
+import java.util.OptionalLong;
 import org.junit.jupiter.api.Test;
 
 class FailureTest {
@@ -17,7 +20,7 @@ class FailureTest {
     assertThat(cause(new IllegalStateException("no data\n  in\tshard\r\n3 ")))
         .isEqualTo("java.lang.IllegalStateException: no data in shard 3");
     assertThat(cause(new OutOfMemoryError())).isEqualTo("java.lang.OutOfMemoryError");
-    assertThat(Failure.of(new RuntimeException("x"), 7).step()).isEqualTo(7);
+    assertThat(Failure.of(new RuntimeException("x"), 7).step()).hasValue(7);
   }
 
   @Test
@@ -66,6 +69,18 @@ class FailureTest {
     one.initCause(two);
     assertThat(cause(one)).startsWith("java.lang.RuntimeException: one");
     assertThat(Failure.counts(one)).isTrue();
+  }
+
+  @Test
+  void aResumeThatTheStoreBrokeTellsNoStep() {
+    IOException away = new IOException("connection refused");
+    assertThat(Failure.ofResume(new UncheckedIOException("cannot resume", away), 7))
+        .isEqualTo(
+            new Failure(
+                "java.io.UncheckedIOException: cannot resume <- java.io.IOException: connection"
+                    + " refused",
+                OptionalLong.empty()));
+    assertThat(Failure.ofResume(new IllegalStateException("x"), 7).step()).hasValue(7);
   }
 
   @Test
