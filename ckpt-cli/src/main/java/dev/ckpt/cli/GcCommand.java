@@ -147,7 +147,7 @@ final class GcCommand extends StoreCommand {
     for (String text : keepBest) {
       Matcher form = BEST.matcher(text);
       int n = form.matches() && form.group(3) != null ? Integer.parseInt(form.group(3)) : 1;
-      if (!form.matches() || n < 1) {
+      if (!form.matches() || n < 1 || form.group(1).isBlank()) {
         throw wrong("--keep-best '" + text + "' is none of metric:max, metric:min, metric:max:3");
       }
       Retention.Mode mode = Retention.Mode.valueOf(form.group(2).toUpperCase(Locale.ROOT));
