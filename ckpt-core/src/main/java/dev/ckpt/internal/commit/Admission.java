@@ -145,10 +145,7 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
   }
 
   private static CheckpointException.Fenced inUse(
-      CheckpointStore store,
-      Keys keys,
-      CheckpointStore.LockHeldException held,
-      String waysOut) {
+      CheckpointStore store, Keys keys, CheckpointStore.LockHeldException held, String waysOut) {
     return new CheckpointException.Fenced(
         "run '"
             + keys.run()
