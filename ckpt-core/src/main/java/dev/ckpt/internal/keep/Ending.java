@@ -2,6 +2,7 @@ package dev.ckpt.internal.keep;
 
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.internal.run.Failure;
+import dev.ckpt.internal.run.Uninterruptibly;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.EndRecord;
 import java.io.IOException;
@@ -10,8 +11,10 @@ import java.time.InstantSource;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -38,7 +41,8 @@ public final class Ending {
   private final AtomicReference<@Nullable Failure> failure = new AtomicReference<>();
   private @Nullable EndRecord tried;
   private long triedAt;
-  private boolean said;
+  private final ReentrantLock saying = new ReentrantLock();
+  private volatile boolean said;
 
   /**
    * @param committed the newest checkpoint that this attempt committed or went on from
@@ -107,7 +111,20 @@ public final class Ending {
    * @param goal of a completed run
    * @return whether an end is recorded
    */
-  public synchronized boolean say(String how, Map<String, Long> goal, Duration atMost) {
+  public boolean say(String how, Map<String, Long> goal, Duration atMost) {
+    // a hook that has two seconds must not wait behind a close() that has sixty
+    if (!Uninterruptibly.await(
+        atMost.toNanos(), left -> saying.tryLock(left, TimeUnit.NANOSECONDS))) {
+      return said;
+    }
+    try {
+      return sayAlone(how, goal, atMost);
+    } finally {
+      saying.unlock();
+    }
+  }
+
+  private boolean sayAlone(String how, Map<String, Long> goal, Duration atMost) {
     if (said || !(started || hasFailed())) {
       return said;
     }
