@@ -283,6 +283,19 @@ class StoreLimitTest {
   }
 
   @Test
+  void whatLiesOnALeftBranchGoesBeforeAnythingLiveHoweverYoungItIs() throws IOException {
+    at.run("d", new Resume.Auto(), 1, 2, 3);
+    at.run("d", Resume.parse(id(1, 1)), 2, 3);
+    List<String> live = at.listed("d");
+    long most = bytes() - 2 * one;
+    limit(most, Map.of());
+    assertThat(at.listed("a")).hasSize(4);
+    assertThat(at.listed("b")).hasSize(4);
+    assertThat(at.listed("d")).isEqualTo(live).hasSize(3);
+    assertThat(bytes()).isLessThanOrEqualTo(most);
+  }
+
+  @Test
   void whatWasWholeOnceIsReadAgainBeforeMoreIsDeleted() throws IOException {
     List<String> left = List.of();
     ToyState state = fresh();

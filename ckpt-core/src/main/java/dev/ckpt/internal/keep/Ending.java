@@ -3,7 +3,6 @@ package dev.ckpt.internal.keep;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.internal.run.Failure;
 import dev.ckpt.internal.run.Uninterruptibly;
-import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.EndRecord;
 import java.io.IOException;
 import java.time.Duration;
@@ -15,7 +14,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -34,7 +32,6 @@ public final class Ending {
   private final Housekeeper house;
   private final int attempt;
   private final InstantSource clock;
-  private final Supplier<Optional<CheckpointId>> committed;
 
   private volatile boolean started;
   private volatile long step;
@@ -44,20 +41,11 @@ public final class Ending {
   private final ReentrantLock saying = new ReentrantLock();
   private volatile boolean said;
 
-  /**
-   * @param committed the newest checkpoint that this attempt committed or went on from
-   */
-  public Ending(
-      RunLog run,
-      Housekeeper house,
-      int attempt,
-      InstantSource clock,
-      Supplier<Optional<CheckpointId>> committed) {
+  public Ending(RunLog run, Housekeeper house, int attempt, InstantSource clock) {
     this.run = run;
     this.house = house;
     this.attempt = attempt;
     this.clock = clock;
-    this.committed = committed;
   }
 
   /** The attempt has resumed: from here on it has an end, whether it fails or not. */
@@ -170,13 +158,8 @@ public final class Ending {
           Optional.of(failed.cause()),
           failed.step());
     }
-    long kept = committed.get().map(CheckpointId::step).orElse(0L);
+    // also where the newest checkpoint says the same: that one may be deleted one day
     return new EndRecord(
-        attempt,
-        how,
-        Map.of(),
-        clock.instant(),
-        Optional.empty(),
-        step == kept ? OptionalLong.empty() : OptionalLong.of(step));
+        attempt, how, Map.of(), clock.instant(), Optional.empty(), OptionalLong.of(step));
   }
 }
