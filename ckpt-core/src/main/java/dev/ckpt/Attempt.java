@@ -24,8 +24,9 @@ import java.util.OptionalLong;
  * @param startedAt when it was opened; empty if its record is damaged
  * @param endedAt when it ended, if it lived to say so
  * @param lostSteps updates that it did and nobody goes on from, if that is known
- * @param lostAtMost time between its newest checkpoint, or its start, and the moment at which it is
- *     known to be gone: a killed process lost no more than that; empty if nobody can tell
+ * @param lostAtMost time between the checkpoint of its that the live branch has, or its start if
+ *     there is none, and the moment at which it is known to be gone: no more than that was lost;
+ *     empty if nobody can tell
  * @param live whether a part of it lies on the live branch
  * @param skipped newer checkpoints that it passed over, with the reasons
  * @param provenance facts by name: {@code host}, {@code pid}, {@code config.<key>}, ...

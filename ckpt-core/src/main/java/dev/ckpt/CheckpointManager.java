@@ -108,8 +108,7 @@ public final class CheckpointManager implements AutoCloseable {
               setup.house().completions(),
               this::committed);
       this.ending =
-          new Ending(
-              taken.log(), setup.house(), taken.attempt(), setup.options().clock(), saver::newest);
+          new Ending(taken.log(), setup.house(), taken.attempt(), setup.options().clock());
       this.signal = new StopSignal(setup.stopGrace(), new Exit());
       signal.install();
     } catch (Throwable e) {

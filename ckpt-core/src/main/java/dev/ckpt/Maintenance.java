@@ -17,12 +17,12 @@ import java.util.Set;
  * Cleans up and repairs the runs of a store from outside: what {@code ckpt gc} and {@code ckpt
  * repair} do.
  *
- * <p>Whatever changes a run takes the run's lock first, so that a training which goes on is not
- * disturbed; a store whose locks guard nothing needs {@link #takeOver}. A dry run takes nothing,
- * writes nothing, and returns the same actions; how old a left-over is it measures by this
- * machine's clock, because the store's is asked by a write. An undecided id is given up before
- * anything of it is removed. Nothing foreign is touched. May be called from any thread; blocks as
- * the store does.
+ * <p>Whatever changes a run keeps other maintenance out and looks at the run's lock, so that a
+ * training which goes on is not disturbed, and stops as soon as one starts; a store whose locks
+ * guard nothing needs {@link #takeOver}. A dry run takes nothing, writes nothing, and returns the
+ * same actions; how old a left-over is it measures by this machine's clock, because the store's is
+ * asked by a write. An undecided id is given up before anything of it is removed. Nothing foreign
+ * is touched. May be called from any thread; blocks as the store does.
  */
 public final class Maintenance {
 

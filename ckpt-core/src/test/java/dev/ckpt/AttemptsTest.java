@@ -73,6 +73,25 @@ class AttemptsTest {
   }
 
   @Test
+  void anOlderOneThatIsKeptDoesNotHideWhatTheNextAttemptWentOnFrom() {
+    run.taken(1, "auto", 0).resumed(1, "").committed(A10, 4);
+    run.taken(2, "auto", 20).resumed(2, A20).committed(B30, 22);
+    Attempt first = run.attempt(1);
+    assertThat(first.to()).contains(A20);
+    assertThat(first.lostAtMost()).as("when it was committed, nobody knows any more").isEmpty();
+  }
+
+  @Test
+  void whatIsDeletedOfALeftBranchIsNotTakenForNothing() {
+    run.taken(1, "auto", 0).resumed(1, "").committed(A10, 4).committed(A20, 7);
+    run.taken(2, "auto", 20).resumed(2, A20);
+    run.ended(2, "closed", Map.of(), 30);
+    run.taken(3, A10, 60).resumed(3, A10);
+    assertThat(run.attempt(2).step()).isEmpty();
+    assertThat(run.attempt(2).lostSteps()).isEmpty();
+  }
+
+  @Test
   void oneThatLeftNoWordWasKilledIfAnotherTookOver() {
     run.taken(1, "auto", 0).resumed(1, "").committed(A10, 4).committed(A20, 7);
     run.taken(2, "auto", 20).resumed(2, A20, "why").committed(B30, 22).committed(B50, 30);
@@ -86,7 +105,7 @@ class AttemptsTest {
     assertThat(first.step()).isEmpty();
     Attempt second = run.attempt(2);
     assertThat(second.lostSteps()).as("gone back from 50 to 30").hasValue(20);
-    assertThat(second.lostAtMost()).contains(Duration.ofMinutes(30));
+    assertThat(second.lostAtMost()).as("since what is kept").contains(Duration.ofMinutes(38));
     assertThat(second.committed()).isEqualTo(2);
     assertThat(second.skipped()).containsExactly("why");
     Attempt third = run.attempt(3);

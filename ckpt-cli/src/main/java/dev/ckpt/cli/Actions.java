@@ -1,5 +1,6 @@
 package dev.ckpt.cli;
 
+import dev.ckpt.Attempt;
 import dev.ckpt.MaintenanceAction;
 import dev.ckpt.MaintenanceAction.Kind;
 import java.util.ArrayList;
@@ -56,6 +57,21 @@ final class Actions {
     }
     sum.append(dryRun && done > 0 ? "; nothing was changed (dry run)" : "");
     console.out.println(sum);
+  }
+
+  /** That a run was left alone altogether. */
+  static MaintenanceAction inUse(String run) {
+    return new MaintenanceAction(Kind.LEAVE, run, run, 0, "it is in use");
+  }
+
+  /** A dry run takes no run, and so is refused none. */
+  static void warnOfRunsInUse(Place place, List<String> runs, Console console) {
+    for (String run : runs) {
+      List<Attempt> attempts = place.checkpoints(run).attempts();
+      if (!attempts.isEmpty() && attempts.get(attempts.size() - 1).end() == Attempt.End.RUNNING) {
+        console.say("run '" + run + "' is in use: for real it would be left as it is");
+      }
+    }
   }
 
   private static Table table(List<MaintenanceAction> actions, boolean manyRuns, Console console) {

@@ -57,6 +57,9 @@ final class BestCommand extends StoreCommand {
 
   @Override
   int on(Place place, Console console) {
+    if (metric.isBlank()) {
+      throw wrong("--metric needs the name of a metric");
+    }
     if (count < 1) {
       throw wrong("-n needs at least 1, not " + count);
     }

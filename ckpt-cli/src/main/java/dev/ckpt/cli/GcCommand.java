@@ -72,7 +72,8 @@ final class GcCommand extends StoreCommand {
       names = "--grace",
       paramLabel = "DURATION",
       converter = Units.Time.class,
-      description = "How old a left-over must be; 10m unless given.")
+      description =
+          "How old a left-over, or what lies on a dead branch, must be; 10m unless given.")
   private @Nullable Duration grace;
 
   @Option(
@@ -108,6 +109,7 @@ final class GcCommand extends StoreCommand {
         }
         // one run in use does not keep the others from being cleaned
         code = Failures.report(console, e);
+        actions.add(Actions.inUse(run));
       }
     }
     if (maxBytes != null) {
@@ -123,6 +125,9 @@ final class GcCommand extends StoreCommand {
           .forEach(actions::add);
     }
     Actions.print(List.copyOf(actions), dryRun, json, runs.size() > 1, console);
+    if (dryRun && !takeOver) {
+      Actions.warnOfRunsInUse(place, runs, console);
+    }
     if (!allRuns && maxBytes == null) {
       for (MaintenanceAction action : actions) {
         // a typo, where one run was meant; of many, some have other metrics
@@ -147,7 +152,7 @@ final class GcCommand extends StoreCommand {
     for (String text : keepBest) {
       Matcher form = BEST.matcher(text);
       int n = form.matches() && form.group(3) != null ? Integer.parseInt(form.group(3)) : 1;
-      if (!form.matches() || n < 1) {
+      if (!form.matches() || n < 1 || form.group(1).isBlank()) {
         throw wrong("--keep-best '" + text + "' is none of metric:max, metric:min, metric:max:3");
       }
       Retention.Mode mode = Retention.Mode.valueOf(form.group(2).toUpperCase(Locale.ROOT));

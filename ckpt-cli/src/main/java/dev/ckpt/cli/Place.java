@@ -89,7 +89,7 @@ final class Place implements AutoCloseable {
       return existing(wantedRun);
     }
     if (runs.isEmpty()) {
-      throw new CheckpointException.NotFound("there is no run in " + store.uri());
+      throw new CheckpointException.NotFound("there is no run in " + store.uri() + within());
     }
     if (runs.size() > 1) {
       throw new Problem(
@@ -102,6 +102,17 @@ final class Place implements AutoCloseable {
               + String.join(", ", runs));
     }
     return runs.get(0);
+  }
+
+  /** For who names a folder inside of a store. */
+  private String within() {
+    Path at = "file".equals(store.uri().getScheme()) ? Path.of(store.uri()) : Path.of("");
+    for (Path each = at; each != null; each = each.getParent()) {
+      if (each.endsWith("runs") && each.getParent() != null) {
+        return "; is the store " + each.getParent() + "?";
+      }
+    }
+    return "";
   }
 
   /**

@@ -56,7 +56,8 @@ final class RepairCommand extends StoreCommand {
     Maintenance maintenance = Maintenance.of(place.store()).takeOver(takeOver);
     List<MaintenanceAction> actions = new ArrayList<>();
     int code = Exit.FINE;
-    for (String run : place.chosen(allRuns)) {
+    List<String> runs = place.chosen(allRuns);
+    for (String run : runs) {
       try {
         actions.addAll(maintenance.repair(run, !apply));
       } catch (CheckpointException.Fenced e) {
@@ -65,12 +66,16 @@ final class RepairCommand extends StoreCommand {
         }
         // one run in use does not keep the others from being mended
         code = Failures.report(console, e);
+        actions.add(Actions.inUse(run));
       }
     }
     Actions.print(actions, !apply, json, allRuns, console);
     boolean something =
         actions.stream().anyMatch(each -> each.kind() != MaintenanceAction.Kind.LEAVE);
     if (!apply && !json && something) {
+      if (!takeOver) {
+        Actions.warnOfRunsInUse(place, runs, console);
+      }
       console.say("to do it: " + again("repair --apply" + (allRuns ? " --all-runs" : "")));
     }
     return code;

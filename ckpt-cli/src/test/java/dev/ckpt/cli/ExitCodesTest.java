@@ -83,6 +83,8 @@ class ExitCodesTest {
     assertFails(Called.on(at, "list", "-n", "99999999999"), 2, "is no whole number that fits");
     assertFails(Called.on(at, "list", "-n", "1", "-n", "2"), 2, "-n is given twice");
     assertFails(Called.on(at, "best"), 2, "ckpt: missing: --metric M; see");
+    assertFails(Called.on(at, "best", "--metric", " "), 2, "--metric needs the name of a metric");
+    assertFails(Called.on(at, "gc", "--keep-best", " :max"), 2, "is none of metric:max");
     assertFails(Called.on(at, "diff", "latest"), 2, "ckpt: missing: B; see");
     assertFails(
         Called.on(at, "best", "--metric", "loss", "--min", "--max"),
@@ -116,6 +118,9 @@ class ExitCodesTest {
     assertThat(missing).doesNotExist();
     Path empty = Files.createDirectory(folder.resolve("empty"));
     assertFails(Called.on(empty, "list"), 3, "there is no run in");
+    Path inside = Files.createDirectories(folder.resolve("some store/runs/digits"));
+    assertFails(
+        Called.on(inside, "list"), 3, "no run in", "; is the store " + folder + "/some store?");
     assertFails(Called.on(empty, "verify", "--all-runs"), 3, "there is no run in");
     assertThat(Called.on(empty, "runs").code()).isZero();
     assertThat(Called.on(empty, "runs", "--json").out().replaceAll("\\s", ""))

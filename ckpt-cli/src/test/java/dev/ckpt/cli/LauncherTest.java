@@ -201,6 +201,24 @@ class LauncherTest {
   }
 
   @Test
+  void aCheckoutOfSomebodyElseWhoseJarsCannotBeReadIsNamed() throws Exception {
+    version();
+    Path target = checkout.resolve("ckpt-cli/target");
+    Path jar = Path.of("/root of somebody else/.m2/core.jar");
+    Files.writeString(target.resolve("classpath"), jar.toString());
+    // root may write anywhere: a shell that is told that it may not stands for another user
+    Files.writeString(
+        script, Files.readString(script).replace("[ ! -w \"$target\" ]", "[ -w \"$target\" ]"));
+    Result result = run(folder, Map.of(), command("list"));
+    assertThat(result.code).isEqualTo(Exit.BUG);
+    assertThat(result.err.lines())
+        .singleElement()
+        .asString()
+        .contains("cannot start: " + jar, "not yours to read", "a checkout of your own");
+    assertThat(builds()).hasSize(1);
+  }
+
+  @Test
   void aMissingOrOldJavaIsNamed() throws Exception {
     Result none = withJava(Path.of("/nowhere"));
     assertThat(none.code).isEqualTo(Exit.BUG);

@@ -93,12 +93,12 @@ class LookTest {
 
   @Test
   void tablesFitTheTerminalAndLoseNothing() {
-    for (int width : List.of(80, 60, 40)) {
+    for (int width : List.of(80, 66, 40)) {
       Map<String, String> narrow =
           Map.of("CKPT_STORE", at.toString(), "NO_COLOR", "1", "COLUMNS", "" + width);
       for (String line : List.of("runs", "list --all", "log", "gc --grace 0s --dry-run")) {
         Called called = Called.with(narrow, true, line.split(" "));
-        assertThat(called.out().lines().limit(width < 60 ? 0 : 100))
+        assertThat(called.out().lines().limit(width < 66 ? 0 : 100))
             .as(line)
             .allSatisfy(each -> assertThat(each.length()).isLessThanOrEqualTo(width));
         String wide = Called.on(at, line.split(" ")).out();

@@ -15,7 +15,8 @@ import java.util.OptionalLong;
  * @param goal what a completed run had to reach, such as {@code {"epochs": 20}}
  * @param endedAt by the clock of rank 0
  * @param cause what a failed one threw: class and message, in one line
- * @param step updates done when it ended; absent if the newest checkpoint says the same
+ * @param step updates done when it ended, if that is known; of a completed one its checkpoint says
+ *     it
  */
 public record EndRecord(
     int attempt,

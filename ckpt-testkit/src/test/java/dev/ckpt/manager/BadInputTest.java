@@ -294,7 +294,7 @@ class BadInputTest {
   }
 
   @Test
-  void aRepeatedRequestNeverGoesBackThoughOneRecordOfItsBranchIsDamaged() throws IOException {
+  void aRepeatedRequestNeverGoesBackThoughOneRecordOfItsBranchIsDamagedOrLost() throws IOException {
     goesOn(BACK);
     goesOn("auto");
     String newest = goesOn(BACK);
@@ -303,6 +303,8 @@ class BadInputTest {
       Map<Path, byte[]> before = everything();
       flip(key);
       assertThat(resumedFrom(BACK)).as("%s is damaged", key).isEqualTo(newest);
+      Files.delete(folder.resolve("runs/toy").resolve(key));
+      assertThat(resumedFrom(BACK)).as("%s is lost", key).isEqualTo(newest);
       for (Map.Entry<Path, byte[]> file : before.entrySet()) {
         Files.write(file.getKey(), file.getValue());
       }

@@ -77,7 +77,10 @@ class CollectTest {
   @Test
   void whatIsYoungerThanTheGraceStays() throws IOException {
     Maintenance day = Maintenance.of(at.store).clock(at.clock).grace(Duration.ofDays(1));
-    assertThat(day.collect("toy", ALL, false)).isEmpty();
+    assertThat(day.collect("toy", ALL, false))
+        .allMatch(each -> each.kind() == MaintenanceAction.Kind.LEAVE)
+        .singleElement()
+        .satisfies(each -> assertThat(each.reason()).contains("1 checkpoint", "grace"));
     at.clock.pass(Duration.ofDays(1));
     assertThat(day.collect("toy", ALL, false)).isNotEmpty();
   }

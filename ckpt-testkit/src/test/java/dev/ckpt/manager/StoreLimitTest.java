@@ -22,6 +22,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -279,6 +280,44 @@ class StoreLimitTest {
         .noneMatch(key -> key.startsWith("runs/b/"))
         .anyMatch(key -> key.startsWith("runs/a/"));
     assertThat(read.values()).as("with the tail, which is read first").allMatch(n -> n < 2 * one);
+  }
+
+  @Test
+  void whatLiesOnALeftBranchGoesBeforeAnythingLiveHoweverYoungItIs() throws IOException {
+    at.run("d", new Resume.Auto(), 1, 2, 3);
+    at.run("d", Resume.parse(id(1, 1)), 2, 3);
+    List<String> live = at.listed("d");
+    long most = bytes() - 2 * one;
+    limit(most, Map.of());
+    assertThat(at.listed("a")).hasSize(4);
+    assertThat(at.listed("b")).hasSize(4);
+    assertThat(at.listed("d")).isEqualTo(live).hasSize(3);
+    assertThat(bytes()).isLessThanOrEqualTo(most);
+  }
+
+  @Test
+  void whatWasWholeOnceIsReadAgainBeforeMoreIsDeleted() throws IOException {
+    List<String> left = List.of();
+    ToyState state = fresh();
+    try (CheckpointManager ckpt =
+        at.builder("own", state).keep(Set::copyOf).maxBytes(8 * one).open()) {
+      ckpt.resume();
+      for (int step = 1; step <= 7; step++) {
+        state.advance(1);
+        ckpt.save(Progress.step(step), Map.of()).join();
+        if (step == 1) {
+          long end = System.nanoTime() + Duration.ofSeconds(30).toNanos();
+          while (at.listed("a").size() + at.listed("b").size() == 8 && System.nanoTime() < end) {
+            Thread.onSpinWait();
+          }
+          left = at.listed("a");
+          at.flip(new Keys("a").shard(MaintainedStore.parsed(id(4, 4)), 0, 1, 0, "arrow"), 700);
+        }
+      }
+    }
+    assertThat(left).hasSizeBetween(3, 4);
+    assertThat(at.listed("b")).as("the limit was at work").hasSizeLessThan(3);
+    assertThat(at.listed("a")).isEqualTo(left);
   }
 
   @Test

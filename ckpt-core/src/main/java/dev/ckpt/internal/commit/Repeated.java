@@ -17,10 +17,10 @@ import org.jspecify.annotations.Nullable;
  * Where the branch has got to on which a reference was first applied: what the same reference means
  * when it is asked for again.
  *
- * <p>Where a resume record is damaged, the request of its attempt tells as much: who asked for the
- * latest went on from the branch of the attempt before, who named an id from that id. Where nobody
- * can tell whether an attempt that has checkpoints belongs to the branch, there is no answer: going
- * back to the reference would lose what it did.
+ * <p>Where a resume record is damaged or lost, the request of its attempt tells as much: who asked
+ * for the latest went on from the branch of the attempt before, who named an id from that id. Where
+ * nobody can tell whether an attempt that has checkpoints belongs to the branch, there is no
+ * answer: going back to the reference would lose what it did.
  *
  * @param head the newest attempt of that branch
  * @param ids newest first, down to what was applied first
@@ -51,16 +51,27 @@ public record Repeated(int head, List<CheckpointId> ids) {
     private final NavigableSet<CheckpointId> ids;
     private final RunLog run;
 
-    /** Attempts that resumed, whether the record says from what or is damaged. */
+    /** Attempts that resumed, whether the record says from what, is damaged, or is lost. */
     private final NavigableSet<Integer> started;
 
-    Search(Lineage lineage, String reference, NavigableSet<CheckpointId> ids, RunLog run) {
+    Search(Lineage lineage, String reference, NavigableSet<CheckpointId> ids, RunLog run)
+        throws IOException {
       this.run = run;
       this.lineage = lineage;
       this.reference = reference;
       this.ids = ids;
       this.started = new TreeSet<>(lineage.resumes().keySet());
       started.addAll(lineage.damaged().keySet());
+      for (CheckpointId id : ids) {
+        // an attempt records what it starts from before it saves anything
+        if (!started.contains(id.attempt()) && !run.isAborted(id)) {
+          started.add(id.attempt());
+        }
+      }
+    }
+
+    private boolean isLost(int attempt) {
+      return !lineage.resumes().containsKey(attempt);
     }
 
     Optional<Repeated> find() throws IOException {
@@ -159,7 +170,7 @@ public record Repeated(int head, List<CheckpointId> ids) {
 
     /** Whether neither the record nor the request of an attempt tells what it went on from. */
     private boolean isUnknown(int attempt) {
-      if (!lineage.damaged().containsKey(attempt)) {
+      if (!isLost(attempt)) {
         return false;
       }
       String request = request(attempt);
@@ -177,9 +188,7 @@ public record Repeated(int head, List<CheckpointId> ids) {
         return resume.applied().filter(id -> id.attempt() < attempt).orElse(null);
       }
       String request = request(attempt);
-      if (!lineage.damaged().containsKey(attempt)
-          || request == null
-          || request.equals(new Resume.Never().text())) {
+      if (request == null || request.equals(new Resume.Never().text())) {
         return null;
       }
       if (isPlain(request)) {
@@ -214,7 +223,7 @@ public record Repeated(int head, List<CheckpointId> ids) {
               + reference
               + "': the records of attempt "
               + attempt
-              + " are damaged, so nobody can tell whether it "
+              + " are damaged or missing, so nobody can tell whether it "
               + what
               + ", and going back would lose what it did. To go on from there, resume from "
               + newest

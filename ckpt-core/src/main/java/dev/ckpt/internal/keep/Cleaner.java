@@ -138,7 +138,8 @@ public final class Cleaner {
     return left(step.action(), why);
   }
 
-  static MaintenanceAction left(MaintenanceAction action, String why) {
+  /** That an action was not done, and why. */
+  public static MaintenanceAction left(MaintenanceAction action, String why) {
     return new MaintenanceAction(
         MaintenanceAction.Kind.LEAVE, action.run(), action.subject(), 0, why);
   }

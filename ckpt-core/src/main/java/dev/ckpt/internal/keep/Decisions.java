@@ -7,7 +7,7 @@ import dev.ckpt.manifest.Manifest;
 import dev.ckpt.manifest.ShardEntry;
 import java.io.IOException;
 import java.util.Collection;
-import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.NavigableMap;
 import java.util.Set;
 import java.util.TreeMap;
@@ -60,8 +60,8 @@ public record Decisions(
   }
 
   /** Keys of all shards that these name. */
-  static Set<String> namedBy(Collection<Manifest.Commit> commits) {
-    Set<String> named = new HashSet<>();
+  public static Set<String> namedBy(Collection<Manifest.Commit> commits) {
+    Set<String> named = new LinkedHashSet<>();
     for (Manifest.Commit commit : commits) {
       commit.shards().stream().map(ShardEntry::key).forEach(named::add);
     }

@@ -2,7 +2,7 @@ package dev.ckpt.internal.keep;
 
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.internal.run.Failure;
-import dev.ckpt.manifest.CheckpointId;
+import dev.ckpt.internal.run.Uninterruptibly;
 import dev.ckpt.manifest.EndRecord;
 import java.io.IOException;
 import java.time.Duration;
@@ -10,9 +10,10 @@ import java.time.InstantSource;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.function.Supplier;
+import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -31,29 +32,20 @@ public final class Ending {
   private final Housekeeper house;
   private final int attempt;
   private final InstantSource clock;
-  private final Supplier<Optional<CheckpointId>> committed;
 
   private volatile boolean started;
   private volatile long step;
   private final AtomicReference<@Nullable Failure> failure = new AtomicReference<>();
   private @Nullable EndRecord tried;
   private long triedAt;
-  private boolean said;
+  private final ReentrantLock saying = new ReentrantLock();
+  private volatile boolean said;
 
-  /**
-   * @param committed the newest checkpoint that this attempt committed or went on from
-   */
-  public Ending(
-      RunLog run,
-      Housekeeper house,
-      int attempt,
-      InstantSource clock,
-      Supplier<Optional<CheckpointId>> committed) {
+  public Ending(RunLog run, Housekeeper house, int attempt, InstantSource clock) {
     this.run = run;
     this.house = house;
     this.attempt = attempt;
     this.clock = clock;
-    this.committed = committed;
   }
 
   /** The attempt has resumed: from here on it has an end, whether it fails or not. */
@@ -107,7 +99,20 @@ public final class Ending {
    * @param goal of a completed run
    * @return whether an end is recorded
    */
-  public synchronized boolean say(String how, Map<String, Long> goal, Duration atMost) {
+  public boolean say(String how, Map<String, Long> goal, Duration atMost) {
+    // a hook that has two seconds must not wait behind a close() that has sixty
+    if (!Uninterruptibly.await(
+        atMost.toNanos(), left -> saying.tryLock(left, TimeUnit.NANOSECONDS))) {
+      return said;
+    }
+    try {
+      return sayAlone(how, goal, atMost);
+    } finally {
+      saying.unlock();
+    }
+  }
+
+  private boolean sayAlone(String how, Map<String, Long> goal, Duration atMost) {
     if (said || !(started || hasFailed())) {
       return said;
     }
@@ -153,13 +158,8 @@ public final class Ending {
           Optional.of(failed.cause()),
           failed.step());
     }
-    long kept = committed.get().map(CheckpointId::step).orElse(0L);
+    // also where the newest checkpoint says the same: that one may be deleted one day
     return new EndRecord(
-        attempt,
-        how,
-        Map.of(),
-        clock.instant(),
-        Optional.empty(),
-        step == kept ? OptionalLong.empty() : OptionalLong.of(step));
+        attempt, how, Map.of(), clock.instant(), Optional.empty(), OptionalLong.of(step));
   }
 }

@@ -84,18 +84,15 @@ public final class Keeper {
     NavigableSet<CheckpointId> decided = run.decided();
     Set<CheckpointId> branch = new HashSet<>(lineage.live(decided));
     List<Checkpoint> committed = new ArrayList<>();
-    for (CheckpointId id : decided) {
-      try {
-        if (run.manifest(id).orElse(null) instanceof Manifest.Commit commit) {
-          committed.add(commit.checkpoint());
-          if (branch.contains(id)) {
-            live.put(id, commit);
-          }
-        }
-      } catch (CheckpointException e) {
-        log.debug("{} is left alone", id, e);
-      }
-    }
+    Decisions.read(run, decided)
+        .commits()
+        .forEach(
+            (id, commit) -> {
+              committed.add(commit.checkpoint());
+              if (branch.contains(id)) {
+                live.put(id, commit);
+              }
+            });
     house.tell(listener -> listener.reconcile(List.copyOf(committed)));
   }
 

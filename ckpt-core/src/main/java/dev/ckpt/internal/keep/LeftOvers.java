@@ -88,8 +88,11 @@ public final class LeftOvers {
             new Step.Discard(action(Kind.REMOVE, id, files, "it was given up"), id, keys(files)));
       }
       emptied.add(id);
-    } else if (held.deleted().containsKey(id)) {
-      lookAtDeletion(id, decided, pinned);
+    } else if (mark != null) {
+      // who put a young one may still be at work, and take it back for a start that goes on from it
+      if (mark.modified().isBefore(before)) {
+        lookAtDeletion(id, decided, pinned);
+      }
     } else if (!decided && pinned) {
       steps.add(
           new Step.Leave(

@@ -8,6 +8,7 @@ import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.internal.keep.Cleaner;
 import dev.ckpt.internal.keep.Step;
+import dev.ckpt.manifest.Manifest;
 import dev.ckpt.spi.CheckpointStore;
 import dev.ckpt.spi.ShardFormat;
 import java.io.IOException;
@@ -79,7 +80,11 @@ public final class Housekeeping {
     Review review = Review.of(store, run, new ReadBack(store, formats), before);
     List<Step> steps = new ArrayList<>(review.leftOvers(id -> true));
     steps.addAll(review.unclear());
-    steps.addAll(review.deletions(review.dead(), "it lies on a branch that was left"));
+    List<Manifest.Commit> dead = review.dead();
+    steps.addAll(
+        review.deletions(
+            dead.stream().filter(review::isOld).toList(), "it lies on a branch that was left"));
+    steps.addAll(review.young(dead));
     List<Step> unknown = review.unknown(keep.metrics());
     steps.addAll(
         unknown.isEmpty()

@@ -12,17 +12,18 @@ import java.util.Optional;
 import java.util.function.Function;
 
 /**
- * Reads checkpoints back, and remembers of each run the last one, by all that its manifest says:
- * who looks after each save reads the same bytes once. For one thread.
+ * Reads checkpoints back, and remembers of each run one that is damaged, by all that its manifest
+ * says: who looks after each save reads it once. That one was whole is never remembered, because
+ * older ones are deleted on the strength of it. For one thread.
  */
 final class ReadBack {
 
-  /** What became of it. */
-  private record Found(Manifest.Commit commit, Optional<String> damage) {}
+  /** What is wrong with it. */
+  private record Damaged(Manifest.Commit commit, String why) {}
 
   private final CheckpointStore store;
   private final Function<String, ShardFormat> formats;
-  private final Map<String, Found> last = new HashMap<>();
+  private final Map<String, Damaged> damaged = new HashMap<>();
 
   ReadBack(CheckpointStore store, Function<String, ShardFormat> formats) {
     this.store = store;
@@ -35,12 +36,13 @@ final class ReadBack {
    * @throws IOException if the store fails; then nothing is remembered
    */
   Optional<String> damage(String run, Manifest.Commit commit) throws IOException {
-    Found known = last.get(run);
-    if (known == null || !known.commit().equals(commit)) {
-      known = new Found(commit, read(commit));
-      last.put(run, known);
+    Damaged known = damaged.get(run);
+    if (known != null && known.commit().equals(commit)) {
+      return Optional.of(known.why());
     }
-    return known.damage();
+    Optional<String> damage = read(commit);
+    damage.ifPresent(why -> damaged.put(run, new Damaged(commit, why)));
+    return damage;
   }
 
   private Optional<String> read(Manifest.Commit commit) throws IOException {

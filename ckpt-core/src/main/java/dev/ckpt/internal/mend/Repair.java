@@ -1,7 +1,6 @@
 package dev.ckpt.internal.mend;
 
 import dev.ckpt.MaintenanceAction;
-import dev.ckpt.MaintenanceAction.Kind;
 import dev.ckpt.internal.commit.Committer;
 import dev.ckpt.internal.commit.Records;
 import dev.ckpt.internal.commit.RunLog;
@@ -84,7 +83,7 @@ final class Repair {
     quarantine.keep(restore.id(), key);
     store.delete(List.of(key));
     if (records.put(key, restore.bytes()) == Records.Outcome.OTHER) {
-      return left(restore, "somebody else wrote it just now");
+      return Cleaner.left(restore.action(), "somebody else wrote it just now");
     }
     String copy = run.keys().quarantined(restore.id(), key);
     String folder = copy.substring(0, copy.lastIndexOf('/') + 1);
@@ -109,17 +108,12 @@ final class Repair {
     store.delete(List.of(manifest));
     if (!(committer.abort(id, Committer.WITHDRAWN + withdraw.action().reason())
         instanceof Manifest.Abort)) {
-      return left(withdraw, "it was committed again just now");
+      return Cleaner.left(withdraw.action(), "it was committed again just now");
     }
     List<String> gone = new ArrayList<>(withdraw.files());
     gone.removeAll(withdraw.shared());
     gone.add(run.keys().deleted(id));
     store.delete(gone);
     return withdraw.action();
-  }
-
-  private static MaintenanceAction left(Mending mending, String why) {
-    MaintenanceAction action = mending.action();
-    return new MaintenanceAction(Kind.LEAVE, action.run(), action.subject(), 0, why);
   }
 }

@@ -16,12 +16,10 @@ import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.EndRecord;
 import dev.ckpt.manifest.Manifest;
 import dev.ckpt.manifest.ResumeRecord;
-import dev.ckpt.manifest.ShardEntry;
 import dev.ckpt.manifest.Vote;
 import dev.ckpt.spi.CheckpointStore.Entry;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -141,10 +139,11 @@ final class RepairPlan {
     withdrawn.forEach(
         (id, found) -> {
           gone.add(id);
-          Set<String> needed = new HashSet<>(named(whole.values()));
+          Set<String> needed =
+              new HashSet<>(new Decisions(whole, new TreeMap<>()).named(each -> true));
           withdrawn.tailMap(id, false).values().stream()
               .flatMap(later -> later.commit().stream())
-              .forEach(later -> needed.addAll(named(List.of(later))));
+              .forEach(later -> needed.addAll(Decisions.namedBy(List.of(later))));
           withdraw(found, needed);
         });
   }
@@ -153,7 +152,7 @@ final class RepairPlan {
     CheckpointId id = found.id();
     Set<String> files = new LinkedHashSet<>();
     held.files(id).stream().map(Entry::key).forEach(files::add);
-    found.commit().ifPresent(commit -> files.addAll(named(List.of(commit))));
+    found.commit().ifPresent(commit -> files.addAll(Decisions.namedBy(List.of(commit))));
     Set<String> shared = new HashSet<>(files);
     shared.retainAll(needed);
     long bytes = Optional.ofNullable(held.manifests().get(id)).map(Entry::length).orElse(0L);
@@ -167,16 +166,6 @@ final class RepairPlan {
             id,
             List.copyOf(files),
             Set.copyOf(shared)));
-  }
-
-  private static Set<String> named(Collection<? extends Manifest> manifests) {
-    Set<String> named = new LinkedHashSet<>();
-    for (Manifest manifest : manifests) {
-      if (manifest instanceof Manifest.Commit commit) {
-        commit.shards().stream().map(ShardEntry::key).forEach(named::add);
-      }
-    }
-    return named;
   }
 
   // ---- records

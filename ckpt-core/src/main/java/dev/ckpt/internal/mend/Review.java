@@ -181,8 +181,28 @@ final class Review {
     return commits.values().stream()
         .filter(commit -> !live.containsKey(commit.id()))
         .filter(commit -> !held.pinned().contains(commit.id()))
-        .filter(commit -> isOld(held.manifests().get(commit.id())))
         .toList();
+  }
+
+  /** Whether a commit is older than what is spared for its age: whoever left it may come back. */
+  boolean isOld(Manifest.Commit commit) {
+    return isOld(held.manifests().get(commit.id()));
+  }
+
+  /** Says that some of these are spared for their age. */
+  List<Step> young(List<Manifest.Commit> dead) {
+    List<Manifest.Commit> young = dead.stream().filter(commit -> !isOld(commit)).toList();
+    if (young.isEmpty()) {
+      return List.of();
+    }
+    return List.of(
+        new Step.Leave(
+            Hold.leave(
+                held.keys(),
+                run(),
+                young.size()
+                    + " checkpoint(s) on a branch that was left were committed just now, and stay"
+                    + " until they are older than the grace")));
   }
 
   private boolean isOld(@Nullable Entry entry) {

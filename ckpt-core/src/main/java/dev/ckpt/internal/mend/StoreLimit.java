@@ -35,8 +35,7 @@ import java.util.stream.Stream;
  * Keeps the shards of all runs of a store, and what repairs moved aside, together below a number of
  * bytes. First go left-overs, then checkpoints of dead branches, then the oldest of all runs; never
  * a run's newest, its newest finite one, its best, or a pinned one. Runs in use are left alone, and
- * those of which nobody can tell what is best lose left-overs only. What was read back is
- * remembered, for one thread.
+ * those of which nobody can tell what is best lose left-overs only. For one thread.
  */
 public final class StoreLimit {
 

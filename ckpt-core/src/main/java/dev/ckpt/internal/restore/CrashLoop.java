@@ -93,7 +93,10 @@ public record CrashLoop(long step, String cause, List<Integer> attempts) {
           break;
         }
       }
-      if (step.isPresent() && !triedTheSame && beyond(step.getAsLong(), attempt, ids, start)) {
+      if (step.isPresent()
+          && (triedTheSame
+              ? passedSince(step.getAsLong(), attempt, ids)
+              : beyond(step.getAsLong(), attempt, ids, start))) {
         break;
       }
       if (end != null) {
@@ -174,6 +177,14 @@ public record CrashLoop(long step, String cause, List<Integer> attempts) {
     CheckpointId last = ids.floor(CheckpointId.last(attempt));
     return (last != null && last.attempt() == attempt && last.step() > step)
         || start.filter(id -> id.step() > step).isPresent();
+  }
+
+  /**
+   * Whether a later attempt got further than the step: of one that failed in its resume, the
+   * checkpoint to go on from says nothing, because it may be a newer one that was passed over.
+   */
+  private static boolean passedSince(long step, int attempt, NavigableSet<CheckpointId> ids) {
+    return ids.tailSet(CheckpointId.last(attempt), false).stream().anyMatch(id -> id.step() > step);
   }
 
   private static boolean same(String cause, String other) {

@@ -27,6 +27,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.stream.Stream;
 
 /** The attempts of a run: where each began, how far it came, how it ended, what was lost. */
 public final class AttemptLog {
@@ -43,7 +44,8 @@ public final class AttemptLog {
 
     /** The newest that is there, or that a later attempt went on from before it was deleted. */
     Optional<CheckpointId> newestKnown() {
-      return newest().map(Manifest.Commit::id).or(() -> goneOnFrom);
+      return Stream.concat(newest().map(Manifest.Commit::id).stream(), goneOnFrom.stream())
+          .max(Comparator.naturalOrder());
     }
 
     boolean started() {
@@ -141,7 +143,7 @@ public final class AttemptLog {
     } catch (CheckpointException.Corrupt | CheckpointException.Incompatible e) {
       ending = new Ending(End.UNKNOWN, String.valueOf(e.getMessage()), takenOver(number));
     }
-    OptionalLong stood = stood(said, own);
+    OptionalLong stood = stood(number, said, own);
     return new Attempt(
         number,
         record.map(AttemptRecord::request).orElse(""),
@@ -155,7 +157,7 @@ public final class AttemptLog {
         record.map(AttemptRecord::startedAt),
         said.map(EndRecord::endedAt),
         ending.end() == End.RUNNING ? OptionalLong.empty() : lost(number, stood, own),
-        lostAtMost(ending, record, own),
+        lostAtMost(number, ending, record, own),
         branch.contains(number),
         own.resume().map(ResumeRecord::skipped).orElse(List.of()),
         record.map(AttemptRecord::provenance).orElse(Map.of()));
@@ -175,16 +177,16 @@ public final class AttemptLog {
 
   /**
    * The updates done at the end, if they are known: a word without a step means that of the newest
-   * checkpoint, but one of a failure.
+   * checkpoint, but one of a failure. Of a branch that was left all checkpoints may be deleted.
    */
-  private static OptionalLong stood(Optional<EndRecord> said, Own own) {
+  private OptionalLong stood(int number, Optional<EndRecord> said, Own own) {
     if (said.isEmpty() || said.get().step().isPresent()) {
       return said.map(EndRecord::step).orElse(OptionalLong.empty());
     }
     return switch (said.get().how()) {
       case EndRecord.COMPLETED, EndRecord.STOPPED, EndRecord.CLOSED ->
           own.newestKnown()
-              .or(own::from)
+              .or(() -> branch.contains(number) ? own.from() : Optional.empty())
               .map(id -> OptionalLong.of(id.step()))
               .orElse(OptionalLong.empty());
       default -> OptionalLong.empty();
@@ -235,28 +237,30 @@ public final class AttemptLog {
       return OptionalLong.empty();
     }
     long began = own.from().map(CheckpointId::step).orElse(0L);
-    long kept = began;
-    if (branch.contains(number)) {
-      kept = branch.leftAt(number).or(own::goodOne).map(CheckpointId::step).orElse(began);
-    }
+    long kept = kept(number, own).map(CheckpointId::step).orElse(began);
     long known = stood.orElse(own.newestKnown().map(CheckpointId::step).orElse(kept));
     return stood.isPresent() || known > kept
         ? OptionalLong.of(Math.max(0, known - kept))
         : OptionalLong.empty();
   }
 
-  private static Optional<Duration> lostAtMost(
-      Ending ending, Optional<AttemptRecord> record, Own own) {
+  /** The checkpoint of an attempt that the live branch has; empty if it has nothing of it. */
+  private Optional<CheckpointId> kept(int number, Own own) {
+    return branch.contains(number) ? branch.leftAt(number).or(own::goodOne) : Optional.empty();
+  }
+
+  /** The time in which the lost updates were done: from the commit that is kept, else all of it. */
+  private Optional<Duration> lostAtMost(
+      int number, Ending ending, Optional<AttemptRecord> record, Own own) {
     if (!own.started() && own.commits().isEmpty()) {
       return ending.end() == End.RUNNING ? Optional.empty() : Optional.of(Duration.ZERO);
     }
-    if (own.commits().isEmpty() && own.goneOnFrom().isPresent()) {
-      return Optional.empty(); // when that one was committed is gone with it
-    }
+    Optional<CheckpointId> kept = kept(number, own);
     Optional<Instant> since =
-        own.newest()
-            .map(Manifest.Commit::committedAt)
-            .or(() -> record.map(AttemptRecord::startedAt));
+        kept.isPresent()
+            // when it was committed is gone with its manifest
+            ? Optional.ofNullable(commits.get(kept.get())).map(Manifest.Commit::committedAt)
+            : record.map(AttemptRecord::startedAt);
     if (since.isEmpty() || ending.gone().isEmpty()) {
       return Optional.empty();
     }
