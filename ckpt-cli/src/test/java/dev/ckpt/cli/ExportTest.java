@@ -118,6 +118,14 @@ class ExportTest {
   }
 
   @Test
+  void othersMayReadItAsAnyOtherFile() throws IOException {
+    Path file = folder.resolve("m.params");
+    Called.on(trained(), "export", "latest", "--to", file.toString());
+    assertThat(Files.getPosixFilePermissions(file))
+        .isEqualTo(Files.getPosixFilePermissions(Files.createFile(folder.resolve("plain"))));
+  }
+
+  @Test
   void whatCannotBeDoneIsSaidWithTheWayOut() throws IOException {
     Path at = trained();
     assertFails(

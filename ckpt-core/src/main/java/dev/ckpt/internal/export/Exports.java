@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.security.SecureRandom;
 import java.util.Map;
 import java.util.ServiceLoader;
 import java.util.TreeMap;
@@ -48,7 +49,9 @@ public final class Exports {
   private static Path begun(Path folder, String prefix) throws IOException {
     try {
       Files.createDirectories(folder);
-      return Files.createTempFile(folder, prefix, ".part");
+      // not createTempFile: others may read a model as they may read any file of its folder
+      return Files.createFile(
+          folder.resolve(prefix + new SecureRandom().nextLong(0, Long.MAX_VALUE) + ".part"));
     } catch (AccessDeniedException e) {
       throw new FileSystemException(folder.toString(), null, "no right to write into this folder");
     } catch (FileAlreadyExistsException e) {
