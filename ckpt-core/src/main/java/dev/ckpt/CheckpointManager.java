@@ -10,8 +10,10 @@ import dev.ckpt.internal.restore.Restorer;
 import dev.ckpt.internal.restore.Resumption;
 import dev.ckpt.internal.restore.TakenRun;
 import dev.ckpt.internal.run.OpenRuns;
+import dev.ckpt.internal.run.Parameters;
 import dev.ckpt.internal.run.StopSignal;
 import dev.ckpt.internal.save.Saver;
+import dev.ckpt.manifest.AttemptRecord;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.EndRecord;
 import dev.ckpt.spi.CheckpointStore;
@@ -109,11 +111,37 @@ public final class CheckpointManager implements AutoCloseable {
               this::committed);
       this.ending =
           new Ending(taken.log(), setup.house(), taken.attempt(), setup.options().clock());
+      tellOtherParameters();
       this.signal = new StopSignal(setup.stopGrace(), new Exit());
       signal.install();
     } catch (Throwable e) {
       taken.release();
       throw e;
+    }
+  }
+
+  private void tellOtherParameters() throws IOException {
+    Map<String, String> now = taken.admission().attempt().provenance();
+    if (taken.attempt() > 1 && now.keySet().stream().anyMatch(Parameters::isFact)) {
+      List<Map<String, String>> before =
+          taken
+              .log()
+              .lineage()
+              .attempts()
+              .headMap(taken.attempt(), false)
+              .descendingMap()
+              .values()
+              .stream()
+              .map(AttemptRecord::provenance)
+              .toList();
+      Parameters.changed(now, before)
+          .ifPresent(
+              difference ->
+                  log.warn(
+                      "run '{}' goes on with other parameters than before: {}. To train each of"
+                          + " them, set no run name, or one for each.",
+                      taken.log().keys().run(),
+                      difference));
     }
   }
 

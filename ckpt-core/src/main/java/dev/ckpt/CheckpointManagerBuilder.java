@@ -5,6 +5,7 @@ import dev.ckpt.internal.config.BestBy;
 import dev.ckpt.internal.formats.Formats;
 import dev.ckpt.internal.keep.Housekeeper;
 import dev.ckpt.internal.restore.TakenRun;
+import dev.ckpt.internal.run.Parameters;
 import dev.ckpt.internal.run.Provenance;
 import dev.ckpt.internal.run.RunName;
 import dev.ckpt.internal.save.SaveOptions;
@@ -61,6 +62,7 @@ public final class CheckpointManagerBuilder {
   private @Nullable Integer crashLoop;
   private @Nullable Boolean takeOver;
   private final Map<String, String> facts = new LinkedHashMap<>();
+  private Parameters parameters = Parameters.none();
   private InstantSource clock = InstantSource.system();
   private LongSupplier ticker = System::nanoTime;
 
@@ -104,7 +106,7 @@ public final class CheckpointManagerBuilder {
     return this;
   }
 
-  /** Name of the run; by default derived from the program. */
+  /** Name of the run; by default derived from the program, and from {@link #parameters}. */
   public CheckpointManagerBuilder run(String name) {
     run = name;
     return this;
@@ -227,6 +229,23 @@ public final class CheckpointManagerBuilder {
     return this;
   }
 
+  /**
+   * What a sweep varies: learning rate, width, ... As text they are facts {@code param.<name>} of
+   * the attempt, which {@code ckpt runs} and {@code ckpt best} put side by side. Unless a run name
+   * is set they name the run: {@code <program>-<name>-<value>_<name>-<value>}, by name; with a hash
+   * where that is longer than 100, or not fit for a name. No two sets that differ as text name the
+   * same run. A run that goes on with others than before is warned about. Not for secrets. A second
+   * call replaces the first.
+   *
+   * @param values texts, numbers, booleans, enums, lists
+   * @throws IllegalArgumentException on an empty name, or a value that is not the same text each
+   *     time, such as an array
+   */
+  public CheckpointManagerBuilder parameters(Map<String, ?> values) {
+    parameters = Parameters.of(values);
+    return this;
+  }
+
   /** Whether to take the run over from another process that seems to hold it. */
   public CheckpointManagerBuilder takeOver(boolean take) {
     takeOver = take;
@@ -257,7 +276,11 @@ public final class CheckpointManagerBuilder {
    * @throws UncheckedIOException if the store cannot be used
    */
   public CheckpointManager open() {
-    Keys keys = new Keys(run != null ? run : config.run().orElseGet(RunName::derived));
+    Keys keys =
+        new Keys(
+            run != null
+                ? run
+                : config.run().orElseGet(() -> parameters.runName(RunName.derived())));
     Formats formats = new Formats();
     ThreadFactory threads = threads(keys.run());
     SaveOptions options =
@@ -347,6 +370,7 @@ public final class CheckpointManagerBuilder {
     said(code, "crashLoop", crashLoop);
     said(code, "takeOver", takeOver);
     Map<String, String> known = new LinkedHashMap<>(facts);
+    known.putAll(parameters.facts());
     String version = CheckpointManager.class.getPackage().getImplementationVersion();
     if (version != null) {
       known.put("ckpt", version);
@@ -364,13 +388,19 @@ public final class CheckpointManagerBuilder {
   /** A program that was renamed derives another name, and would start over without a word. */
   private static void tellOtherRuns(CheckpointStore store, Keys keys) {
     List<String> runs = Checkpoints.runs(store);
-    if (!runs.isEmpty() && !runs.contains(keys.run())) {
+    // other parameters are another run on purpose
+    if (!runs.isEmpty() && runs.stream().noneMatch(each -> sameProgram(each, keys))) {
       log.warn(
           "run name '{}' is derived from the program and new in this store, which holds {}: to go"
               + " on with one of those, set the run name",
           keys.run(),
           runs);
     }
+  }
+
+  private static boolean sameProgram(String run, Keys keys) {
+    String program = RunName.derived();
+    return run.equals(keys.run()) || !keys.run().equals(program) && run.startsWith(program + "-");
   }
 
   private CheckpointStore openStore() {

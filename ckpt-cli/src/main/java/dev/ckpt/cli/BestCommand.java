@@ -1,10 +1,13 @@
 package dev.ckpt.cli;
 
+import dev.ckpt.Attempt;
 import dev.ckpt.Checkpoint;
 import dev.ckpt.Retention;
+import dev.ckpt.manifest.CheckpointId;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -13,7 +16,8 @@ import picocli.CommandLine.Option;
     name = "best",
     description = {
       "The best checkpoints by a metric, the best first: finite ones of the live"
-          + " branch; of equal ones the newer."
+          + " branch; of equal ones the newer. With --all-runs also the parameters in which the"
+          + " runs differ."
     },
     footer = {
       "",
@@ -48,12 +52,32 @@ final class BestCommand extends StoreCommand {
   @Option(names = "--all-runs", description = "Among all runs of the store.")
   private boolean allRuns;
 
+  @Option(names = "--config", description = "With --all-runs: also the settings that differ.")
+  private boolean config;
+
   @Option(
       names = "--json",
       description = "One JSON document: {\"metric\", \"mode\", \"best\": [...]}.")
   private boolean json;
 
-  private record Found(String run, Checkpoint checkpoint, double value) {}
+  /**
+   * One of the best.
+   *
+   * @param facts of the process that saved it
+   */
+  private record Found(String run, Checkpoint checkpoint, double value, Map<String, String> facts) {
+
+    static Found of(String run, Checkpoint checkpoint, double value, List<Attempt> attempts) {
+      int number = CheckpointId.parse(checkpoint.id()).map(CheckpointId::attempt).orElse(0);
+      Map<String, String> facts =
+          attempts.stream()
+              .filter(each -> each.number() == number)
+              .findFirst()
+              .map(Contrast::facts)
+              .orElse(Map.of());
+      return new Found(run, checkpoint, value, facts);
+    }
+  }
 
   @Override
   int on(Place place, Console console) {
@@ -66,15 +90,22 @@ final class BestCommand extends StoreCommand {
     if (allRuns && runIsGiven()) {
       throw wrong("--run and --all-runs exclude each other");
     }
+    if (config && !allRuns) {
+      throw wrong("--config needs --all-runs: one run does not differ from itself");
+    }
     Retention.Mode mode = direction.mode();
     List<Found> found = new ArrayList<>();
     List<Checkpoint> seen = new ArrayList<>();
+    List<Map<String, String>> facts = new ArrayList<>();
     List<String> runs = place.chosen(allRuns);
     for (String run : runs) {
       List<Checkpoint> all = place.checkpoints(run).list();
+      List<Attempt> attempts = allRuns ? place.checkpoints(run).attempts() : List.of();
+      facts.add(Contrast.facts(attempts));
       seen.addAll(all);
       for (Checkpoint each : Retention.best(metric, mode, count).keep(all)) {
-        found.add(new Found(run, each, each.metrics().getOrDefault(metric, Double.NaN)));
+        double value = each.metrics().getOrDefault(metric, Double.NaN);
+        found.add(Found.of(run, each, value, attempts));
       }
     }
     if (found.isEmpty()) {
@@ -89,40 +120,44 @@ final class BestCommand extends StoreCommand {
                 bestFirst.thenComparing(each -> each.checkpoint().id(), Comparator.reverseOrder()))
             .limit(count)
             .toList();
+    Contrast contrast = Contrast.between(facts, config);
     if (json) {
       new Json()
           .put("metric", metric)
           .put("mode", Text.name(mode))
-          .list("best", best, each -> Facts.of(each.checkpoint()).put("run", each.run()))
+          .list(
+              "best",
+              best,
+              each ->
+                  Facts.of(each.checkpoint())
+                      .put("run", each.run())
+                      .put("differs", contrast.json(each.facts())))
           .print(console);
     } else {
-      print(best, console);
+      print(best, contrast, console);
     }
     return Exit.FINE;
   }
 
-  private void print(List<Found> best, Console console) {
-    Table table =
-        new Table()
-            .left(allRuns ? "RUN" : "")
-            .left("ID")
-            .right(metric)
-            .right("STEP")
-            .right("EPOCH")
-            .movable()
-            .right("AGE")
-            .movable()
-            .right("SIZE")
-            .movable();
+  private void print(List<Found> best, Contrast contrast, Console console) {
+    Table table = new Table().left(allRuns ? "RUN" : "").left("ID").right(metric).right("STEP");
+    contrast.columns(table);
+    table.right("EPOCH").movable().right("AGE").movable().right("SIZE").movable();
     for (Found each : best) {
-      table.row(
-          allRuns ? each.run() : "",
-          each.checkpoint().id(),
-          Text.number(each.value()),
-          Long.toString(each.checkpoint().progress().step()),
-          Integer.toString(each.checkpoint().progress().epoch()),
-          Text.age(each.checkpoint().committedAt(), console.clock.instant()),
-          Text.size(each.checkpoint().bytes()));
+      List<String> cells =
+          new ArrayList<>(
+              List.of(
+                  allRuns ? each.run() : "",
+                  each.checkpoint().id(),
+                  Text.number(each.value()),
+                  Long.toString(each.checkpoint().progress().step())));
+      cells.addAll(contrast.cells(each.facts()));
+      cells.addAll(
+          List.of(
+              Integer.toString(each.checkpoint().progress().epoch()),
+              Text.age(each.checkpoint().committedAt(), console.clock.instant()),
+              Text.size(each.checkpoint().bytes())));
+      table.row(Table.Tone.PLAIN, cells);
     }
     table.print(console);
   }

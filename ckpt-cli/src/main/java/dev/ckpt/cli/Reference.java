@@ -10,7 +10,7 @@ import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** What an argument ID may be: an id, {@code latest}, {@code best(metric)}. */
+/** What an argument ID may be: an id, {@code latest}, {@code best(metric)}, {@code best}. */
 final class Reference {
   private static final Pattern BEST =
       Pattern.compile("best\\(\\s*([^,()\\s]+)\\s*(?:,\\s*(min|max)\\s*)?\\)");
@@ -38,15 +38,14 @@ final class Reference {
           .map(Checkpoint::id)
           .orElseThrow(() -> noMetric(run, best.group(1), checkpoints.list()));
     }
-    if (CheckpointId.parse(text).isEmpty()) {
-      throw new Problem(
-          Exit.USAGE,
-          "'"
-              + text
-              + "' is none of an id like 000001-000000000100-0, latest, best(metric),"
-              + " best(metric,min)");
+    if (CheckpointId.parse(text).isPresent()) {
+      return text;
     }
-    return text;
+    try {
+      return checkpoints.find(text).id();
+    } catch (IllegalArgumentException e) {
+      throw new Problem(Exit.USAGE, String.valueOf(e.getMessage()));
+    }
   }
 
   /** For who asks for a metric that no checkpoint has. */

@@ -6,6 +6,7 @@ import dev.ckpt.Checkpoints;
 import dev.ckpt.ListedCheckpoint;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -14,10 +15,19 @@ import picocli.CommandLine.Option;
     name = "runs",
     description = {
       "The runs of the store: how far each is, what it holds, and how its newest"
-          + " attempt ended."
+          + " attempt ended; and the parameters in which they differ."
     },
-    footer = {"", "Examples:", "  ckpt runs", "  ckpt --store /data/ckpt runs --json"})
+    footer = {
+      "",
+      "Examples:",
+      "  ckpt runs",
+      "  ckpt runs --config",
+      "  ckpt --store /data/ckpt runs --json"
+    })
 final class RunsCommand extends StoreCommand {
+
+  @Option(names = "--config", description = "Also the settings in which they differ.")
+  private boolean config;
 
   @Option(names = "--json", description = "One JSON document: {\"store\", \"runs\": [...]}.")
   private boolean json;
@@ -28,7 +38,8 @@ final class RunsCommand extends StoreCommand {
       int checkpoints,
       Optional<Checkpoint> latest,
       long bytes,
-      Optional<Attempt> last) {
+      Optional<Attempt> last,
+      Map<String, String> facts) {
 
     static Line of(String run, Checkpoints looked) {
       List<ListedCheckpoint> all = looked.all();
@@ -43,7 +54,8 @@ final class RunsCommand extends StoreCommand {
           live.size(),
           newest(live),
           all.stream().mapToLong(ListedCheckpoint::bytes).sum(),
-          attempts.isEmpty() ? Optional.empty() : Optional.of(attempts.get(attempts.size() - 1)));
+          attempts.isEmpty() ? Optional.empty() : Optional.of(attempts.get(attempts.size() - 1)),
+          Contrast.facts(attempts));
     }
 
     /** As the ID latest: the newest finite one; if there is none, the newest. */
@@ -53,13 +65,14 @@ final class RunsCommand extends StoreCommand {
       return finite.or(() -> live.stream().reduce((older, newer) -> newer));
     }
 
-    Json json() {
+    Json json(Contrast contrast) {
       return new Json()
           .put("run", run)
           .put("checkpoints", checkpoints)
           .put("bytes", bytes)
           .put("latest", latest.map(Facts::of))
-          .put("lastAttempt", last.map(Facts::of));
+          .put("lastAttempt", last.map(Facts::of))
+          .put("differs", contrast.json(facts));
     }
   }
 
@@ -69,20 +82,21 @@ final class RunsCommand extends StoreCommand {
     for (String run : place.chosen(!runIsGiven())) {
       lines.add(Line.of(run, place.checkpoints(run)));
     }
+    Contrast contrast = Contrast.between(lines.stream().map(Line::facts).toList(), config);
     if (json) {
       new Json()
           .put("store", place.store().uri().toString())
-          .list("runs", lines, Line::json)
+          .list("runs", lines, line -> line.json(contrast))
           .print(console);
     } else if (lines.isEmpty()) {
       console.say("there is no run in " + place.store().uri());
     } else {
-      print(lines, console);
+      print(lines, contrast, console);
     }
     return Exit.FINE;
   }
 
-  private static void print(List<Line> lines, Console console) {
+  private static void print(List<Line> lines, Contrast contrast, Console console) {
     Table table =
         new Table()
             .left("RUN")
@@ -97,16 +111,23 @@ final class RunsCommand extends StoreCommand {
             .right("ATTEMPTS")
             .movable()
             .left("LAST");
+    contrast.columns(table);
     for (Line line : lines) {
-      table.row(
-          line.run(),
-          Integer.toString(line.checkpoints()),
-          line.latest().map(c -> Long.toString(c.progress().step())).orElse("-"),
-          line.latest().map(c -> Integer.toString(c.progress().epoch())).orElse("-"),
-          line.latest().map(c -> Text.age(c.committedAt(), console.clock.instant())).orElse("-"),
-          Text.size(line.bytes()),
-          line.last().map(a -> Integer.toString(a.number())).orElse("-"),
-          line.last().map(Facts::end).orElse("-"));
+      List<String> cells =
+          new ArrayList<>(
+              List.of(
+                  line.run(),
+                  Integer.toString(line.checkpoints()),
+                  line.latest().map(c -> Long.toString(c.progress().step())).orElse("-"),
+                  line.latest().map(c -> Integer.toString(c.progress().epoch())).orElse("-"),
+                  line.latest()
+                      .map(c -> Text.age(c.committedAt(), console.clock.instant()))
+                      .orElse("-"),
+                  Text.size(line.bytes()),
+                  line.last().map(a -> Integer.toString(a.number())).orElse("-"),
+                  line.last().map(Facts::end).orElse("-")));
+      cells.addAll(contrast.cells(line.facts()));
+      table.row(Table.Tone.PLAIN, cells);
     }
     table.print(console);
   }

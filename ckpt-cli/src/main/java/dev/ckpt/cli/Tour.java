@@ -50,6 +50,7 @@ final class Tour {
             "verify --all",
             "diff latest latest",
             "best --metric loss",
+            "export latest --to " + folder.resolve("none.params"),
             "log",
             "tail",
             "gc --dry-run",

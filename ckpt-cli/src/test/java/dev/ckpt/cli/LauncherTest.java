@@ -38,19 +38,20 @@ class LauncherTest {
 
   @TempDir Path folder;
 
+  private static final List<String> MODULES = List.of("ckpt-core", "ckpt-djl", "ckpt-cli");
+
   private Path checkout;
   private Path script;
-  private Path source;
 
   @BeforeEach
   void checkOut() throws IOException {
     checkout = Files.createDirectory(folder.resolve("a checkout"));
-    for (String module : List.of("ckpt-core", "ckpt-cli")) {
+    for (String module : MODULES) {
       Files.createDirectories(checkout.resolve(module).resolve("src/main/java"));
       Files.createFile(checkout.resolve(module).resolve("pom.xml"));
+      Files.createFile(checkout.resolve(module).resolve("src/main/java/Some.java"));
     }
     Files.createFile(checkout.resolve("pom.xml"));
-    source = Files.createFile(checkout.resolve("ckpt-core/src/main/java/Some.java"));
     try (var old = Files.walk(checkout)) {
       for (Path path : old.toList()) {
         Files.setLastModifiedTime(path, FileTime.from(Instant.now().minusSeconds(3600)));
@@ -160,9 +161,13 @@ class LauncherTest {
     assertThat(builds()).singleElement().asString().contains("-pl ckpt-cli -am package");
     version();
     assertThat(builds()).hasSize(1);
-    Files.setLastModifiedTime(source, FileTime.from(Instant.now().plusSeconds(2)));
-    version();
-    assertThat(builds()).hasSize(2);
+    for (int i = 0; i < MODULES.size(); i++) {
+      Path source = checkout.resolve(MODULES.get(i)).resolve("src/main/java/Some.java");
+      Files.setLastModifiedTime(source, FileTime.from(Instant.now().plusSeconds(2)));
+      version();
+      assertThat(builds()).as(MODULES.get(i)).hasSize(2 + i);
+      Files.setLastModifiedTime(source, FileTime.from(Instant.now().minusSeconds(3600)));
+    }
   }
 
   @Test

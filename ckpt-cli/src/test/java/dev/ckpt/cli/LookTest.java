@@ -4,12 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.ckpt.CheckpointManager;
+import dev.ckpt.Progress;
 import dev.ckpt.Resume;
 import dev.ckpt.Stores;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -93,6 +96,7 @@ class LookTest {
 
   @Test
   void tablesFitTheTerminalAndLoseNothing() {
+    // an attempt with its two ids, which nothing cuts
     for (int width : List.of(80, 66, 40)) {
       Map<String, String> narrow =
           Map.of("CKPT_STORE", at.toString(), "NO_COLOR", "1", "COLUMNS", "" + width);
@@ -226,7 +230,7 @@ class LookTest {
 
     Called nonsense = Called.on(at, "show", "newest");
     assertThat(nonsense.code()).isEqualTo(Exit.USAGE);
-    assertThat(nonsense.err()).contains("'newest' is none of an id like");
+    assertThat(nonsense.err()).contains("'newest' is none of latest, best, an id like");
   }
 
   @Test
@@ -349,5 +353,73 @@ class LookTest {
 
   private static String squeezed(String line) {
     return line.strip().replaceAll(" +", " ");
+  }
+
+  /** Runs of a sweep, of which one is from before there were parameters. */
+  private static void sweep(Path at) throws IOException {
+    try (CheckpointStore store = Stores.local(at)) {
+      Trained.save(store, "old", new Resume.Auto(), 10);
+      for (double rate : new double[] {0.1, 0.01}) {
+        try (CheckpointManager ckpt =
+            Trained.in(store, "net-" + rate)
+                .parameters(Map.of("lr", rate, "width", 32))
+                .deadline(Duration.ofSeconds(rate == 0.1 ? 30 : 60))
+                .part("model", Trained.after(20))
+                .open()) {
+          ckpt.resume();
+          ckpt.save(Progress.step(20), Map.of("loss", rate)).join();
+        }
+      }
+    }
+  }
+
+  @Test
+  void runsAndTheBestOfThemShowWhereTheyDiffer() throws IOException {
+    Path two = folder.resolve("a sweep");
+    sweep(two);
+    assertThat(Called.on(two, "runs").out().lines().map(LookTest::squeezed))
+        .satisfiesExactly(
+            head -> assertThat(head).endsWith(" ATTEMPTS LAST lr width"),
+            slow -> assertThat(slow).startsWith("net-0.01 ").endsWith(" closed 0.01 32"),
+            fast -> assertThat(fast).startsWith("net-0.1 ").endsWith(" closed 0.1 32"),
+            old -> assertThat(old).startsWith("old ").endsWith(" closed"));
+    assertThat(Called.on(two, "runs", "--config").out().lines().map(LookTest::squeezed))
+        .satisfiesExactly(
+            head -> assertThat(head).endsWith(" LAST lr width config.deadline"),
+            slow -> assertThat(slow).endsWith(" closed 0.01 32 PT1M"),
+            fast -> assertThat(fast).endsWith(" closed 0.1 32 PT30S"),
+            old -> assertThat(old).endsWith(" closed 60s"));
+    JsonNode runs = json(Called.on(two, "runs", "--json", "--config")).get("runs");
+    assertThat(runs.get(0).get("differs").toString())
+        .isEqualTo("{\"param.lr\":\"0.01\",\"param.width\":\"32\",\"config.deadline\":\"PT1M\"}");
+    assertThat(runs.get(2).at("/differs/param.lr").isNull()).isTrue();
+
+    String[] best = {"best", "--metric", "loss", "--min", "--all-runs", "-n", "3"};
+    assertThat(Called.on(two, best).out().lines().map(LookTest::squeezed))
+        .satisfiesExactly(
+            head -> assertThat(head).isEqualTo("RUN ID loss STEP lr width EPOCH AGE SIZE"),
+            slow -> assertThat(slow).matches("net-0.01 \\S+ 0.01 20 0.01 32 .*"),
+            old -> assertThat(old).matches("(net-0.1 \\S+ 0.1 20 0.1 32|old \\S+ 0.1 10 1) .*"),
+            one -> assertThat(one).matches("(net-0.1 \\S+ 0.1 20 0.1 32|old \\S+ 0.1 10 1) .*"));
+    JsonNode found =
+        json(
+            Called.on(
+                two, "best", "--metric", "loss", "--min", "--all-runs", "--config", "--json"));
+    assertThat(found.at("/best/0/differs/param.lr").textValue()).isEqualTo("0.01");
+    assertThat(found.at("/best/0/differs/config.deadline").textValue()).isEqualTo("PT1M");
+    assertThat(Called.on(at, "best", "--metric", "loss", "--config").err())
+        .contains("--config needs --all-runs");
+    assertThat(json(Called.on(at, "runs", "--json", "--config")).at("/runs/0/differs")).isEmpty();
+  }
+
+  @Test
+  void whereRunsDifferHasRoomOnATerminal() throws IOException {
+    Path two = folder.resolve("a sweep");
+    sweep(two);
+    Map<String, String> narrow =
+        Map.of("CKPT_STORE", two.toString(), "NO_COLOR", "1", "COLUMNS", "50");
+    Called runs = Called.with(narrow, true, "runs");
+    assertThat(runs.out().lines()).allSatisfy(line -> assertThat(line).hasSizeLessThan(51));
+    assertThat(runs.out()).contains("lr 0.01, width 32");
   }
 }

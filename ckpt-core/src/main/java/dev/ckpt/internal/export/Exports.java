@@ -4,10 +4,14 @@ import dev.ckpt.StateView;
 import dev.ckpt.spi.CheckpointExporter;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.security.SecureRandom;
 import java.util.Map;
 import java.util.ServiceLoader;
 import java.util.TreeMap;
@@ -27,9 +31,8 @@ public final class Exports {
   public static void write(Map<String, StateView> parts, Path file) throws IOException {
     Path name = file.getFileName();
     CheckpointExporter exporter = exporter(name == null ? "" : name.toString());
-    Path folder = file.toAbsolutePath().getParent();
-    Files.createDirectories(folder);
-    Path unfinished = Files.createTempFile(folder, "." + name + ".", ".part");
+    Path folder = file.toAbsolutePath().resolveSibling("");
+    Path unfinished = begun(folder, "." + name + ".");
     try {
       try (FileChannel channel = FileChannel.open(unfinished, StandardOpenOption.WRITE)) {
         exporter.write(parts, channel);
@@ -39,6 +42,23 @@ public final class Exports {
           unfinished, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     } finally {
       Files.deleteIfExists(unfinished);
+    }
+  }
+
+  /** An empty file; what is wrong is said of the folder, not of a name that nobody knows. */
+  private static Path begun(Path folder, String prefix) throws IOException {
+    try {
+      Files.createDirectories(folder);
+      // not createTempFile: others may read a model as they may read any file of its folder
+      return Files.createFile(
+          folder.resolve(prefix + new SecureRandom().nextLong(0, Long.MAX_VALUE) + ".part"));
+    } catch (AccessDeniedException e) {
+      throw new FileSystemException(folder.toString(), null, "no right to write into this folder");
+    } catch (FileAlreadyExistsException e) {
+      throw new FileSystemException(e.getFile(), null, "a file where a folder is needed");
+    } catch (FileSystemException e) {
+      String reason = e.getReason() == null ? e.getClass().getSimpleName() : e.getReason();
+      throw new FileSystemException(folder.toString(), null, "cannot be written into: " + reason);
     }
   }
 
