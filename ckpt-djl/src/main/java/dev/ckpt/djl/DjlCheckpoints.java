@@ -213,6 +213,10 @@ public final class DjlCheckpoints implements AutoCloseable {
     }
     int done = session.position().epoch();
     long reached = manager.completed().map(goal -> goal.getOrDefault(EPOCHS, 0L)).orElse(0L);
+    if (reached > 0 && reached < epochs) {
+      log.info(
+          "Run {} was complete with {} epochs and trains on to {}", manager.run(), reached, epochs);
+    }
     // one that stopped early has reached its goal, but not the epochs of it
     return reached >= epochs && !session.position().stoppedEarly() ? 0 : Math.max(0, epochs - done);
   }
