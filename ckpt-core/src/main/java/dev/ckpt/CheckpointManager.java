@@ -484,7 +484,8 @@ public final class CheckpointManager implements AutoCloseable {
         setup.restoreBest().flatMap(by -> checkpoints().best(by.metric(), by.mode()));
     if (best.isEmpty() && setup.restoreBest().isPresent()) {
       log.warn(
-          "run '{}': no finite checkpoint has the metric of restoreBest ({}); known: {}",
+          "run '{}': no finite checkpoint has the metric of restoreBest ({}): the model holds the last"
+              + " weights. Set restoreBest to one of {} and start again",
           run(),
           setup.restoreBest().get().text(),
           checkpoints().list().stream()

@@ -88,7 +88,9 @@ public final class Checkpoints implements AutoCloseable {
                 : "there is no run '" + name + "'")
             + " in "
             + store.uri()
-            + (runs.isEmpty() ? "" : ", which holds " + String.join(", ", runs)));
+            + (runs.isEmpty()
+                ? ": give the folder that the training saves into, the one in which runs/ is"
+                : ", which holds " + String.join(", ", runs) + ": give the name of one"));
   }
 
   /** Names of the runs in a store, sorted. */

@@ -141,6 +141,10 @@ public final class DjlCheckpoints implements AutoCloseable {
    * completed with as many epochs, or stopped early, the final state is restored and nothing is
    * trained. With {@code restoreBest} the model holds the best weights at the end.
    *
+   * <p>If the thread is interrupted, as by a notebook's Stop, the training ends at the next batch
+   * boundary: the state is saved and {@link java.util.concurrent.CancellationException} thrown,
+   * with the thread's interrupt cleared. To go on, open the run again and build the trainer anew.
+   *
    * @param trainer initialized, with {@link #listener()} attached
    * @param epochs the goal, counted from the start of the run
    * @param validation evaluated after each epoch, if there is one
@@ -161,6 +165,7 @@ public final class DjlCheckpoints implements AutoCloseable {
     }
     Dataset wrapped = dataset(train);
     Dataset evaluated = validation == null ? null : validation(validation);
+    session.endsByInterrupt(true);
     try {
       for (int i = 0; i < remaining; i++) {
         for (Batch batch : trainer.iterateDataset(wrapped)) {
@@ -174,9 +179,13 @@ public final class DjlCheckpoints implements AutoCloseable {
     } catch (EarlyStoppedException e) {
       session.failed(e);
       log.info("Stopped early in epoch {}: {}", e.getStopEpoch(), e.getMessage());
+    } catch (Session.Interrupted e) {
+      throw e;
     } catch (IOException | TranslateException | RuntimeException | Error e) {
       session.failed(e);
       throw e;
+    } finally {
+      session.endsByInterrupt(false);
     }
     complete();
     restoreBest();
@@ -213,6 +222,10 @@ public final class DjlCheckpoints implements AutoCloseable {
     }
     int done = session.position().epoch();
     long reached = manager.completed().map(goal -> goal.getOrDefault(EPOCHS, 0L)).orElse(0L);
+    if (reached > 0 && reached < epochs) {
+      log.info(
+          "Run {} was complete with {} epochs and trains on to {}", manager.run(), reached, epochs);
+    }
     // one that stopped early has reached its goal, but not the epochs of it
     return reached >= epochs && !session.position().stoppedEarly() ? 0 : Math.max(0, epochs - done);
   }

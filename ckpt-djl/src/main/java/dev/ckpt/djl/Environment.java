@@ -27,6 +27,9 @@ final class Environment extends SmallState {
   private static final Set<String> CHANGES_BITS =
       Set.of("arch", "device", "djl", "engine", "engineVersion", "threads");
 
+  /** Changed on purpose, and then carried on in the sense in which it was meant. */
+  private static final Set<String> SETTINGS = Set.of("optimizer", "training.batchSize");
+
   static final String TRAINING_SUBSET = "training.subset";
   static final String VALIDATION_SUBSET = "validation.subset";
 
@@ -69,17 +72,38 @@ final class Environment extends SmallState {
               + " leak into the training. Open the checkpoints, which seeds DJL, before"
               + " randomSplit, or split by fixed indices.");
     }
-    if (CHANGES_BITS.contains(name)) {
-      log.warn(
-          "{} was {} in the checkpoint and is {} now: the training goes on, but its bits may differ"
-              + " from those of an uninterrupted run",
-          name,
-          before,
-          value);
+    String changed = "{} was {} in the checkpoint and is {} now: {}";
+    String meaning = meaning(name);
+    if (SETTINGS.contains(name)) {
+      log.info(changed, name, before, value, meaning);
     } else {
-      log.info(
-          "{} was {} in the checkpoint and is {} now: the new one counts", name, before, value);
+      log.warn(changed, name, before, value, meaning);
     }
+  }
+
+  /** What the change of a fact does to the training that goes on. */
+  private static String meaning(String name) {
+    return switch (name) {
+      case "optimizer" ->
+          "the new settings count from here on; slots and update counts are carried over, so a"
+              + " schedule goes on at the update that the run has reached";
+      case "loss" ->
+          "the new one counts; weights and optimizer are carried over. Losses of earlier"
+              + " checkpoints are of the old one, though keep.best and restoreBest compare them";
+      case "training.batchSize" ->
+          "a begun epoch goes on behind the samples that are done, at the next whole batch; the"
+              + " learning rate is not adapted, and a schedule goes on counting updates";
+      case "training.size", "training.sampler", "training.class" ->
+          "a begun epoch goes on behind as many batches of its new order, in which some samples may"
+              + " come again and others only in the next epoch; whole epochs follow";
+      case "validation.size" ->
+          "metrics of earlier checkpoints are of other data, though keep.best and restoreBest"
+              + " compare them";
+      default ->
+          CHANGES_BITS.contains(name)
+              ? "the training goes on, but its bits may differ from those of an uninterrupted run"
+              : "the new one counts";
+    };
   }
 
   @Override

@@ -69,18 +69,22 @@ final class EvaluatorState extends SmallState {
   }
 
   private void write(List<Evaluator> evaluators, @Nullable List<?> saved) {
-    for (int i = 0; i < evaluators.size(); i++) {
-      Evaluator evaluator = evaluators.get(i);
-      if (saved != null
-          && i < saved.size()
-          && saved.get(i) instanceof Map<?, ?> state
-          && evaluator.getClass().getName().equals(state.get("class"))
-          && evaluator.getName().equals(state.get("name"))) {
-        write(evaluator, state);
+    List<Object> left = new ArrayList<>(saved == null ? List.of() : saved);
+    for (Evaluator evaluator : evaluators) {
+      Map<?, ?> own = null;
+      for (Object each : left) {
+        if (own == null
+            && each instanceof Map<?, ?> state
+            && evaluator.getClass().getName().equals(state.get("class"))
+            && evaluator.getName().equals(state.get("name"))) {
+          own = state;
+        }
+      }
+      if (own == null) {
+        log.info("Evaluator {} is not in the checkpoint: it starts at zero", evaluator.getName());
       } else {
-        log.info(
-            "Evaluator {} is not the one in the checkpoint: it starts at zero",
-            evaluator.getName());
+        left.remove(own); // a second one of that name has a state of its own
+        write(evaluator, own);
       }
     }
   }

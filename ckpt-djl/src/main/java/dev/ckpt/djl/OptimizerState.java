@@ -105,6 +105,9 @@ final class OptimizerState implements Checkpointable {
     OptimizerFields own = fields.get();
     Set<String> known = own.slots().keySet();
     List<String> problems = new ArrayList<>();
+    if (!view.value("class", String.class).equals(own.optimizer().getClass().getName())) {
+      problems.add("slots of one class mean something else to another");
+    }
     Set<String> unknown = new TreeSet<>();
     for (String name : view.names()) {
       if (name.startsWith(SLOT)) {
@@ -135,7 +138,8 @@ final class OptimizerState implements Checkpointable {
               + own.optimizer().getClass().getName()
               + ": "
               + String.join("; ", problems)
-              + ". Use the same class of optimizer, or start a new run.");
+              + ". Use the same class of optimizer, or start a new run from the weights alone"
+              + " (initFrom).");
     }
   }
 

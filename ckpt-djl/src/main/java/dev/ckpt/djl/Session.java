@@ -17,6 +17,7 @@ import dev.ckpt.StateView;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CancellationException;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -57,6 +58,7 @@ final class Session {
   /** Whether batches are seen one by one; else the listener is all there is. */
   private boolean loopSeen;
 
+  private boolean endsByInterrupt;
   private boolean iterating;
   private boolean exhausted;
   private boolean frozen;
@@ -222,6 +224,34 @@ final class Session {
       epochEndOwed = false;
     }
     seedHere();
+    endIfInterrupted();
+  }
+
+  /** From now on an interrupt of the training thread ends the training at the next boundary. */
+  void endsByInterrupt(boolean ends) {
+    endsByInterrupt = ends;
+  }
+
+  /** What a notebook's Stop does: no failure, and no sign of a crash loop. */
+  private void endIfInterrupted() {
+    if (endsByInterrupt && atCut() && Thread.interrupted()) {
+      manager.save(position.progress(), metrics());
+      throw new Interrupted(
+          "Interrupted: run '"
+              + manager.run()
+              + "' is saved at step "
+              + position.progress().step()
+              + ". Start it again, from DjlCheckpoints.in or open on, to go on from there");
+    }
+  }
+
+  /** The training was interrupted, and its state is saved. */
+  static final class Interrupted extends CancellationException {
+    private static final long serialVersionUID = 1L;
+
+    Interrupted(String message) {
+      super(message);
+    }
   }
 
   /** The boundary of a loop whose batches come from elsewhere. */

@@ -51,7 +51,8 @@ final class Structure {
     return spec.type().id() + " " + spec.shape();
   }
 
-  private static String describe(String title, List<String> names) {
+  /** One sentence, and nothing of an empty list. */
+  static String describe(String title, List<String> names) {
     if (names.isEmpty()) {
       return "";
     }

@@ -99,12 +99,9 @@ final class Weights {
       other.removeAll(both);
       known.removeAll(both);
       throw new CheckpointException.Incompatible(
-          "The model has another structure than the one in the checkpoint. Missing in the"
-              + " checkpoint: "
-              + known
-              + ". Extra in the checkpoint: "
-              + other
-              + ". "
+          "The model has another structure than the one in the checkpoint. "
+              + Structure.describe("Missing in the checkpoint", List.copyOf(known))
+              + Structure.describe("Extra in the checkpoint", List.copyOf(other))
               + ADVICE);
     }
     ParamsLayout layout = ParamsState.layout(parts);

@@ -20,6 +20,7 @@ import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.training.dataset.Batch;
 import ai.djl.training.dataset.Dataset;
 import ai.djl.training.evaluator.Accuracy;
+import ai.djl.training.evaluator.Evaluator;
 import ai.djl.training.listener.DivergenceCheckTrainingListener;
 import ai.djl.training.listener.EarlyStoppingListener;
 import ai.djl.training.listener.EarlyStoppingListener.EarlyStoppedException;
@@ -195,6 +196,15 @@ final class SmallTraining {
   /** The goal. */
   int epochs = EPOCHS;
 
+  /** What a user changes on purpose between two attempts. */
+  int batch = BATCH;
+
+  int samples = SAMPLES;
+  int validates = 40;
+  Supplier<Optimizer> optimizer;
+  Supplier<Loss> loss = () -> Loss.softmaxCrossEntropyLoss("loss");
+  List<Evaluator> evaluators = List.of();
+
   /** Whether DJL's own listener throws at a loss that is not finite. */
   boolean watchesDivergence = true;
 
@@ -207,6 +217,7 @@ final class SmallTraining {
   SmallTraining(Setup setup, CheckpointStore store) {
     this.setup = setup;
     this.store = store;
+    this.optimizer = setup.optimizer();
   }
 
   static Optimizer adam() {
@@ -274,11 +285,12 @@ final class SmallTraining {
         Model model = Model.newInstance("small", Device.cpu())) {
       model.setBlock(block.apply(network()));
       DefaultTrainingConfig config =
-          new DefaultTrainingConfig(Loss.softmaxCrossEntropyLoss("loss"))
+          new DefaultTrainingConfig(loss.get())
               .addEvaluator(new Accuracy("accuracy"))
               .optDevices(new Device[] {Device.cpu()})
-              .optOptimizer(setup.optimizer().get())
+              .optOptimizer(optimizer.get())
               .addTrainingListeners(listeners(ckpt, batches));
+      evaluators.forEach(config::addEvaluator);
       if (loaders != null) {
         config.optExecutorService(loaders);
       }
@@ -327,7 +339,7 @@ final class SmallTraining {
 
   private Dataset data(NDManager manager, DjlCheckpoints ckpt, int seed) {
     Random random = new Random(seed);
-    int size = seed == 1 ? SAMPLES : 40;
+    int size = seed == 1 ? samples : validates;
     float[] features = new float[size * 6];
     float[] labels = new float[size];
     for (int i = 0; i < size; i++) {
@@ -340,9 +352,9 @@ final class SmallTraining {
     NDArray y = manager.create(labels, new Shape(size, 1));
     ArrayDataset.Builder builder = new ArrayDataset.Builder().setData(x).optLabels(y);
     if (setup.order() == Order.OWN) {
-      builder.setSampling(ckpt.sampler(BATCH, seed == 1, setup.dropLast()));
+      builder.setSampling(ckpt.sampler(batch, seed == 1, setup.dropLast()));
     } else {
-      builder.setSampling(BATCH, seed == 1 && setup.loop() != Loop.STEP, setup.dropLast());
+      builder.setSampling(batch, seed == 1 && setup.loop() != Loop.STEP, setup.dropLast());
     }
     Dataset dataset = builder.build();
     return setup.order() == Order.READ ? new Opaque(dataset) : dataset;

@@ -34,7 +34,7 @@ public final class Formats {
           "shard format '"
               + name
               + "' is not on the class path"
-              + (artifact == null ? "; there is " + byName.keySet() : ": add " + artifact));
+              + (artifact == null ? "; use one of " + byName.keySet() : ": add " + artifact));
     }
     return format;
   }

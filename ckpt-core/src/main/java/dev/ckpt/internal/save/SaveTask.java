@@ -343,7 +343,8 @@ final class SaveTask implements Runnable, SaveHandle {
               + " bytes, "
               + run.store().uri()
               + " has "
-              + usable.get());
+              + usable.get()
+              + ": free some, or keep fewer (keep.latest, maxBytes); the next save tries again");
     }
     String format = run.options().format().name();
     String key = run.keys().shard(id, 0, 1, retry, format);

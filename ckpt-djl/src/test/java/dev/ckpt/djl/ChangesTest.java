@@ -1,0 +1,314 @@
+package dev.ckpt.djl;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
+
+import ai.djl.nn.SequentialBlock;
+import ai.djl.nn.core.Linear;
+import ai.djl.training.evaluator.TopKAccuracy;
+import ai.djl.training.loss.SoftmaxCrossEntropyLoss;
+import ai.djl.training.optimizer.Optimizer;
+import ai.djl.training.tracker.Tracker;
+import dev.ckpt.CheckpointException;
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.lang.reflect.Field;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** What a program changes on purpose between two attempts. The page of it is docs/changes.md. */
+class ChangesTest {
+  private static final Path PAGE = Path.of("..", "docs", "changes.md");
+
+  /** 150 samples in batches of 16. */
+  private static final int BATCHES = 10;
+
+  /** In the second of three epochs, behind the save at step 15. */
+  private static final int KILLED = 16;
+
+  private static final int STEP = 15;
+
+  private static final List<Class<?>> SPEAKERS =
+      List.of(Environment.class, EvaluatorState.class, DjlCheckpoints.class);
+
+  private final StringBuilder page = new StringBuilder();
+
+  /** What the second attempt came to. */
+  private record Outcome(SmallTraining training, int trained, String said) {}
+
+  private static final class OtherLoss extends SoftmaxCrossEntropyLoss {
+    OtherLoss() {
+      super("loss");
+    }
+  }
+
+  @BeforeEach
+  void listen() throws Exception {
+    level(20);
+  }
+
+  @AfterEach
+  void listenNoMore() throws Exception {
+    level(30);
+  }
+
+  /** slf4j-simple reads its levels once; the build sets it to warnings. */
+  private static void level(int level) throws Exception {
+    for (Class<?> each : SPEAKERS) {
+      Logger logger = LoggerFactory.getLogger(each);
+      Field field = logger.getClass().getDeclaredField("currentLogLevel");
+      field.setAccessible(true);
+      field.setInt(logger, level);
+    }
+  }
+
+  private static SmallTraining training() {
+    return new SmallTraining(SmallTraining.Setup.plain());
+  }
+
+  /** Kills a training inside its second epoch, and goes on with the change. */
+  private static Outcome changed(Consumer<SmallTraining> change) {
+    SmallTraining training = training();
+    assertThat(training.run(KILLED)).isFalse();
+    return again(training, change);
+  }
+
+  private static Outcome again(SmallTraining training, Consumer<SmallTraining> change) {
+    change.accept(training);
+    int before = training.log.executed;
+    PrintStream err = System.err;
+    var caught = new ByteArrayOutputStream();
+    System.setErr(new PrintStream(caught, true, StandardCharsets.UTF_8));
+    Throwable thrown;
+    try {
+      thrown = catchThrowable(training::run);
+    } finally {
+      System.setErr(err);
+    }
+    Pattern line =
+        Pattern.compile(
+            "\\[main\\] ((?:INFO|WARN)) dev\\.ckpt\\.(?:djl|internal\\.commit)\\.\\w+ - (.*)");
+    String said =
+        caught
+            .toString(StandardCharsets.UTF_8)
+            .lines()
+            .map(line::matcher)
+            .filter(found -> found.matches())
+            .map(found -> found.group(1) + " " + found.group(2))
+            .distinct()
+            .collect(Collectors.joining("\n"));
+    if (thrown != null) {
+      assertThat(thrown).isInstanceOf(CheckpointException.Incompatible.class);
+      said = "refused: " + thrown.getMessage();
+    }
+    return new Outcome(training, training.log.executed - before, said);
+  }
+
+  private void row(String title, String meaning, Outcome outcome, String said) {
+    assertThat(outcome.said()).as(title).contains(said);
+    page.append("\n## ").append(title).append("\n\n").append(meaning).append("\n\n```\n");
+    page.append(outcome.said().replace(OtherLoss.class.getName(), "my.OtherLoss"))
+        .append("\n```\n");
+  }
+
+  private static Optimizer adam(Tracker rate) {
+    return Optimizer.adam().optLearningRateTracker(rate).build();
+  }
+
+  private static Tracker cosine(int updates) {
+    return Tracker.cosine()
+        .setBaseValue(0.05f)
+        .optFinalValue(0.001f)
+        .setMaxUpdates(updates)
+        .build();
+  }
+
+  /** A rate that is changed at an update, in a training that nobody stops. */
+  private static String changingAt(int update, Tracker first, Tracker then) {
+    SmallTraining whole = training();
+    whole.optimizer =
+        () -> adam(done -> done <= update ? first.getNewValue(done) : then.getNewValue(done));
+    return whole.run().sha256;
+  }
+
+  @Test
+  void eachIsCarriedOnAsItWasMeantOrRefusedAndThePageSaysIt() throws Exception {
+    String unchanged = training().run().sha256;
+    assertThat(changed(each -> {}))
+        .satisfies(each -> assertThat(each.training().log.sha256).isEqualTo(unchanged))
+        .satisfies(each -> assertThat(each.said()).isEmpty());
+    epochs();
+    rate();
+    batchSize();
+    size(unchanged);
+    seed(unchanged);
+    optimizer();
+    loss();
+    evaluators(unchanged);
+    model();
+
+    String text =
+        "# Changed on purpose\n\nA run is killed inside its second epoch and started again with"
+            + " something changed. What is carried over, what is refused,\nand what is said: all of"
+            + " it is seen by a test (`ChangesTest`). What is not changed goes on to the bit.\n"
+            + page;
+    Files.createDirectories(Path.of("target"));
+    Files.writeString(Path.of("target", "changes.md"), text);
+    assertThat(PAGE)
+        .as("cp ckpt-djl/target/changes.md docs/")
+        .content(StandardCharsets.UTF_8)
+        .isEqualTo(text);
+  }
+
+  private void epochs() {
+    SmallTraining five = training();
+    five.epochs = 5;
+    String wanted = five.run().sha256;
+    SmallTraining training = training();
+    training.run();
+    Outcome more = again(training, each -> each.epochs = 5);
+    assertThat(more.training().log.sha256).isEqualTo(wanted);
+    assertThat(more.trained()).isEqualTo(2 * BATCHES);
+    row(
+        "More epochs",
+        "Trains on, and ends with the bytes of a run that had the larger goal from the start.",
+        more,
+        "trains on to 5");
+
+    Outcome fewer = again(training, each -> each.epochs = 2);
+    assertThat(fewer.trained()).isZero();
+    assertThat(fewer.training().log.sha256).isEqualTo(wanted);
+    row(
+        "Fewer epochs",
+        "Nothing is trained, and nothing is undone: the last state is restored.",
+        fewer,
+        "has reached its goal of 2 epochs");
+  }
+
+  private void rate() {
+    Tracker old = cosine(40);
+    Outcome rate = changed(each -> each.optimizer = () -> adam(Tracker.fixed(0.003f)));
+    assertThat(rate.training().log.startedAt).containsExactly(0L, (long) STEP);
+    assertThat(rate.training().log.sha256).isEqualTo(changingAt(STEP, old, Tracker.fixed(0.003f)));
+    row(
+        "Another learning rate",
+        "Ends with the bytes of a run whose rate is changed at that update.",
+        rate,
+        "INFO optimizer was Adam");
+
+    Outcome schedule = changed(each -> each.optimizer = () -> adam(cosine(25)));
+    assertThat(schedule.training().log.sha256).isEqualTo(changingAt(STEP, old, cosine(25)));
+    row(
+        "Another schedule",
+        "The new schedule goes on at the update that the run has reached, not at its start.",
+        schedule,
+        "a schedule goes on at the update");
+  }
+
+  private void batchSize() {
+    Outcome smaller = changed(each -> each.batch = 10);
+    // five batches of 16 are done in this epoch
+    assertThat(smaller.trained()).isEqualTo((150 - 80) / 10 + 15);
+    row(
+        "Another batch size",
+        "The epoch goes on behind the samples that are done: none comes twice. If they are no"
+            + " multiple of the new size, up to a batch of them waits for the next epoch.",
+        smaller,
+        "INFO training.batchSize was 16");
+  }
+
+  private void size(String unchanged) {
+    Outcome grown = changed(each -> each.samples = 200);
+    assertThat(grown.trained()).isEqualTo(13 - 5 + 13);
+    row(
+        "Data that grew",
+        "Each epoch has the new size; only the one that was begun has a mixed order.",
+        grown,
+        "WARN training.size was 150 in the checkpoint and is 200");
+
+    Outcome shrunk = changed(each -> each.samples = 60);
+    assertThat(shrunk.trained()).as("the begun epoch is over").isEqualTo(4);
+    row(
+        "Data that shrank",
+        "If more batches are done than the epoch now has, it is over.",
+        shrunk,
+        "WARN training.size was 150 in the checkpoint and is 60");
+
+    Outcome validation = changed(each -> each.validates = 64);
+    assertThat(validation.training().log.sha256).isEqualTo(unchanged);
+    row(
+        "Other validation data",
+        "The weights are those of the unchanged run; the metrics are of the new data.",
+        validation,
+        "WARN validation.size was 40");
+  }
+
+  private void seed(String unchanged) {
+    Outcome other = changed(each -> each.checkpointing = builder -> builder.seed(1234));
+    assertThat(other.training().log.sha256).isEqualTo(unchanged);
+    row(
+        "Another seed",
+        "A run keeps the seed that it was started with: the bytes are those of the unchanged run.",
+        other,
+        "WARN seed 1234 is ignored");
+  }
+
+  private void optimizer() {
+    Outcome other = changed(each -> each.optimizer = SmallTraining::adamW);
+    assertThat(other.trained()).isZero();
+    row(
+        "Another class of optimizer",
+        "Refused, also where the slots have the same names: nothing is changed.",
+        other,
+        "refused: The checkpoint's optimizer is ai.djl.training.optimizer.Adam,");
+    assertThat(other.said()).contains("AdamW").contains("initFrom");
+    Outcome back = again(other.training(), each -> each.optimizer = SmallTraining::adam);
+    assertThat(back.training().log.sha256).isEqualTo(training().run().sha256);
+  }
+
+  private void loss() {
+    Outcome other = changed(each -> each.loss = OtherLoss::new);
+    assertThat(other.trained()).isEqualTo(2 * BATCHES - 5);
+    row(
+        "Another loss",
+        "Weights and optimizer go on under the new loss.",
+        other,
+        "WARN loss was ai.djl.training.loss.SoftmaxCrossEntropyLoss");
+  }
+
+  private void evaluators(String unchanged) {
+    Outcome more = changed(each -> each.evaluators = List.of(new TopKAccuracy("top2", 2)));
+    assertThat(more.training().log.sha256).isEqualTo(unchanged);
+    row(
+        "Other evaluators",
+        "The bytes are those of the unchanged run; a new one counts from here on, which makes its"
+            + " first epoch a part of one.",
+        more,
+        "Evaluator top2 is not in the checkpoint: it starts at zero");
+    assertThat(more.said()).as("those that stayed go on").doesNotContain("Evaluator loss");
+  }
+
+  private void model() {
+    Outcome other =
+        changed(
+            each ->
+                each.block =
+                    small -> new SequentialBlock().add(Linear.builder().setUnits(3).build()));
+    assertThat(other.trained()).isZero();
+    row(
+        "Another model",
+        "Refused, with what differs: nothing is changed.",
+        other,
+        "refused: The model has another structure");
+  }
+}

@@ -1,0 +1,168 @@
+package dev.ckpt.djl;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.ckpt.Checkpoint;
+import dev.ckpt.Checkpoints;
+import dev.ckpt.Stores;
+import dev.ckpt.spi.CheckpointStore;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import jdk.jshell.EvalException;
+import jdk.jshell.JShell;
+import jdk.jshell.Snippet;
+import jdk.jshell.SnippetEvent;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Cells that are run again, and Stop, which interrupts the thread of the running cell. */
+class NotebookTest {
+  private static final String THREAD = "notebook.thread";
+  private static final int EPOCHS = 60;
+  private static final String SAID = "notebook.said";
+
+  private static final List<String> IMPORTS =
+      List.of(
+          "import ai.djl.*;",
+          "import ai.djl.ndarray.types.Shape;",
+          "import ai.djl.nn.*;",
+          "import ai.djl.nn.core.Linear;",
+          "import ai.djl.nn.norm.Dropout;",
+          "import ai.djl.training.*;",
+          "import ai.djl.training.dataset.ArrayDataset;",
+          "import ai.djl.training.loss.Loss;",
+          "import ai.djl.training.optimizer.Optimizer;",
+          "import dev.ckpt.djl.DjlCheckpoints;",
+          "import java.nio.file.Path;");
+
+  private static final List<String> MODEL =
+      List.of(
+          """
+          Model model = Model.newInstance("m", Device.cpu());""",
+          """
+          model.setBlock(new SequentialBlock().add(Linear.builder().setUnits(16).build())
+              .add(Activation::relu).add(Dropout.builder().optRate(0.2f).build())
+              .add(Linear.builder().setUnits(2).build()));""",
+          """
+          ArrayDataset data = new ArrayDataset.Builder()
+              .setData(model.getNDManager().arange(8f * 4 * 20).reshape(-1, 4).div(100))
+              .optLabels(model.getNDManager().arange(8f * 20).mod(2)).setSampling(8, true).build();""",
+          """
+          Trainer trainer = model.newTrainer(new DefaultTrainingConfig(Loss.softmaxCrossEntropyLoss())
+              .optOptimizer(Optimizer.adam().build()).addTrainingListeners(ckpt.listener()));""",
+          "trainer.initialize(new Shape(8, 4));");
+
+  @TempDir Path folder;
+
+  private JShell notebook() {
+    JShell shell = JShell.builder().executionEngine("local").build();
+    for (String each :
+        System.getProperty("java.class.path", "").split(java.io.File.pathSeparator)) {
+      shell.addToClasspath(each);
+    }
+    IMPORTS.forEach(cell -> run(shell, cell));
+    return shell;
+  }
+
+  private static List<SnippetEvent> eval(JShell shell, String cell) {
+    List<SnippetEvent> events = shell.eval(cell);
+    for (SnippetEvent each : events) {
+      assertThat(each.status())
+          .as("%s: %s", cell, shell.diagnostics(each.snippet()).toList())
+          .isIn(Snippet.Status.VALID, Snippet.Status.OVERWRITTEN);
+    }
+    return events;
+  }
+
+  private static void run(JShell shell, String cell) {
+    eval(shell, cell).forEach(each -> assertThat(each.exception()).as("%s", cell).isNull());
+  }
+
+  private void open(JShell shell, String run) {
+    run(
+        shell,
+        "DjlCheckpoints ckpt = DjlCheckpoints.open(dev.ckpt.CheckpointManager.in(Path.of(\""
+            + folder
+            + "\")).run(\""
+            + run
+            + "\").seed(3));");
+    MODEL.forEach(cell -> run(shell, cell));
+  }
+
+  private static String said(JShell shell, String expression) {
+    run(shell, "System.setProperty(\"" + SAID + "\", \"\" + " + expression + ");");
+    return System.getProperty(SAID, "");
+  }
+
+  private static String fit(int epochs) {
+    return "System.getProperties().put(\""
+        + THREAD
+        + "\", Thread.currentThread()); ckpt.fit(trainer, "
+        + epochs
+        + ", data, null);";
+  }
+
+  @Test
+  void stopSavesTheBoundaryAndTheCellsRunAgainGoOnFromIt() throws Exception {
+    String wanted;
+    try (JShell whole = notebook()) {
+      open(whole, "whole");
+      run(whole, "ckpt.fit(trainer, " + EPOCHS + ", data, null);");
+      wanted = said(whole, "ckpt.sha256()");
+      run(whole, "trainer.close(); ckpt.close();");
+    }
+    try (JShell shell = notebook();
+        CheckpointStore store = Stores.local(folder)) {
+      open(shell, "stopped");
+      CompletableFuture<List<SnippetEvent>> cell =
+          CompletableFuture.supplyAsync(() -> shell.eval("{ " + fit(EPOCHS) + " }"));
+      Checkpoints run = Checkpoints.read(store, "stopped");
+      long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
+      while (run.list().isEmpty()) {
+        assertThat(System.nanoTime()).isLessThan(deadline);
+        Thread.sleep(1);
+      }
+      Thread training = (Thread) System.getProperties().get(THREAD);
+      Objects.requireNonNull(training).interrupt(); // Stop
+      SnippetEvent stopped = cell.get(60, TimeUnit.SECONDS).get(0);
+      assertThat(stopped.exception()).isInstanceOf(EvalException.class);
+      assertThat(stopped.exception()).hasMessageContaining("is saved at step");
+      assertThat(stopped.exception()).hasMessageContaining("Start it again");
+      long step = Long.parseLong(said(shell, "ckpt.progress().step()"));
+      assertThat(step).isBetween(1L, EPOCHS * 20L - 1);
+
+      open(shell, "stopped"); // the same cells: the manager before is closed by itself
+      Checkpoint latest = run.latest().orElseThrow();
+      assertThat(latest.progress().step()).isEqualTo(step);
+      assertThat(said(shell, "ckpt.resume(trainer).isPresent()")).isEqualTo("true");
+      assertThat(said(shell, "ckpt.progress().step()")).isEqualTo(Long.toString(step));
+      run(shell, fit(EPOCHS));
+      assertThat(said(shell, "ckpt.sha256()")).isEqualTo(wanted);
+      run(shell, "trainer.close(); ckpt.close();");
+    } finally {
+      System.getProperties().remove(THREAD);
+      System.clearProperty(SAID);
+    }
+    Process other = HoldingProcess.start(folder, "stopped"); // no lock is left
+    other.destroyForcibly().waitFor();
+  }
+
+  @Test
+  void stoppedThreeTimesItIsNoCrashLoop() {
+    SmallTraining training = new SmallTraining(SmallTraining.Setup.plain());
+    training.afterResume = (ckpt, trainer) -> Thread.currentThread().interrupt();
+    for (int i = 0; i < 5; i++) {
+      Throwable thrown = org.assertj.core.api.Assertions.catchThrowable(training::run);
+      assertThat(thrown).isInstanceOf(CancellationException.class);
+      assertThat(Thread.currentThread().isInterrupted()).as("said by the exception").isFalse();
+    }
+    training.afterResume = (ckpt, trainer) -> {};
+    String sha256 = training.run().sha256;
+    assertThat(sha256).isEqualTo(new SmallTraining(SmallTraining.Setup.plain()).run().sha256);
+    assertThat(training.log.startedAt).containsExactly(0L, 1L, 2L, 3L, 4L, 5L);
+  }
+}
