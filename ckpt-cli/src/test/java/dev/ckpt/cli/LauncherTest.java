@@ -350,7 +350,24 @@ class LauncherTest {
   void anInterruptEndsTailWith130() throws Exception {
     Path at = trained();
     version();
-    Process tail = started(at, "tail", "-n", "1", "--json");
+    // what a shell starts in the background is born deaf to an interrupt, and so are its children
+    String hear =
+        "import os, signal, sys;"
+            + "signal.signal(signal.SIGINT, signal.SIG_DFL);"
+            + "os.execv(sys.argv[1], sys.argv[1:])";
+    Process tail =
+        prepared(
+                folder,
+                Map.of("CKPT_STORE", at.toString()),
+                "python3",
+                "-c",
+                hear,
+                script.toString(),
+                "tail",
+                "-n",
+                "1",
+                "--json")
+            .start();
     try (BufferedReader lines = tail.inputReader(StandardCharsets.UTF_8)) {
       assertThat(new ObjectMapper().readTree(lines.readLine()).get("event").textValue())
           .isEqualTo("end");
