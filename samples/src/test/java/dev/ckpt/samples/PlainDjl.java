@@ -15,7 +15,7 @@ import java.util.stream.Stream;
 final class PlainDjl {
   static final Path EXAMPLES = Path.of("..", "docs", "examples");
 
-  private static final long DEADLINE_SECONDS = 120;
+  private static final long DEADLINE_SECONDS = 600;
 
   private PlainDjl() {}
 
