@@ -64,6 +64,7 @@ class FencedEndTest {
     assertThat(fourth().endedAt()).isPresent();
     assertThat(fourth().step()).isEmpty();
     assertThat(fourth().started()).isFalse();
+    assertThat(Checkpoints.read(at.store, "toy").verifyRecords().problems()).isEmpty();
   }
 
   @Test
