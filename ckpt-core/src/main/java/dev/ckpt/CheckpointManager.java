@@ -484,8 +484,8 @@ public final class CheckpointManager implements AutoCloseable {
         setup.restoreBest().flatMap(by -> checkpoints().best(by.metric(), by.mode()));
     if (best.isEmpty() && setup.restoreBest().isPresent()) {
       log.warn(
-          "run '{}': no finite checkpoint has the metric of restoreBest ({}): the model holds the last"
-              + " weights. Set restoreBest to one of {} and start again",
+          "run '{}': no finite checkpoint has the metric of restoreBest ({}): the model holds the"
+              + " last weights. Set restoreBest to one of {} and start again",
           run(),
           setup.restoreBest().get().text(),
           checkpoints().list().stream()
@@ -583,8 +583,8 @@ public final class CheckpointManager implements AutoCloseable {
     public void stopped(boolean atCut) {
       if (!atCut) {
         log.warn(
-            "run '{}': no cut was saved within {} s, because the step lasts longer or the store does"
-                + " not answer: {}",
+            "run '{}': no cut was saved within {} s, because the step lasts longer or the store"
+                + " does not answer: {}",
             run(),
             setup.stopGrace().toSeconds(),
             saver
@@ -597,8 +597,8 @@ public final class CheckpointManager implements AutoCloseable {
 
     @Override
     public void abandoned() {
-      if (ending.hasFailed()) {
-        ending.say(EndRecord.FAILED, Map.of(), AT_EXIT);
+      if (ending.wasThrown()) {
+        ending.say(EndRecord.CLOSED, Map.of(), AT_EXIT);
       }
     }
   }

@@ -110,7 +110,12 @@ public final class Checkpoints implements AutoCloseable {
 
   private static Optional<String> runAfter(CheckpointStore store, String after) throws IOException {
     try (Stream<CheckpointStore.Entry> entries = store.list("runs/", after)) {
-      return entries.findFirst().map(entry -> entry.key().split("/")[1]);
+      // a file beside the runs' folders is foreign, and no run
+      return entries
+          .map(entry -> entry.key().split("/"))
+          .filter(segments -> segments.length > 2)
+          .findFirst()
+          .map(segments -> segments[1]);
     }
   }
 
@@ -199,8 +204,8 @@ public final class Checkpoints implements AutoCloseable {
     throw new CheckpointException.NotFound(
         "the config of run '"
             + run.keys().run()
-            + "' has no keep.best that says what is best: ask for best(metric), or best(metric, min)"
-            + " of a loss; known: "
+            + "' has no keep.best that says what is best: ask for best(metric), or best(metric,"
+            + " min) of a loss; known: "
             + metrics);
   }
 

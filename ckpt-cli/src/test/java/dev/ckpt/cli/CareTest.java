@@ -50,6 +50,23 @@ class CareTest {
   }
 
   @Test
+  void aPlainFileBesideTheRunsIsNoRunAndIsLeftAlone() throws IOException {
+    for (String name : List.of("a notes.txt", "notes.txt", "digits.bak", "README")) {
+      Files.writeString(at.resolve("runs").resolve(name.replace(' ', '-')), "mine");
+    }
+    JsonNode json = JSON.readTree(Called.on(at, "runs", "--json").out());
+    assertThat(json.get("runs")).singleElement().asString().contains("digits");
+    assertThat(Called.on(at, "list").code()).as("it is the only run").isZero();
+    for (String command :
+        List.of("verify --all-runs", "repair --all-runs --apply", "gc --all-runs")) {
+      Called called = Called.on(at, command.split(" "));
+      assertThat(called.code()).as(called.toString()).isZero();
+      assertThat(called.out() + called.err()).doesNotContain("notes", "README", "digits.bak");
+    }
+    assertThat(at.resolve("runs/notes.txt")).hasContent("mine");
+  }
+
+  @Test
   void damageIsNamedAndEndsWith1() throws IOException {
     Trained.damage(shard(ids.get(2)));
     Called one = Called.on(at, "verify", ids.get(2));
@@ -169,7 +186,9 @@ class CareTest {
     }
     assertThat(drawn.toString())
         .matches(
-            "\r\\[====== {18}]  25 %  1\\.00 MB of 4\\.00 MB  [0-9.]+ MB/s\u001b\\[K\r\u001b\\[K\\|\\|");
+            "\r"
+                + "\\[====== {18}]  25 %  1\\.00 MB of 4\\.00 MB  [0-9.]+ MB/s\u001b\\[K\r"
+                + "\u001b\\[K\\|\\|");
   }
 
   @Test

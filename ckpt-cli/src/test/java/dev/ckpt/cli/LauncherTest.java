@@ -171,6 +171,22 @@ class LauncherTest {
   }
 
   @Test
+  void aBuildIsSaidInOneLineThoughNoTerminalIsThereAndACommandThatIsBuiltSaysNothing()
+      throws Exception {
+    assertThat(run(folder, Map.of(), script.toString(), "--version").err.lines())
+        .singleElement()
+        .asString()
+        .startsWith("ckpt: building ckpt once, about a minute");
+    assertThat(run(folder, Map.of(), script.toString(), "--version").err).isEmpty();
+    Path source = checkout.resolve("ckpt-cli/src/main/java/Some.java");
+    Files.setLastModifiedTime(source, FileTime.from(Instant.now().plusSeconds(2)));
+    assertThat(run(folder, Map.of(), script.toString(), "--version").err.lines())
+        .singleElement()
+        .asString()
+        .startsWith("ckpt: sources have changed: building");
+  }
+
+  @Test
   void theArchiveOfClassesIsMadeOnceAndUsed() throws Exception {
     Files.delete(checkout.resolve("ckpt-cli/target").resolve(archive()));
     version();
@@ -263,6 +279,7 @@ class LauncherTest {
   @Test
   void aReaderThatLeavesEndsItQuietly() throws Exception {
     Path at = trained();
+    version();
     Result head = shell(at, "set -o pipefail; ckpt list | head -1");
     assertThat(head.out.lines()).singleElement().asString().startsWith("ID");
     assertThat(head.err).isEmpty();
@@ -332,6 +349,7 @@ class LauncherTest {
   @Test
   void tailThatDoesNotWaitEndsWithTheAttempt() throws Exception {
     Path at = trained();
+    version();
     Result idle = ckpt(at, "tail", "--no-wait", "-n", "1");
     assertThat(idle.code).as(idle.toString()).isZero();
     assertThat(idle.out.lines()).singleElement().asString().contains("attempt 1  closed");
@@ -424,7 +442,10 @@ class LauncherTest {
 
   private void version() throws IOException, InterruptedException {
     Result result = run(folder, Map.of(), script.toString(), "--version");
-    assertThat(result).isEqualTo(new Result(0, "ckpt " + Ckpt.version() + "\n", ""));
+    String err =
+        result.err.replaceFirst("^ckpt: (building ckpt once|sources have changed).*\n", "");
+    assertThat(new Result(result.code, result.out, err))
+        .isEqualTo(new Result(0, "ckpt " + Ckpt.version() + "\n", ""));
   }
 
   private Result withJava(Path home) throws IOException, InterruptedException {

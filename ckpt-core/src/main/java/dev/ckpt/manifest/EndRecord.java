@@ -14,7 +14,8 @@ import java.util.OptionalLong;
  * @param how {@link #COMPLETED}, {@link #STOPPED}, {@link #CLOSED} or {@link #FAILED}
  * @param goal what a completed run had to reach, such as {@code {"epochs": 20}}
  * @param endedAt by the clock of rank 0
- * @param cause what a failed one threw: class and message, in one line
+ * @param cause what a failed one threw: class and message, in one line; of a closed one, by which
+ *     attempt it was fenced
  * @param step updates done when it ended, if that is known; of a completed one its checkpoint says
  *     it
  */

@@ -126,7 +126,8 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
     }
   }
 
-  private static void pause() throws IOException {
+  /** Waits a moment for who cleans up. */
+  public static void pause() throws IOException {
     try {
       Thread.sleep(A_MOMENT_MILLIS);
     } catch (InterruptedException e) {

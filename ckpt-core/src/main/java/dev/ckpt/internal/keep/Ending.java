@@ -1,5 +1,6 @@
 package dev.ckpt.internal.keep;
 
+import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.internal.run.Failure;
 import dev.ckpt.internal.run.Uninterruptibly;
@@ -36,6 +37,7 @@ public final class Ending {
   private volatile boolean started;
   private volatile long step;
   private final AtomicReference<@Nullable Failure> failure = new AtomicReference<>();
+  private volatile boolean fenced;
   private @Nullable EndRecord tried;
   private long triedAt;
   private final ReentrantLock saying = new ReentrantLock();
@@ -68,6 +70,7 @@ public final class Ending {
     if (Failure.counts(thrown)) {
       failure.compareAndSet(null, Failure.of(thrown, at));
     }
+    fenced |= Failure.isFenced(thrown);
   }
 
   /**
@@ -79,6 +82,7 @@ public final class Ending {
     if (Failure.counts(thrown)) {
       failure.compareAndSet(null, Failure.ofResume(thrown, at));
     }
+    fenced |= Failure.isFenced(thrown);
   }
 
   /** The training threw where it was last seen. */
@@ -87,8 +91,8 @@ public final class Ending {
   }
 
   /** Whether what was thrown is still to be said. */
-  public boolean hasFailed() {
-    return failure.get() != null;
+  public boolean wasThrown() {
+    return failure.get() != null || fenced;
   }
 
   /**
@@ -113,7 +117,7 @@ public final class Ending {
   }
 
   private boolean sayAlone(String how, Map<String, Long> goal, Duration atMost) {
-    if (said || !(started || hasFailed())) {
+    if (said || !(started || wasThrown())) {
       return said;
     }
     EndRecord record = next(how, goal);
@@ -121,7 +125,7 @@ public final class Ending {
       house.within(
           atMost,
           () -> {
-            run.ended(record);
+            run.ended(fenced ? withFence(record) : record);
             return true;
           });
       said = true;
@@ -129,6 +133,20 @@ public final class Ending {
       log.warn("run '{}': how it ended could not be recorded: {}", run.keys().run(), e.toString());
     }
     return said;
+  }
+
+  /** Who took the run is the first attempt after this one: the same however often it is asked. */
+  private EndRecord withFence(EndRecord record) throws IOException {
+    Optional<Integer> by = run.attemptAfter(attempt).flatMap(Keys::attemptOf);
+    return by.isEmpty() || !record.how().equals(EndRecord.CLOSED)
+        ? record
+        : new EndRecord(
+            attempt,
+            record.how(),
+            record.goal(),
+            record.endedAt(),
+            Optional.of("fenced by attempt " + by.get()),
+            started ? record.step() : OptionalLong.empty());
   }
 
   private EndRecord next(String how, Map<String, Long> goal) {

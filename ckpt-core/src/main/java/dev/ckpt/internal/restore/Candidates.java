@@ -3,6 +3,7 @@ package dev.ckpt.internal.restore;
 import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.Resume;
+import dev.ckpt.internal.commit.Admission;
 import dev.ckpt.internal.commit.Lineage;
 import dev.ckpt.internal.commit.Repeated;
 import dev.ckpt.internal.commit.RunLog;
@@ -40,6 +41,9 @@ public record Candidates(
     int branch,
     String why) {
 
+  /** A second, and as long as the store takes to answer. */
+  private static final int MOST_LOOKS = 10;
+
   public Candidates {
     ids = List.copyOf(ids);
     quarantined = List.copyOf(quarantined);
@@ -61,10 +65,10 @@ public record Candidates(
     if (how instanceof Resume.Never) {
       return of(List.of(), 0, "asked for");
     }
-    NavigableSet<CheckpointId> ids = run.decided();
     if (how instanceof Resume.From from) {
-      return from(from.reference(), lineage, run, ids);
+      return from(from.reference(), lineage, run);
     }
+    NavigableSet<CheckpointId> ids = run.decided();
     int head = lineage.head().orElse(newest(lineage));
     NavigableSet<CheckpointId> aside = run.quarantined();
     requireNoneLost(lineage, ids, aside, run);
@@ -164,6 +168,51 @@ public record Candidates(
               + lost.last()
               + (aside.contains(lost.last()) ? " (moved aside by a repair)" : "")
               + "; to start over, resume with 'never'");
+    }
+  }
+
+  /**
+   * A maintenance that meets this start takes the mark of its deletion back; until then a
+   * checkpoint that stays looks deleted. So where a mark makes a difference, and the manifest is
+   * still there, this looks again. A deletion that goes on soon ends it, too; one that was cut
+   * short does not.
+   */
+  private static Candidates from(String reference, Lineage lineage, RunLog run) throws IOException {
+    for (int looks = 1; ; looks++) {
+      NavigableSet<CheckpointId> all = run.idsUnder(run.keys().manifests());
+      NavigableSet<CheckpointId> ids = new TreeSet<>(all);
+      ids.removeAll(run.deleted());
+      Optional<Candidates> unmarked =
+          ids.size() == all.size() ? Optional.empty() : unmarked(reference, lineage, run, all);
+      if (unmarked.isEmpty()) {
+        return from(reference, lineage, run, ids);
+      }
+      try {
+        Candidates found = from(reference, lineage, run, ids);
+        if (looks >= MOST_LOOKS || found.equals(unmarked.get())) {
+          return found;
+        }
+      } catch (CheckpointException.NotFound e) {
+        if (looks >= MOST_LOOKS) {
+          throw new CheckpointException.NotFound(
+              e.getMessage()
+                  + ". "
+                  + unmarked.get().ids().get(0)
+                  + " is being deleted, or its deletion was cut short");
+        }
+      }
+      Admission.pause();
+    }
+  }
+
+  /** What it would be if nothing were marked deleted; empty if it would be nothing. */
+  private static Optional<Candidates> unmarked(
+      String reference, Lineage lineage, RunLog run, NavigableSet<CheckpointId> all)
+      throws IOException {
+    try {
+      return Optional.of(from(reference, lineage, run, all));
+    } catch (CheckpointException e) {
+      return Optional.empty();
     }
   }
 

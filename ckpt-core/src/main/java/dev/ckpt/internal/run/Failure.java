@@ -47,11 +47,12 @@ public record Failure(String cause, OptionalLong step) {
    * with others, ends because the run goes on elsewhere.
    */
   public static boolean counts(Throwable thrown) {
-    return !has(
-        thrown,
-        each ->
-            each instanceof CheckpointException.Fenced
-                || each instanceof CheckpointException.RestartRequired);
+    return !isFenced(thrown) && !has(thrown, CheckpointException.RestartRequired.class::isInstance);
+  }
+
+  /** Whether it says that another attempt has taken the run. */
+  public static boolean isFenced(Throwable thrown) {
+    return has(thrown, CheckpointException.Fenced.class::isInstance);
   }
 
   private static boolean has(Throwable thrown, Predicate<Throwable> what) {

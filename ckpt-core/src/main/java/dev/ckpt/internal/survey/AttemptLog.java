@@ -169,7 +169,7 @@ public final class AttemptLog {
       case EndRecord.COMPLETED ->
           new Ending(End.COMPLETED, said.goal().isEmpty() ? "" : "reached " + said.goal(), gone);
       case EndRecord.STOPPED -> new Ending(End.STOPPED, "", gone);
-      case EndRecord.CLOSED -> new Ending(End.CLOSED, "", gone);
+      case EndRecord.CLOSED -> new Ending(End.CLOSED, said.cause().orElse(""), gone);
       case EndRecord.FAILED -> new Ending(End.FAILED, said.cause().orElse(""), gone);
       default -> new Ending(End.UNKNOWN, "it ended as '" + said.how() + "'", gone);
     };
@@ -195,11 +195,17 @@ public final class AttemptLog {
 
   /** The end of an attempt that left no word. */
   private Ending silent(int number, Optional<AttemptRecord> record) {
-    if (record.filter(each -> each.request().equals(Admission.MAINTENANCE)).isPresent()) {
+    if (isMaintenance(number)) {
       return new Ending(
           End.CLOSED, "a clean-up or repair that took the run over", Optional.empty());
     }
     Integer next = numbers.higher(number);
+    if (next != null && isMaintenance(next) && presence(record) != Workplace.Presence.GONE) {
+      return new Ending(
+          End.CLOSED,
+          "fenced by attempt " + next + ", a clean-up or repair that took the run over",
+          takenOver(number));
+    }
     if (next != null) {
       return new Ending(
           End.KILLED, "it left no word, and attempt " + next + " took over", takenOver(number));
@@ -210,13 +216,24 @@ public final class AttemptLog {
     }
     Map<String, String> provenance = record.get().provenance();
     String who = Workplace.named(provenance);
-    return switch (Workplace.presence(provenance, record.get().startedAt())) {
+    return switch (presence(record)) {
       case HERE -> new Ending(End.RUNNING, who, Optional.empty());
       case GONE ->
           new Ending(End.KILLED, who + " is gone and left no word", Optional.of(clock.instant()));
       case ELSEWHERE ->
           new Ending(End.UNKNOWN, who + " left no word; look there", Optional.empty());
     };
+  }
+
+  private boolean isMaintenance(int number) {
+    AttemptRecord record = lineage.attempts().get(number);
+    return record != null && record.request().equals(Admission.MAINTENANCE);
+  }
+
+  private static Workplace.Presence presence(Optional<AttemptRecord> record) {
+    return record
+        .map(each -> Workplace.presence(each.provenance(), each.startedAt()))
+        .orElse(Workplace.Presence.ELSEWHERE);
   }
 
   private Optional<Instant> takenOver(int number) {

@@ -66,8 +66,8 @@ public final class RecordCheck {
             (key, attempt, bytes) -> {
               EndRecord end = EndRecord.decode(key, bytes);
               RunLog.requireOwn(key, attempt, end.attempt());
-              // an attempt may fail before it began
-              if (!end.how().equals(EndRecord.FAILED)) {
+              // an attempt may fail, or be fenced, before it began
+              if (!end.how().equals(EndRecord.FAILED) && end.cause().isEmpty()) {
                 started.put(attempt, "it ended");
               }
             });
