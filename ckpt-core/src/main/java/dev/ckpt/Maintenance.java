@@ -89,14 +89,14 @@ public final class Maintenance {
   /**
    * Deletes checkpoints, the oldest first, until the shards of all runs, and what repairs moved to
    * {@code quarantine/}, together hold no more than that; of the latter nothing goes. Of each run
-   * stay the newest finite one, the best of those that {@code best} keeps, and what is pinned, also
-   * if that is more. Runs in use are left alone, and said; a dry run, which takes no lock, does not
-   * know which those are. That the limit could not be kept is an action without a run. A run none
-   * of whose live checkpoints has a metric that its best looks at loses left-overs only, and that
-   * is said.
+   * stay the newest finite one, the best of those that {@code best} or the config of its newest
+   * process keeps, and what is pinned, also if that is more. Runs in use are left alone, and said;
+   * a dry run, which takes no lock, does not know which those are. That the limit could not be kept
+   * is an action without a run. A run none of whose live checkpoints has a metric that its best
+   * looks at loses left-overs only, and that is said.
    *
-   * @param best for a run's name what counts as its best; a run that is not in the map keeps its
-   *     newest only
+   * @param best for a run's name what counts as its best besides; a run that is not in the map, and
+   *     whose policy is a program's and no config's, keeps its newest only
    */
   public List<MaintenanceAction> limit(long maxBytes, Map<String, Retention> best, boolean dryRun) {
     StoreLimit limit = storeLimit(maxBytes, best);
@@ -125,7 +125,7 @@ public final class Maintenance {
         store,
         formats::named,
         maxBytes,
-        run -> Best.asked(best.getOrDefault(run.keys().run(), committed -> Set.of())),
+        run -> Best.asked(run, best.getOrDefault(run.keys().run(), committed -> Set.of())),
         grace);
   }
 

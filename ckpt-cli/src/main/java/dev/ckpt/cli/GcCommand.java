@@ -26,8 +26,8 @@ import picocli.CommandLine.Option;
           + " were cut short, checkpoints of dead branches, and, if asked, checkpoints that"
           + " the --keep options let go.",
       "What is pinned, and the newest that is whole, stays whatever is asked. With"
-          + " --max-bytes the whole store is limited; each run keeps its newest, and its best"
-          + " if --keep-best says what that is."
+          + " --max-bytes the whole store is limited; each run keeps its newest, and its best:"
+          + " as its config says, and as --keep-best says."
     },
     footer = {
       "",

@@ -208,6 +208,23 @@ class StoreLimitTest {
   }
 
   @Test
+  void aPersonsLimitKeepsTheBestThatARunsConfigSaysToo() throws IOException {
+    at = new MaintainedStore();
+    train("least", best("loss", "min"), 1, 2, 3, 4);
+    train("typo", best("acuracy", "max"), 1, 2);
+    train("newest", Map.of(), 1, 2, 3);
+    at.clock.pass(Duration.ofHours(1));
+    List<MaintenanceAction> actions = limit(1, Map.of("newest", BEST));
+    assertThat(at.listed("least")).containsExactly(id(1, 1), id(1, 4));
+    assertThat(at.listed("newest")).as("as the person says").containsExactly(id(1, 1), id(1, 3));
+    assertThat(at.listed("typo")).as("nobody can tell").hasSize(2);
+    assertThat(actions)
+        .filteredOn(action -> action.kind() == Kind.LEAVE && action.run().equals("typo"))
+        .singleElement()
+        .satisfies(action -> assertThat(action.reason()).contains("'acuracy'"));
+  }
+
+  @Test
   void aRunThatDoesNotHaveTheMetricLosesNothing() throws IOException {
     Retention typo = Retention.best("acuracy", Retention.Mode.MAX, 1);
     assertThat(limit(one, Map.of("a", typo, "b", BEST)))

@@ -43,12 +43,9 @@ public final class Cleaner {
     void check() throws IOException;
   }
 
-  /** For the run's own writer. */
-  public Cleaner(CheckpointStore store, RunLog run, Committer committer) {
-    this(store, run, committer, () -> {});
-  }
-
-  /** For who changes the run from outside, and must notice a start. */
+  /**
+   * @param fence looks for a start: it may come between any two steps
+   */
   public Cleaner(CheckpointStore store, RunLog run, Committer committer, Fence fence) {
     this.store = store;
     this.run = run;
@@ -125,6 +122,7 @@ public final class Cleaner {
     if (run.pinned().contains(step.id())) {
       return left(step, "it was pinned just now");
     }
+    fence.check();
     store.delete(List.of(keys().manifest(step.id())));
     store.delete(step.files());
     return step.action();

@@ -70,7 +70,8 @@ public final class Keeper {
       Duration grace) {
     this.store = store;
     this.run = run;
-    this.cleaner = new Cleaner(store, run, committer);
+    // a suspended process may wake up between any two steps, and another one train from what goes
+    this.cleaner = new Cleaner(store, run, committer, () -> run.checkNotFenced(attempt));
     this.formats = formats;
     this.policy = policy;
     this.house = house;
@@ -129,8 +130,8 @@ public final class Keeper {
     if (Surplus.of(live, policy, run.pinned()).isEmpty() || !verifyNewest()) {
       return;
     }
-    run.checkNotFenced(attempt);
     for (Manifest.Commit commit : Surplus.of(live, policy, run.pinned())) {
+      run.checkNotFenced(attempt);
       NavigableMap<CheckpointId, Manifest.Commit> others = new TreeMap<>(live);
       others.remove(commit.id());
       delete(commit, Decisions.namedBy(others.values()), "retention");
@@ -202,6 +203,7 @@ public final class Keeper {
     int ids = 0;
     for (Step step :
         LeftOvers.plan(held, decisions, run.applied(), before, id -> id.attempt() < attempt)) {
+      run.checkNotFenced(attempt);
       MaintenanceAction done = cleaner.does(step);
       log.debug("clean-up: {}", done);
       boolean mark = step instanceof Step.Unmark;

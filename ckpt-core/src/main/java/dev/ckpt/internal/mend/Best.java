@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Function;
 
 /**
  * What counts as best in a run.
@@ -25,9 +26,11 @@ public record Best(Retention policy, Set<String> needed, Optional<String> untold
     Best run(RunLog run) throws IOException;
   }
 
-  /** What a person asked for. */
-  public static Best asked(Retention policy) {
-    return new Best(policy, policy.metrics(), Optional.empty());
+  /** What a person asked for, and what the run's newest process said that it keeps. */
+  public static Best asked(RunLog run, Retention policy) throws IOException {
+    List<BestBy> its = said(run).flatMap(Function.identity()).orElse(List.of());
+    Retention both = Retention.anyOf(policy, policy(its));
+    return new Best(both, both.metrics(), Optional.empty());
   }
 
   /** What a manager keeps in its own run; a metric may be there at the end of an epoch only. */
@@ -37,19 +40,28 @@ public record Best(Retention policy, Set<String> needed, Optional<String> untold
 
   /** What another run's newest process said that it keeps, and what this one keeps besides. */
   static Best recorded(RunLog run, Retention own) throws IOException {
-    for (AttemptRecord attempt : run.lineage().attempts().descendingMap().values()) {
-      if (BestBy.isSaidBy(attempt.provenance())) {
-        return BestBy.of(attempt.provenance())
-            .map(all -> recorded(all, own))
-            .orElseGet(() -> untold(run.keys().run(), "neither its config nor its record tells"));
-      }
+    Optional<Optional<List<BestBy>>> said = said(run);
+    if (said.isEmpty()) {
+      return untold(run.keys().run(), "no attempt recorded");
     }
-    return untold(run.keys().run(), "no attempt recorded");
+    if (said.get().isEmpty()) {
+      return untold(run.keys().run(), "neither its config nor its record tells");
+    }
+    Retention its = policy(said.get().get());
+    return new Best(Retention.anyOf(its, own), its.metrics(), Optional.empty());
   }
 
-  private static Best recorded(List<BestBy> all, Retention own) {
-    Retention its = Retention.anyOf(all.stream().map(BestBy::policy).toArray(Retention[]::new));
-    return new Best(Retention.anyOf(its, own), its.metrics(), Optional.empty());
+  /** What the newest attempt that says what it keeps calls best; empty inside if that is cut. */
+  private static Optional<Optional<List<BestBy>>> said(RunLog run) throws IOException {
+    return run.lineage().attempts().descendingMap().values().stream()
+        .map(AttemptRecord::provenance)
+        .filter(BestBy::isSaidBy)
+        .findFirst()
+        .map(BestBy::of);
+  }
+
+  private static Retention policy(List<BestBy> all) {
+    return Retention.anyOf(all.stream().map(BestBy::policy).toArray(Retention[]::new));
   }
 
   private static Best untold(String run, String who) {

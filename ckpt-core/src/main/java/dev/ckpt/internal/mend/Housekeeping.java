@@ -96,12 +96,11 @@ public final class Housekeeping {
   /** Mends what is proven, and moves aside what cannot be used. */
   public List<MaintenanceAction> repair(String name, boolean dryRun) throws IOException {
     RunLog run = known(name);
-    Repair repair = new Repair(store, run);
     return apply(
         run,
         (log, before) -> Repair.plan(store, log, formats, before),
         Mending::action,
-        hold -> repair::does,
+        hold -> new Repair(store, run, hold::check)::does,
         dryRun);
   }
 

@@ -32,13 +32,13 @@ final class Repair {
   private final Quarantine quarantine;
   private final Cleaner cleaner;
 
-  Repair(CheckpointStore store, RunLog run) {
+  Repair(CheckpointStore store, RunLog run, Cleaner.Fence fence) {
     this.store = store;
     this.run = run;
     this.committer = new Committer(store, run.keys());
     this.records = new Records(store);
     this.quarantine = new Quarantine(store, run.keys());
-    this.cleaner = new Cleaner(store, run, committer);
+    this.cleaner = new Cleaner(store, run, committer, fence);
   }
 
   /** Finds out what is to be done, and changes nothing. */
