@@ -2,6 +2,7 @@ package dev.ckpt;
 
 import dev.ckpt.internal.config.BestBy;
 import dev.ckpt.internal.config.ConfigReader;
+import dev.ckpt.internal.config.Quantities;
 import dev.ckpt.internal.config.Settings;
 import dev.ckpt.internal.config.Sources;
 import dev.ckpt.spi.ConfigSection;
@@ -169,6 +170,23 @@ public final class CheckpointConfig {
   /** Whether to take the run over from another process that holds it. */
   public boolean takeOver() {
     return settings.takeOver();
+  }
+
+  /**
+   * Reads a size as a config file does: {@code 500MB}, {@code 1.5GB}, {@code 10 MB}, {@code 2GiB},
+   * or bytes.
+   *
+   * @throws IllegalArgumentException if it is none, or more than 8 EiB - 1
+   */
+  public static long bytes(String size) {
+    return Quantities.bytes(size)
+        .orElseThrow(
+            () ->
+                new IllegalArgumentException(
+                    "'"
+                        + size
+                        + "' is no size like 500MB, 1.5GB, 2GiB, 1048576, or more than there can"
+                        + " be"));
   }
 
   /** What an optional module read from its section; empty if nothing is given there. */

@@ -121,6 +121,30 @@ class CheckpointConfigTest {
   }
 
   @ParameterizedTest
+  @CsvSource({
+    "1.5GB, 1500000000",
+    "10 MB, 10000000",
+    "1kB, 1000",
+    "1.5KiB, 1536",
+    "2PB, 2000000000000000",
+    "7, 7",
+  })
+  void aSizeIsReadAsItIsPrinted(String size, long bytes) throws Exception {
+    assertThat(load("maxBytes: " + size).maxBytes()).hasValue(bytes);
+    assertThat(CheckpointConfig.load(file(""), Map.of("CKPT_MAX_BYTES", size)).maxBytes())
+        .hasValue(bytes);
+    assertThat(CheckpointConfig.bytes(size)).isEqualTo(bytes);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"9EiB", "2gb", "1.GB", ".5GB", "-1", "1e9", "1 000", "", "GB"})
+  void whatIsNoSizeIsRefused(String size) {
+    assertThatThrownBy(() -> CheckpointConfig.bytes(size))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("'" + size + "' is no size like 500MB, 1.5GB");
+  }
+
+  @ParameterizedTest
   @ValueSource(strings = {"", "\n", "# nothing\n", "---\n", "---\n...\n", "{}", "\uFEFF"})
   void anEmptyFileIsTheDefaultsInItsFolder(String yaml) throws Exception {
     CheckpointConfig config = load(yaml);

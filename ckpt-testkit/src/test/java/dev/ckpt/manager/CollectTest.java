@@ -130,19 +130,65 @@ class CollectTest {
 
   @Test
   void nothingThatIsCommittedGoesIfNobodyCanTellWhatIsLive() throws IOException {
-    for (int attempt = 1; attempt <= 3; attempt++) {
-      for (boolean gone : List.of(true, false)) {
-        twoBranches();
-        Set<String> whole = at.whole();
-        at.put(KEYS.resume(attempt), text("x"));
-        if (gone) {
-          at.store.delete(List.of(KEYS.resume(attempt)));
-        }
-        assertThat(collect(Retention.latest(1)))
-            .extracting(MaintenanceAction::kind)
-            .contains(Kind.LEAVE)
-            .doesNotContain(Kind.DELETE);
-        assertThat(at.whole()).isEqualTo(whole);
+    for (boolean gone : List.of(true, false)) {
+      twoBranches();
+      Set<String> whole = at.whole();
+      lose(3, gone);
+      assertThat(collect(Retention.latest(1)))
+          .extracting(MaintenanceAction::kind)
+          .contains(Kind.LEAVE)
+          .doesNotContain(Kind.DELETE);
+      assertThat(at.whole()).isEqualTo(whole);
+    }
+  }
+
+  private void lose(int attempt, boolean gone) throws IOException {
+    at.put(KEYS.resume(attempt), text("x"));
+    if (gone) {
+      at.store.delete(List.of(KEYS.resume(attempt)));
+    }
+  }
+
+  @Test
+  void ofWhatIsOlderThanALostRecordNothingGoesAndThatIsSaid() throws IOException {
+    for (boolean gone : List.of(true, false)) {
+      twoBranches();
+      lose(2, gone);
+      assertThat(collect(Retention.latest(1)))
+          .filteredOn(action -> action.kind() == Kind.LEAVE)
+          .singleElement()
+          .satisfies(
+              action ->
+                  assertThat(action.reason())
+                      .startsWith("3 checkpoint(s) of attempts before 2 are not deleted")
+                      .contains("resume/000002.json"));
+      assertThat(at.whole()).containsExactly(id(1, 1), id(1, 2), id(1, 3), id(3, 6), id(3, 7));
+      twoBranches();
+      lose(1, gone);
+      assertThat(collect(Retention.latest(1)))
+          .as("it can only have been a fresh start")
+          .extracting(MaintenanceAction::kind)
+          .doesNotContain(Kind.LEAVE);
+      assertThat(at.whole()).containsExactly(id(1, 1), id(3, 6), id(3, 7));
+    }
+  }
+
+  @Test
+  void eitherWayOutOfALostHeadThatItsMessageNamesLetsACollectionGoOn() throws IOException {
+    for (Resume out : List.of(Resume.parse(id(3, 6)), new Resume.Never())) {
+      twoBranches();
+      lose(3, false);
+      assertThat(collect(Retention.latest(1)))
+          .anyMatch(
+              action ->
+                  action.reason().contains("resume from a checkpoint by its id, or start over"));
+      at.run("toy", out, 8);
+      at.clock.pass(Duration.ofHours(1));
+      collect(Retention.latest(1));
+      if (out instanceof Resume.Never) {
+        assertThat(at.whole()).containsExactly(id(1, 1), id(4, 8));
+      } else {
+        assertThat(at.whole()).contains(id(1, 2), id(2, 5), id(4, 8)).doesNotContain(id(3, 6));
       }
     }
   }

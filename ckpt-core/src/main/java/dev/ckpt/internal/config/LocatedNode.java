@@ -181,7 +181,9 @@ record LocatedNode(
     long value =
         Quantities.bytes(string())
             .orElseThrow(
-                () -> error("must be a size such as 64KiB, 500MB or 2GiB, not '" + text + "'"));
+                () ->
+                    error(
+                        "must be a size such as 64KiB, 500MB, 1.5GB or 2GiB, not '" + text + "'"));
     if (value < min) {
       throw error("must be at least " + min + " bytes, not '" + text + "'");
     }

@@ -1,5 +1,7 @@
 package dev.ckpt.internal.config;
 
+import java.math.BigDecimal;
+import java.math.RoundingMode;
 import java.time.Duration;
 import java.time.format.DateTimeParseException;
 import java.time.temporal.ChronoUnit;
@@ -9,10 +11,11 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** Numbers with units. Empty means: not of this form, or too large for its type. */
-final class Quantities {
+public final class Quantities {
 
   private static final Pattern DURATION = Pattern.compile("([0-9]{1,18})(ms|s|m|h|d)");
-  private static final Pattern SIZE = Pattern.compile("([0-9]{1,18}) ?([KMGT]i?B|B|)");
+  private static final Pattern SIZE =
+      Pattern.compile("([0-9]{1,18}(?:\\.[0-9]{1,6})?) ?([kKMGTPE]i?B|B|)");
   private static final Map<String, ChronoUnit> TIME =
       Map.of(
           "ms", ChronoUnit.MILLIS,
@@ -36,20 +39,18 @@ final class Quantities {
     }
   }
 
-  static Optional<Long> bytes(String text) {
-    Matcher matcher = SIZE.matcher(text);
-    if (!matcher.matches()) {
+  /** A size as {@code ckpt} prints it, too: {@code 2.09 MB}; a fraction of a byte is cut off. */
+  public static Optional<Long> bytes(String text) {
+    Matcher size = SIZE.matcher(text);
+    if (!size.matches()) {
       return Optional.empty();
     }
-    String unit = matcher.group(2);
-    int power = unit.length() < 2 ? 0 : "KMGT".indexOf(unit.charAt(0)) + 1;
-    long base = unit.contains("i") ? 1024 : 1000;
+    String unit = size.group(2);
+    int power = unit.length() < 2 ? 0 : "KMGTPE".indexOf(Character.toUpperCase(unit.charAt(0))) + 1;
+    BigDecimal base = BigDecimal.valueOf(unit.contains("i") ? 1024 : 1000);
+    BigDecimal bytes = new BigDecimal(size.group(1)).multiply(base.pow(power));
     try {
-      long bytes = Long.parseLong(matcher.group(1));
-      for (int i = 0; i < power; i++) {
-        bytes = Math.multiplyExact(bytes, base);
-      }
-      return Optional.of(bytes);
+      return Optional.of(bytes.setScale(0, RoundingMode.DOWN).longValueExact());
     } catch (ArithmeticException e) {
       return Optional.empty();
     }

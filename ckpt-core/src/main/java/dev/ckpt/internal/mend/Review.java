@@ -39,6 +39,14 @@ import org.jspecify.annotations.Nullable;
 /**
  * What of one run may go: found out without a change. Nothing that is committed goes before the
  * newest finite checkpoint of the live branch was read back whole.
+ *
+ * <p>If the record of what an attempt went on from cannot be read, and it lies on the way back from
+ * the head, that attempt went on from something older, or from nothing. So of it and of all younger
+ * attempts it is known what is live: the way does not come back to them. What is older than it may
+ * be live or dead, and stays. A policy is asked about the known part alone: the older ones that it
+ * does not see could only take places from those that it keeps (latest, best, one of each
+ * interval). A record off the way decides about no live checkpoint. That of the head itself decides
+ * about all.
  */
 final class Review {
 
@@ -57,6 +65,8 @@ final class Review {
   private final NavigableMap<CheckpointId, Manifest.Commit> commits;
   private final NavigableMap<CheckpointId, Manifest.Commit> live = new TreeMap<>();
   private final @Nullable String unclear;
+  private boolean allInDoubt = true;
+  private int clearFrom;
   private final Set<CheckpointId> going = new HashSet<>();
   private final Set<CheckpointId> gone = new HashSet<>();
   private final Set<String> done = new HashSet<>();
@@ -180,10 +190,11 @@ final class Review {
 
   /** Commits of branches that were left, which nobody pinned, oldest first. */
   List<Manifest.Commit> dead() {
-    if (unclear != null) {
+    if (allInDoubt) {
       return List.of();
     }
     return commits.values().stream()
+        .filter(commit -> commit.id().attempt() >= clearFrom)
         .filter(commit -> !live.containsKey(commit.id()))
         .filter(commit -> !held.pinned().contains(commit.id()))
         .toList();
@@ -216,7 +227,7 @@ final class Review {
 
   /** What the policy lets go of the live branch, oldest first. */
   List<Manifest.Commit> surplus(Retention policy) {
-    return unclear != null ? List.of() : Surplus.of(live, policy, held.pinned());
+    return allInDoubt ? List.of() : Surplus.of(live, policy, held.pinned());
   }
 
   /** One for each metric that no live checkpoint has: what is best by it, nobody can tell. */
@@ -297,42 +308,63 @@ final class Review {
         : List.of(new Step.Leave(Hold.leave(held.keys(), held.keys().resumes(), unclear)));
   }
 
+  /** Learns what is live; returns what there is to say of what nobody can tell. */
   private @Nullable String branch() throws IOException {
     NavigableSet<CheckpointId> ids = new TreeSet<>(held.manifests().keySet());
     ids.removeAll(held.deleted().keySet());
     try {
       Lineage lineage = run.lineage();
-      String doubt = doubt(lineage, commits.keySet());
-      if (doubt == null) {
-        for (CheckpointId id : lineage.live(ids)) {
-          Manifest.Commit commit = commits.get(id);
-          if (commit != null) {
-            live.put(id, commit);
-          }
+      int head = lineage.head().orElse(0);
+      String doubt = doubt(lineage, head);
+      if (doubt != null || head == 0) {
+        return doubt;
+      }
+      Lineage.Way way = lineage.way(head);
+      for (CheckpointId id : way.of(ids)) {
+        Manifest.Commit commit = commits.get(id);
+        if (commit != null) {
+          live.put(id, commit);
         }
       }
-      return doubt;
+      allInDoubt = false;
+      return older(lineage, way);
     } catch (CheckpointException.Corrupt | CheckpointException.Incompatible e) {
       return "no checkpoint is deleted: " + e.getMessage();
     }
   }
 
+  /** A way that ends where a record cannot be read does not tell what is live beyond. */
+  private @Nullable String older(Lineage lineage, Lineage.Way way) {
+    int last = way.upTo().firstKey();
+    if (way.damage().isEmpty() && lineage.resumes().containsKey(last)) {
+      return null;
+    }
+    clearFrom = last;
+    long older = commits.keySet().stream().filter(id -> id.attempt() < last).count();
+    return older == 0
+        ? null
+        : older
+            + " checkpoint(s) of attempts before "
+            + last
+            + " are not deleted: "
+            + way.damage().map(CheckpointException::getMessage).orElse(missing(last));
+  }
+
+  private String missing(int attempt) {
+    return held.keys().resume(attempt)
+        + " is missing, although that attempt has checkpoints: nobody can tell what is live";
+  }
+
   /**
-   * A branch whose way back is lost looks like one that was left; and one that a start is about to
-   * go on with looks so until it has said from where.
+   * A branch whose newest record is lost looks like one that was left; and one that a start is
+   * about to go on with looks so until it has said from where.
    */
-  private @Nullable String doubt(Lineage lineage, Set<CheckpointId> committed) throws IOException {
-    if (!lineage.damaged().isEmpty()) {
-      return "no checkpoint is deleted: " + lineage.damaged().lastEntry().getValue().getMessage();
+  private @Nullable String doubt(Lineage lineage, int head) throws IOException {
+    CheckpointId newest = commits.isEmpty() ? null : commits.lastKey();
+    if (newest != null && newest.attempt() > head) {
+      return "no checkpoint is deleted: " + missing(newest.attempt());
     }
-    for (CheckpointId id : committed) {
-      if (!lineage.resumes().containsKey(id.attempt())) {
-        return "no checkpoint is deleted: "
-            + held.keys().resume(id.attempt())
-            + " is missing, although that attempt has checkpoints: nobody can tell what is live";
-      }
-    }
-    for (Entry attempt : after(lineage.head().orElse(0))) {
+    for (Entry attempt : after(head)) {
       Optional<String> who = mayStart(lineage, attempt);
       if (who.isPresent()) {
         return "no checkpoint is deleted: "
