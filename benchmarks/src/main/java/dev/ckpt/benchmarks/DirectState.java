@@ -98,13 +98,20 @@ final class DirectState implements Checkpointable {
   DirectState like() {
     List<Tensor> copies = new ArrayList<>();
     for (Tensor tensor : tensors) {
-      Tensor copy = new Tensor(tensor.spec);
-      for (int at = 0; at < copy.contents.capacity(); at += 4096) {
-        copy.contents.put(at, (byte) 1);
-      }
-      copies.add(copy);
+      copies.add(new Tensor(tensor.spec));
     }
-    return new DirectState(copies);
+    DirectState like = new DirectState(copies);
+    like.wipe();
+    return like;
+  }
+
+  /** So that an old copy is not taken for a restored one. */
+  void wipe() {
+    for (Tensor tensor : tensors) {
+      for (int at = 0; at < tensor.contents.capacity(); at += 4096) {
+        tensor.contents.put(at, (byte) 1);
+      }
+    }
   }
 
   List<Tensor> tensors() {

@@ -56,7 +56,7 @@ final class RestoreFigures {
           long start = System.nanoTime();
           pieces.memcpy(expected, target, threads);
           double memcpy = System.nanoTime() - start;
-          wipe();
+          target.wipe();
           double[] restore = restore(store, commit, threads);
           ratios.add(memcpy / restore[1]);
           opens.add(restore[0] / 1e6);
@@ -81,15 +81,6 @@ final class RestoreFigures {
       return commit;
     }
     throw new IOException(id + " is not committed");
-  }
-
-  /** So that an old copy is not taken for a restored one. */
-  private void wipe() {
-    for (DirectState.Tensor tensor : target.tensors()) {
-      for (int at = 0; at < tensor.contents.capacity(); at += 4096) {
-        tensor.contents.put(at, (byte) 1);
-      }
-    }
   }
 
   /** Nanoseconds of the open alone and of all. */

@@ -1,6 +1,5 @@
 package dev.ckpt.benchmarks;
 
-import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointManager;
 import dev.ckpt.Progress;
 import dev.ckpt.Resume;
@@ -8,17 +7,13 @@ import dev.ckpt.Retention;
 import dev.ckpt.SaveHandle;
 import dev.ckpt.SaveTrigger;
 import dev.ckpt.Stores;
-import dev.ckpt.spi.CheckpointListener;
 import dev.ckpt.spi.CheckpointStore;
-import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Semaphore;
-import java.util.concurrent.TimeUnit;
 
 /**
  * Saves, each beside a memory copy and the plain writes of the same round. The plain writes rotate,
@@ -28,22 +23,6 @@ import java.util.concurrent.TimeUnit;
 final class SaveFigures {
 
   private static final double MIB = 1 << 20;
-
-  /** Waits until the checkpoint before was deleted: the last thing that follows a save. */
-  private static final class Deletions implements CheckpointListener {
-    private final Semaphore deleted = new Semaphore(0);
-
-    @Override
-    public void deleted(Checkpoint checkpoint) {
-      deleted.release();
-    }
-
-    void await() throws InterruptedException, IOException {
-      if (!deleted.tryAcquire(2, TimeUnit.MINUTES)) {
-        throw new IOException("the checkpoint before was not deleted");
-      }
-    }
-  }
 
   /** One save: nanoseconds, and bytes of garbage. */
   private record Saved(double stall, double durable, double cpu, double garbage) {}

@@ -1,14 +1,18 @@
 package dev.ckpt.benchmarks;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.DoubleStream;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -16,11 +20,7 @@ class FiguresTest {
 
   @Test
   void theTableIsCompleteAndNothingIsLeftBehind(@TempDir Path dir) throws Exception {
-    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-    try (PrintStream out = new PrintStream(bytes, true, StandardCharsets.UTF_8)) {
-      Figures.run(dir, 4, 2, out);
-    }
-    String text = bytes.toString(StandardCharsets.UTF_8);
+    String text = figures(dir, Figures.Group.SAVES);
     assertThat(text).contains("in 150 tensors");
     assertThat(text.lines().filter(line -> line.startsWith("| ")).skip(2))
         .hasSize(14)
@@ -42,9 +42,88 @@ class FiguresTest {
           .as(figure)
           .anyMatch(line -> line.matches(".*\\| +[<>]= [0-9.]+ \\| +-?[0-9.]+.*(met|missed) +\\|"));
     }
-    try (Stream<Path> left = Files.list(dir)) {
-      assertThat(left).isEmpty();
+    assertThat(dir).isEmptyDirectory();
+  }
+
+  @Test
+  void trainingsAreMeasuredWithoutCheckpointsWithOursAndWithDjls(@TempDir Path dir)
+      throws Exception {
+    String text = figures(dir, Figures.Group.TRAINING);
+    for (String workload : new String[] {"digits CNN", "small MLP"}) {
+      // ours holds the optimizer's two slots for each weight as well
+      Matcher sizes =
+          Pattern.compile(workload + ".*ckpt writes ([0-9.]+) MB.*DJL ([0-9.]+) MB").matcher(text);
+      assertThat(sizes.find()).as(text).isTrue();
+      double ratio = Double.parseDouble(sizes.group(1)) / Double.parseDouble(sizes.group(2));
+      assertThat(ratio).isBetween(2.5, 4.0);
+      assertThat(rows(text, workload + ": ")).hasSize(14);
+      assertThat(rows(text, workload + ": time with")).hasSize(5).allMatch(FiguresTest::positive);
+      assertThat(rows(text, workload + ": blocked")).hasSize(3).allMatch(FiguresTest::positive);
+      assertThat(rows(text, workload + ": durable")).hasSize(2).allMatch(FiguresTest::positive);
     }
+    assertThat(dir).isEmptyDirectory();
+  }
+
+  @Test
+  void peersAreMeasuredBesideUsAndOneThatCannotBeHadIsNamed(@TempDir Path dir) throws Exception {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    List<String> leftOut;
+    try (PrintStream out = new PrintStream(bytes, true, StandardCharsets.UTF_8)) {
+      Figures.Options options =
+          options(dir, Figures.Group.PEERS, List.of("pickle", "nobody"), Optional.of(PYTHON));
+      leftOut = Figures.run(options, out);
+    }
+    assertThat(leftOut).singleElement().asString().contains("nobody is left out", "KeyError");
+    String text = bytes.toString(StandardCharsets.UTF_8);
+    assertThat(rows(text, "ckpt: ")).hasSize(4).allMatch(FiguresTest::positive);
+    assertThat(rows(text, "pickle: ")).hasSize(7).allMatch(FiguresTest::positive);
+    assertThat(rows(text, "pickle: durable / ckpt's")).hasSize(1);
+    assertThat(text).contains("pickle: python 3").doesNotContain("nobody");
+    assertThat(dir).isEmptyDirectory();
+  }
+
+  @Test
+  void withoutPythonTheRestIsMeasuredAndThePeersAreNamedAsLeftOut(@TempDir Path dir)
+      throws Exception {
+    Figures.Options options = options(dir, Figures.Group.PEERS, PeerFigures.ALL, Optional.empty());
+    List<String> leftOut = Figures.run(options, new PrintStream(new ByteArrayOutputStream()));
+    assertThat(leftOut).singleElement().asString().contains("no peers");
+    assertThat(dir).isEmptyDirectory();
+  }
+
+  @Test
+  void groupsAreChosenByNameAndAnotherNameIsRefusedWithTheList() {
+    assertThat(Figures.Options.parse(List.of()).groups())
+        .containsExactly(Figures.Group.SAVES, Figures.Group.TRAINING);
+    assertThat(Figures.Options.parse(List.of("--peers")).groups()).hasSize(3);
+    assertThat(Figures.Options.parse(List.of("--only", "peers,saves")).groups())
+        .containsExactly(Figures.Group.SAVES, Figures.Group.PEERS);
+    assertThatThrownBy(() -> Figures.Options.parse(List.of("--only", "peer")))
+        .hasMessage("--only needs some of saves,training,peers, not 'peer'");
+  }
+
+  private static final Path PYTHON = Path.of("python3");
+
+  private static Figures.Options options(
+      Path dir, Figures.Group group, List<String> kinds, Optional<Path> python) {
+    return new Figures.Options(dir, 4, 2, true, Set.of(group), kinds, python);
+  }
+
+  /** What one group prints, with nothing left out. */
+  private static String figures(Path dir, Figures.Group group) throws Exception {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    try (PrintStream out = new PrintStream(bytes, true, StandardCharsets.UTF_8)) {
+      assertThat(Figures.run(options(dir, group, List.of(), Optional.empty()), out)).isEmpty();
+    }
+    return bytes.toString(StandardCharsets.UTF_8);
+  }
+
+  private static List<String> rows(String text, String figure) {
+    return text.lines().filter(line -> line.startsWith("| " + figure)).toList();
+  }
+
+  private static boolean positive(String row) {
+    return Double.parseDouble(row.split("\\|")[3].strip().split(" ")[0]) > 0;
   }
 
   @Test

@@ -14,9 +14,11 @@ import java.util.stream.IntStream;
 import java.util.zip.GZIPInputStream;
 
 /** The UCI digits: 1,797 grey images of 8x8 pixels. Every fifth validates. */
-final class DigitsData {
+public final class DigitsData {
 
-  static final int SIDE = 8;
+  /** Pixels in a row, and rows. */
+  public static final int SIDE = 8;
+
   static final int CLASSES = 10;
 
   private static final int PIXELS = SIDE * SIDE;
@@ -32,7 +34,7 @@ final class DigitsData {
   }
 
   /** All images, or only the first {@code rows}. */
-  static DigitsData load(int rows) throws IOException {
+  public static DigitsData load(int rows) throws IOException {
     List<String> lines;
     try (InputStream resource = DigitsData.class.getResourceAsStream("digits.csv.gz")) {
       if (resource == null) {
@@ -58,7 +60,7 @@ final class DigitsData {
   }
 
   /** The four of five rows that train, in an order drawn anew for each epoch. */
-  ArrayDataset training(NDManager manager, int batch, int prefetch) {
+  public ArrayDataset training(NDManager manager, int batch, int prefetch) {
     return dataset(manager, batch, prefetch, false);
   }
 

@@ -12,11 +12,12 @@ import ai.djl.nn.norm.Dropout;
 import ai.djl.nn.pooling.Pool;
 
 /** A small convolutional network with what makes a resume hard: BatchNorm and dropout. */
-final class DigitsNetwork {
+public final class DigitsNetwork {
 
   private DigitsNetwork() {}
 
-  static Block block() {
+  /** A new one, not initialized. */
+  public static Block block() {
     SequentialBlock block = new SequentialBlock();
     convolution(block, 64);
     convolution(block, 64);
