@@ -1,5 +1,6 @@
 package dev.ckpt.manager;
 
+import static dev.ckpt.manager.MaintainedStore.KEYS;
 import static dev.ckpt.manager.MaintainedStore.fresh;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -12,6 +13,7 @@ import dev.ckpt.Maintenance;
 import dev.ckpt.Progress;
 import dev.ckpt.Retention;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.BeforeEach;
@@ -65,6 +67,28 @@ class FencedEndTest {
     assertThat(fourth().step()).isEmpty();
     assertThat(fourth().started()).isFalse();
     assertThat(Checkpoints.read(at.store, "toy").verifyRecords().problems()).isEmpty();
+  }
+
+  /** Its record may make its branch the live one: what it goes on from is no longer its own. */
+  @Test
+  void aStartThatIsTakenOverAsItWritesWhatItGoesOnFromAppliesNothing() {
+    ToyState state = fresh();
+    OtherUri medium =
+        new OtherUri(at.store) {
+          @Override
+          public Decision putIfAbsent(String key, ByteBuffer small) throws IOException {
+            if (key.equals(KEYS.resume(4))) {
+              takeOver();
+            }
+            return super.putIfAbsent(key, small);
+          }
+        };
+    try (CheckpointManager ckpt =
+        CheckpointManager.in(medium).run("toy").part("toy", state).keep(Set::copyOf).open()) {
+      assertThatThrownBy(ckpt::resume).isInstanceOf(CheckpointException.Fenced.class);
+    }
+    assertThat(state.counter).isZero();
+    assertThat(fourth().cause()).contains("fenced by attempt 5");
   }
 
   @Test

@@ -92,7 +92,11 @@ public final class Ending {
 
   /** Whether what was thrown is still to be said. */
   public boolean wasThrown() {
-    return failure.get() != null || fenced;
+    return hasFailed() || fenced;
+  }
+
+  private boolean hasFailed() {
+    return failure.get() != null;
   }
 
   /**
@@ -125,7 +129,10 @@ public final class Ending {
       house.within(
           atMost,
           () -> {
-            run.ended(fenced ? withFence(record) : record);
+            Optional<EndRecord> word = fenced ? withFence(record) : Optional.of(record);
+            if (word.isPresent()) {
+              run.ended(word.get());
+            }
             return true;
           });
       said = true;
@@ -135,18 +142,23 @@ public final class Ending {
     return said;
   }
 
-  /** Who took the run is the first attempt after this one: the same however often it is asked. */
-  private EndRecord withFence(EndRecord record) throws IOException {
+  /**
+   * Who took the run is the first attempt after this one: the same however often it is asked. If
+   * nobody has, what was thrown is no word of this run, and one that never began has no end.
+   */
+  private Optional<EndRecord> withFence(EndRecord record) throws IOException {
     Optional<Integer> by = run.attemptAfter(attempt).flatMap(Keys::attemptOf);
-    return by.isEmpty() || !record.how().equals(EndRecord.CLOSED)
-        ? record
-        : new EndRecord(
+    if (by.isEmpty() || !record.how().equals(EndRecord.CLOSED)) {
+      return started || hasFailed() ? Optional.of(record) : Optional.empty();
+    }
+    return Optional.of(
+        new EndRecord(
             attempt,
             record.how(),
             record.goal(),
             record.endedAt(),
             Optional.of("fenced by attempt " + by.get()),
-            started ? record.step() : OptionalLong.empty());
+            started ? record.step() : OptionalLong.empty()));
   }
 
   private EndRecord next(String how, Map<String, Long> goal) {

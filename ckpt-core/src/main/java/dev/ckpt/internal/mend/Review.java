@@ -4,23 +4,18 @@ import dev.ckpt.CheckpointException;
 import dev.ckpt.MaintenanceAction;
 import dev.ckpt.MaintenanceAction.Kind;
 import dev.ckpt.Retention;
-import dev.ckpt.internal.commit.Admission;
-import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.commit.Lineage;
 import dev.ckpt.internal.commit.RunLog;
-import dev.ckpt.internal.commit.Workplace;
 import dev.ckpt.internal.keep.Decisions;
 import dev.ckpt.internal.keep.Inventory;
 import dev.ckpt.internal.keep.LeftOvers;
 import dev.ckpt.internal.keep.Step;
 import dev.ckpt.internal.keep.Surplus;
-import dev.ckpt.manifest.AttemptRecord;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.Manifest;
 import dev.ckpt.spi.CheckpointStore;
 import dev.ckpt.spi.CheckpointStore.Entry;
 import java.io.IOException;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -33,7 +28,6 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Predicate;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -52,9 +46,6 @@ final class Review {
 
   private static final Pattern SHARD =
       Pattern.compile("rank-\\d{5}-of-\\d{5}(-r\\d{1,9})?\\.[A-Za-z0-9]+");
-
-  /** Beyond that nobody verifies who has not said a word. */
-  private static final Duration LONGEST_START = Duration.ofDays(1);
 
   private final CheckpointStore store;
   private final RunLog run;
@@ -364,48 +355,9 @@ final class Review {
     if (newest != null && newest.attempt() > head) {
       return "no checkpoint is deleted: " + missing(newest.attempt());
     }
-    for (Entry attempt : after(head)) {
-      Optional<String> who = mayStart(lineage, attempt);
-      if (who.isPresent()) {
-        return "no checkpoint is deleted: "
-            + attempt.key()
-            + " has not said yet what it goes on from ("
-            + who.get()
-            + "); try again when it has, or when the run was started anew; a day without a word"
-            + " ends it, too";
-      }
-    }
-    return null;
-  }
-
-  private List<Entry> after(int attempt) throws IOException {
-    try (Stream<Entry> entries = store.list(held.keys().attempts(), held.keys().attempt(attempt))) {
-      return entries.toList();
-    }
-  }
-
-  /**
-   * Who may be about to go on from anything; empty if nobody. To verify takes as long as it takes,
-   * so neither age nor an attempt that fences it ends a start: what it has chosen may be written
-   * down behind both.
-   */
-  private Optional<String> mayStart(Lineage lineage, Entry entry) throws IOException {
-    Optional<Integer> number = Keys.attemptOf(entry.key());
-    if (number.isEmpty() || entry.modified().isBefore(before.minus(LONGEST_START))) {
-      return Optional.empty();
-    }
-    AttemptRecord taken = lineage.attempts().get(number.get());
-    if (taken == null) {
-      return Optional.of("it is damaged");
-    }
-    boolean over =
-        isOld(entry)
-            && (run.end(number.get()).isPresent()
-                || Workplace.presence(taken.provenance(), taken.startedAt())
-                    == Workplace.Presence.GONE);
-    return over || taken.request().equals(Admission.MAINTENANCE)
-        ? Optional.empty()
-        : Optional.of(Workplace.named(taken.provenance()));
+    return PendingStart.find(store, run, lineage, head, before)
+        .map(pending -> "no checkpoint is deleted: " + pending)
+        .orElse(null);
   }
 
   /** Why nothing that is committed may go; empty if the newest finite one was read back whole. */
