@@ -409,7 +409,7 @@ class BadNightTest {
     RuntimeException fenced = new CheckpointException.Fenced("taken over");
     fails(toy(), 4, NO_DATA);
     failsToResume(broken(fenced, fenced), fenced);
-    assertThat(end(2)).contains("\"how\":\"closed\"");
+    assertThat(end(2)).isEmpty();
   }
 
   @Test
