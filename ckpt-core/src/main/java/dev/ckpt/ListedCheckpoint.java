@@ -35,7 +35,7 @@ public record ListedCheckpoint(
     UNDECIDED,
     /** Marked deleted; its files go, or would have gone had the process lived. */
     DELETED,
-    /** Its manifest does not read as it was written. */
+    /** Its manifest does not read as it was written, or is missing although it was committed. */
     DAMAGED,
     /** A newer version wrote it. */
     NEWER,

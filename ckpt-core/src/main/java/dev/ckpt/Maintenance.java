@@ -1,5 +1,7 @@
 package dev.ckpt;
 
+import dev.ckpt.internal.commit.Keys;
+import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.internal.formats.Formats;
 import dev.ckpt.internal.mend.Best;
 import dev.ckpt.internal.mend.Housekeeping;
@@ -11,6 +13,7 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -89,14 +92,13 @@ public final class Maintenance {
   /**
    * Deletes checkpoints, the oldest first, until the shards of all runs, and what repairs moved to
    * {@code quarantine/}, together hold no more than that; of the latter nothing goes. Of each run
-   * stay the newest finite one, the best of those that {@code best} or the config of its newest
-   * process keeps, and what is pinned, also if that is more. Runs in use are left alone, and said;
-   * a dry run, which takes no lock, does not know which those are. That the limit could not be kept
-   * is an action without a run. A run none of whose live checkpoints has a metric that its best
-   * looks at loses left-overs only, and that is said.
+   * stay the newest finite one, the best by its own config and of those that {@code best} keeps,
+   * and what is pinned, also if that is more. Runs in use are left alone, and said; a dry run,
+   * which takes no lock, does not know which those are. That the limit could not be kept is an
+   * action without a run. A run none of whose live checkpoints has a metric that its best looks at
+   * loses left-overs only, and that is said.
    *
-   * @param best for a run's name what counts as its best besides; a run that is not in the map, and
-   *     whose policy is a program's and no config's, keeps its newest only
+   * @param best for a run's name what counts as its best besides {@link #ownBest}
    */
   public List<MaintenanceAction> limit(long maxBytes, Map<String, Retention> best, boolean dryRun) {
     StoreLimit limit = storeLimit(maxBytes, best);
@@ -115,6 +117,21 @@ public final class Maintenance {
 
   private List<MaintenanceAction> limited(StoreLimit limit, StoreLimit.Taking taking) {
     return using(() -> limit.apply(Checkpoints.runs(store), taking));
+  }
+
+  /**
+   * Keeps what a run calls its best, as the config of its newest process says ({@code keep.best},
+   * {@code restoreBest}); it keeps nothing if that names none.
+   *
+   * @return empty if nobody can tell: a program, not a config, says what is kept
+   */
+  public Optional<Retention> ownBest(String run) {
+    try {
+      Best best = Best.recorded(new RunLog(store, new Keys(run)), committed -> Set.of());
+      return best.untold().isPresent() ? Optional.empty() : Optional.of(best.policy());
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot read " + store.uri() + ": " + e.getMessage(), e);
+    }
   }
 
   private StoreLimit storeLimit(long maxBytes, Map<String, Retention> best) {
@@ -156,7 +173,12 @@ public final class Maintenance {
       return use.apply();
     } catch (IOException e) {
       throw new UncheckedIOException(
-          "maintenance of " + store.uri() + " stopped: " + e.getMessage() + "; start it again", e);
+          "maintenance of "
+              + store.uri()
+              + " stopped: "
+              + e.getMessage()
+              + "; start it again when that is mended",
+          e);
     }
   }
 }

@@ -113,7 +113,21 @@ class RepairedStoresTest {
   // ---- damages
 
   private static String damage(TreeMap<String, byte[]> objects, Random random) {
+    int manifests = random.nextInt(16);
+    if (manifests == 0) {
+      objects.keySet().removeIf(key -> key.startsWith(KEYS.manifests()) && key.endsWith(".json"));
+      return "all manifests removed";
+    }
     List<String> keys = new ArrayList<>(objects.keySet());
+    if (manifests == 1) {
+      keys.removeIf(key -> !key.startsWith(KEYS.manifests()) || !key.endsWith(".json"));
+      if (!keys.isEmpty()) {
+        String one = keys.get(random.nextInt(keys.size()));
+        objects.remove(one);
+        return one + " removed";
+      }
+      keys.addAll(objects.keySet());
+    }
     keys.removeIf(key -> key.endsWith("notes.txt") || key.endsWith("backup"));
     String key = keys.get(random.nextInt(keys.size()));
     byte[] bytes = requireNonNull(objects.get(key)).clone();

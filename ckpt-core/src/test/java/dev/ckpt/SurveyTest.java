@@ -207,7 +207,7 @@ class SurveyTest {
             id(2) + " DELETED 70",
             id(3) + " DELETED 0",
             id(4) + " DELETED 0",
-            id(5) + " UNDECIDED 10",
+            id(5) + " DAMAGED 10",
             id(6) + " UNDECIDED 11",
             id(7) + " ABORTED " + length(7),
             id(8) + " QUARANTINED " + (length(8) + 13),
@@ -219,7 +219,7 @@ class SurveyTest {
     assertThat(run.read().all())
         .filteredOn(each -> each.standing() != Standing.LIVE)
         .noneMatch(each -> each.reason().isBlank());
-    assertThat(run.listed(id(5)).reason()).contains("was pinned");
+    assertThat(run.listed(id(5)).reason()).contains("it is pinned");
     assertThat(run.listed(id(6)).reason()).contains("under way");
     assertThat(run.listed(id(7)).reason()).contains("too slow");
     assertThat(run.listed(id(11)).reason()).contains(keys.manifest(GoldenRuns.id(id(11))));

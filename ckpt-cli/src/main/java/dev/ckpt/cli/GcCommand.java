@@ -12,6 +12,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -25,9 +26,9 @@ import picocli.CommandLine.Option;
       "Removes what nobody needs: files of saves that never committed, deletions that"
           + " were cut short, checkpoints of dead branches, and, if asked, checkpoints that"
           + " the --keep options let go.",
-      "What is pinned, and the newest that is whole, stays whatever is asked. With"
-          + " --max-bytes the whole store is limited; each run keeps its newest, and its best:"
-          + " as its config says, and as --keep-best says."
+      "What is pinned, the newest that is whole, and the best by the run's own config stay,"
+          + " whatever is asked. With --max-bytes the whole store is limited; each run keeps"
+          + " these, and what --keep-best names."
     },
     footer = {
       "",
@@ -102,7 +103,7 @@ final class GcCommand extends StoreCommand {
     int code = Exit.FINE;
     for (String run : runs) {
       try {
-        actions.addAll(maintenance.collect(run, keep, dryRun));
+        actions.addAll(maintenance.collect(run, withOwn(maintenance, run, keep), dryRun));
       } catch (CheckpointException.Fenced e) {
         if (!allRuns && maxBytes == null) {
           throw e;
@@ -110,6 +111,17 @@ final class GcCommand extends StoreCommand {
         // one run in use does not keep the others from being cleaned
         code = Failures.report(console, e);
         actions.add(Actions.inUse(run));
+      }
+    }
+    if (keepBest.isEmpty() && (maxBytes != null || keepLatest != null)) {
+      for (String run : runs) {
+        if (maintenance.ownBest(run).isEmpty()) {
+          console.say(
+              "the config of run '"
+                  + run
+                  + "' does not tell what its best checkpoints are, so none is kept for that;"
+                  + " --keep-best names them");
+        }
       }
     }
     if (maxBytes != null) {
@@ -138,6 +150,13 @@ final class GcCommand extends StoreCommand {
       }
     }
     return code;
+  }
+
+  /** With --max-bytes the limit asks the run itself. */
+  private Retention withOwn(Maintenance maintenance, String run, Retention keep) {
+    boolean lets = keepLatest != null || (!keepBest.isEmpty() && maxBytes == null);
+    Optional<Retention> own = lets ? maintenance.ownBest(run) : Optional.empty();
+    return own.map(best -> Retention.anyOf(keep, best)).orElse(keep);
   }
 
   /** What is left stays for a reason that both may find. */

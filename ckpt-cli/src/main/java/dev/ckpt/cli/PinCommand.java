@@ -45,7 +45,7 @@ abstract class PinCommand extends StoreCommand {
     String does(Checkpoints checkpoints, String id) {
       Optional<ListedCheckpoint> found =
           checkpoints.all().stream().filter(each -> each.id().equals(id)).findFirst();
-      if (found.isEmpty()) {
+      if (found.isEmpty() || (!found.get().pinned() && !isCheckpoint(found.get()))) {
         throw new CheckpointException.NotFound(
             "there is no checkpoint " + id + ", nor a pin of it");
       }
@@ -54,6 +54,14 @@ abstract class PinCommand extends StoreCommand {
       }
       checkpoints.unpin(id);
       return "unpinned " + id;
+    }
+
+    /** A mark, an ABORT, or files that nobody decided about are none. */
+    private static boolean isCheckpoint(ListedCheckpoint each) {
+      return switch (each.standing()) {
+        case LIVE, DEAD_BRANCH, UNKNOWN, DAMAGED, NEWER, QUARANTINED -> true;
+        case ABORTED, UNDECIDED, DELETED -> false;
+      };
     }
   }
 }

@@ -5,19 +5,31 @@ import dev.ckpt.Checkpoints;
 import dev.ckpt.Stores;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 
 /** The store of the command line, and the runs in it. */
 final class Place implements AutoCloseable {
+  private static final String LINK =
+      "a symbolic link inside a store is not followed; move the whole store and link its root"
+          + " instead";
+
   private final CheckpointStore store;
   private final String wantedRun;
+  private final Console console;
 
-  private Place(CheckpointStore store, String wantedRun) {
+  private Place(Console console, CheckpointStore store, String wantedRun) {
+    this.console = console;
     this.store = store;
     this.wantedRun = wantedRun;
   }
@@ -49,7 +61,7 @@ final class Place implements AutoCloseable {
       if ("file".equals(store.uri().getScheme())) {
         requireThere(Path.of(store.uri()), from);
       }
-      return new Place(store, run.isEmpty() ? console.variable("CKPT_RUN") : run);
+      return new Place(console, store, run.isEmpty() ? console.variable("CKPT_RUN") : run);
     } catch (Throwable e) {
       store.close();
       throw e;
@@ -123,6 +135,11 @@ final class Place implements AutoCloseable {
   String existing(String run) {
     List<String> runs = runs();
     if (!runs.contains(run)) {
+      for (Path link : links()) {
+        if (link.endsWith(run)) {
+          throw new UncheckedIOException(new FileSystemException(link.toString(), null, LINK));
+        }
+      }
       throw new CheckpointException.NotFound(
           "there is no run '"
               + run
@@ -139,7 +156,28 @@ final class Place implements AutoCloseable {
    * @param all whether all are wanted, even if the environment names one
    */
   List<String> chosen(boolean all) {
+    if (all) {
+      links().forEach(link -> console.say(link + ": left out: " + LINK));
+    }
     return all ? runs() : List.of(run());
+  }
+
+  /** Links where runs lie: whoever made them takes what they lead to for a run of this store. */
+  List<Path> links() {
+    List<Path> links = new ArrayList<>();
+    if ("file".equals(store.uri().getScheme())) {
+      Path runs = Path.of(store.uri()).resolve("runs");
+      try (DirectoryStream<Path> all = Files.newDirectoryStream(runs, Files::isSymbolicLink)) {
+        all.forEach(links::add);
+      } catch (NotDirectoryException | NoSuchFileException e) {
+        return links;
+      } catch (IOException | DirectoryIteratorException e) {
+        throw new UncheckedIOException(
+            "cannot list " + runs, e instanceof IOException io ? io : new IOException(e));
+      }
+    }
+    Collections.sort(links);
+    return links;
   }
 
   Checkpoints checkpoints(String run) {

@@ -39,7 +39,7 @@ abstract class StoreCommand implements Callable<Integer> {
   final String again(String command) {
     Ckpt root = root();
     return "ckpt"
-        + (root.store.isEmpty() ? "" : " --store " + Text.quoted(root.store))
+        + (root.store.isEmpty() ? "" : " --store " + Text.quoted(Text.withPaths(root.store)))
         + (root.run.isEmpty() ? "" : " --run " + Text.quoted(root.run))
         + " "
         + command;

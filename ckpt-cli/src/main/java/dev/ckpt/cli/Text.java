@@ -131,7 +131,7 @@ final class Text {
   }
 
   /** With the URIs of folders as the paths that a person typed: no {@code %20}. */
-  private static String withPaths(String text) {
+  static String withPaths(String text) {
     return text.contains(FILE)
         ? FILE_URI.matcher(text).replaceAll(uri -> Matcher.quoteReplacement(path(uri.group())))
         : text;

@@ -136,6 +136,9 @@ final class VerifyCommand extends StoreCommand {
       }
     }
     int code = code(findings);
+    if (allRuns && code == Exit.FINE && !place.links().isEmpty()) {
+      code = Exit.STORE; // what was not looked at may be damaged
+    }
     if (!json) {
       print(findings, seconds, speed, console);
     } else if (allRuns) {
@@ -200,8 +203,8 @@ final class VerifyCommand extends StoreCommand {
   private static long size(Checkpoints checkpoints, String id) {
     try (Checkpoints.Opened open = checkpoints.open(id)) {
       return open.checkpoint().bytes();
-    } catch (CheckpointException.Corrupt e) {
-      return 0;
+    } catch (CheckpointException.Corrupt | CheckpointException.NotFound e) {
+      return 0; // verify says which
     }
   }
 

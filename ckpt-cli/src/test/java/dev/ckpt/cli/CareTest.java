@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.ckpt.CheckpointConfig;
+import dev.ckpt.CheckpointManager;
+import dev.ckpt.Progress;
 import dev.ckpt.Resume;
 import dev.ckpt.Stores;
 import dev.ckpt.spi.CheckpointStore;
@@ -11,6 +14,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -18,6 +22,8 @@ import org.junit.jupiter.api.io.TempDir;
 /** {@code verify}, {@code repair} and {@code gc} on stores that need it. */
 class CareTest {
   private static final ObjectMapper JSON = new ObjectMapper();
+
+  private static final String OTHER = "000001-000000000005-0";
 
   @TempDir Path folder;
 
@@ -93,6 +99,91 @@ class CareTest {
     Trained.damage(record);
     assertThat(Called.on(at, "verify", "--all").out())
         .containsPattern("records +damaged .*ends/000001");
+  }
+
+  @Test
+  void aMissingManifestIsDamageAndARepairMakesItAgain() throws IOException {
+    byte[] was = Files.readAllBytes(manifest(ids.get(1)));
+    Files.delete(manifest(ids.get(1)));
+    Called all = Called.on(at, "verify", "--all");
+    assertThat(all.code()).isEqualTo(Exit.FOUND);
+    assertThat(all.out()).containsPattern(ids.get(1) + "  damaged .*manifest is missing");
+    assertThat(Called.on(at, "verify", ids.get(1)).code()).isEqualTo(Exit.FOUND);
+    assertThat(Called.on(at, "list", "--all").out())
+        .containsPattern(ids.get(1) + " .*damaged.*manifest is missing");
+    assertThat(Called.on(at, "gc", "--grace", "0s").code()).isZero();
+    Called repaired = Called.on(at, "repair", "--apply");
+    assertThat(repaired.code()).as(repaired.err()).isZero();
+    assertThat(repaired.out()).containsPattern("restore .*manifests/" + ids.get(1));
+    assertThat(manifest(ids.get(1))).hasBinaryContent(was);
+    assertThat(Called.on(at, "verify", "--all").code()).isZero();
+  }
+
+  @Test
+  void aRunThatIsASymbolicLinkIsSaid() throws IOException {
+    Path far = Files.createSymbolicLink(at.resolve("runs/far"), at.resolve("runs/digits"));
+    String why = "a symbolic link inside a store is not followed";
+    for (String[] command :
+        new String[][] {{"runs"}, {"verify", "--all-runs"}, {"gc", "--max-bytes", "1GB"}}) {
+      Called called = Called.on(at, command);
+      assertThat(called.err()).contains(far.toString(), why);
+      assertThat(called.code()).isEqualTo(command[0].equals("verify") ? Exit.STORE : Exit.FINE);
+    }
+    Called named = Called.on(at, "--run", "far", "list");
+    assertThat(named.code()).isEqualTo(Exit.STORE);
+    assertThat(named.err()).contains(far.toString(), why);
+    assertThat(Called.on(at, "list").code()).as("the other run").isZero();
+  }
+
+  @Test
+  void whatTheRunsOwnConfigCallsItsBestStays() throws IOException {
+    Path config = folder.resolve("ckpt.yaml");
+    Path own = folder.resolve("own");
+    Files.writeString(
+        config,
+        "store: "
+            + own.toUri()
+            + "\nrun: digits\nkeep: { latest: 9, best: { metric: loss, mode: min, n: 1 } }\n");
+    String best;
+    try (CheckpointManager ckpt =
+        CheckpointManager.from(CheckpointConfig.load(config))
+            .part("model", Trained.after(1))
+            .open()) {
+      ckpt.resume();
+      ckpt.save(Progress.step(1), Map.of("loss", 0.9)).join();
+      best = ckpt.save(Progress.step(2), Map.of("loss", 0.1)).join().id();
+      for (int step = 3; step < 7; step++) {
+        ckpt.save(Progress.step(step), Map.of("loss", 0.5)).join();
+      }
+    }
+    Called dry = Called.on(own, "gc", "--max-bytes", "1B", "--dry-run");
+    assertThat(dry.err()).doesNotContain("best");
+    for (String[] command :
+        new String[][] {{"gc", "--keep-latest", "2"}, {"gc", "--max-bytes", "1B"}}) {
+      Called done = Called.on(own, command);
+      assertThat(done.code()).as(done.err()).isZero();
+      assertThat(done.out()).contains("delete").doesNotContainPattern("delete +" + best);
+      assertThat(Called.on(own, "show", "best").out()).contains(best);
+    }
+    assertThat(Called.on(at, "gc", "--max-bytes", "1GB").err())
+        .contains("the config of run 'digits' does not tell");
+  }
+
+  @Test
+  void anIdOfWhichOnlyAMarkIsLeftIsNoCheckpointToUnpin() throws IOException {
+    Path mark = Files.createDirectories(at.resolve("runs/digits/deleted")).resolve(OTHER);
+    Files.writeString(mark, "retention");
+    assertThat(Called.on(at, "unpin", OTHER).code()).isEqualTo(Exit.NOT_FOUND);
+    assertThat(Called.on(at, "unpin", ids.get(0)).code()).isZero();
+  }
+
+  @Test
+  void theHintToRepairCanBePastedThoughTheStoreWasGivenAsAUri() throws IOException {
+    Path blank = folder.resolve("a b");
+    Files.move(at, blank);
+    Trained.damage(blank.resolve("runs/digits/data").resolve(ids.get(0)));
+    Called dry = Called.with(Map.of(), "--store", blank.toUri().toString(), "repair");
+    assertThat(dry.err()).contains("ckpt --store '" + blank + "/' repair --apply");
   }
 
   @Test

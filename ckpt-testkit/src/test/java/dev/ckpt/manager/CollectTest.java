@@ -232,23 +232,23 @@ class CollectTest {
 
   @Test
   void aCommitThatWinsAgainstTheClaimThatItDiedStays() throws IOException {
-    byte[] manifest = at.bytes(KEYS.manifest(parsed(id(3, 6))));
-    at.store.delete(List.of(KEYS.manifest(parsed(id(3, 6)))));
+    byte[] manifest = at.bytes(KEYS.manifest(parsed(id(3, 7))));
+    at.store.delete(List.of(KEYS.manifest(parsed(id(3, 7)))));
     CheckpointStore late =
         new OtherUri(at.store) {
           @Override
           public Decision putIfAbsent(String key, ByteBuffer small) throws IOException {
-            if (key.equals(KEYS.manifest(parsed(id(3, 6))))) {
+            if (key.equals(KEYS.manifest(parsed(id(3, 7))))) {
               super.putIfAbsent(key, ByteBuffer.wrap(manifest));
             }
             return super.putIfAbsent(key, small);
           }
         };
     assertThat(Maintenance.of(late).takeOver(true).collect("toy", ALL, false))
-        .filteredOn(action -> action.subject().equals(id(3, 6)))
+        .filteredOn(action -> action.subject().equals(id(3, 7)))
         .extracting(MaintenanceAction::kind)
         .containsExactly(Kind.LEAVE);
-    assertThat(at.whole()).contains(id(3, 6));
+    assertThat(at.whole()).contains(id(3, 7));
   }
 
   @Test

@@ -12,12 +12,15 @@ import static org.assertj.core.api.Assertions.tuple;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.CheckpointManager;
 import dev.ckpt.Checkpoints;
+import dev.ckpt.ListedCheckpoint;
 import dev.ckpt.Maintenance;
 import dev.ckpt.MaintenanceAction;
 import dev.ckpt.MaintenanceAction.Kind;
 import dev.ckpt.Progress;
+import dev.ckpt.Restored;
 import dev.ckpt.Resume;
 import dev.ckpt.Retention;
+import dev.ckpt.Verification;
 import dev.ckpt.internal.commit.Committer;
 import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.manifest.Manifest;
@@ -398,10 +401,117 @@ class RepairTest {
   }
 
   @Test
-  void aPinnedIdWhoseManifestIsGoneIsLeftToAPerson() throws IOException {
-    at.store.delete(List.of(KEYS.manifest(parsed(id(1, 1)))));
+  void aPinnedIdWhoseManifestIsGoneIsCommittedAgainOrLeftToAPerson() throws IOException {
+    String manifest = KEYS.manifest(parsed(id(1, 1)));
+    at.store.delete(List.of(manifest));
+    mends(Kind.RESTORE, manifest);
+    everythingIsAsBefore();
+    at.store.delete(List.of(manifest, KEYS.vote(parsed(id(1, 1)), 0)));
     mends(Kind.LEAVE, id(1, 1));
     assertThat(at.bytes(at.shard(id(1, 1)))).isEqualTo(before.get(at.shard(id(1, 1))));
+  }
+
+  @Test
+  void anyLostManifestThatSomethingProvesIsMadeAgainByteForByte() throws IOException {
+    for (String id : List.of(id(1, 1), id(1, 2), id(2, 4), id(2, 5), id(3, 6))) {
+      String manifest = KEYS.manifest(parsed(id));
+      at.store.delete(List.of(manifest));
+      Verification found = Checkpoints.read(at.store, "toy").verify(id);
+      assertThat(found.problems()).singleElement().asString().contains("manifest is missing");
+      mends(Kind.RESTORE, manifest);
+      everythingIsAsBefore();
+    }
+  }
+
+  @Test
+  void aLostManifestWhoseShardIsDamagedIsLeftAndNothingOfItGoes() throws IOException {
+    at.store.delete(List.of(KEYS.manifest(parsed(id(2, 4)))));
+    at.flip(at.shard(id(2, 4)), 900);
+    at.clock.pass(java.time.Duration.ofHours(1));
+    before = at.objects();
+    mends(Kind.LEAVE, id(2, 4));
+    everythingIsAsBefore();
+    assertThat(at.start()).isEqualTo(id(3, 6));
+    assertThat(at.objects()).containsKey(at.shard(id(2, 4)));
+  }
+
+  @Test
+  void ofARunThatLostAllManifestsNoStartIsFreshAndARepairBringsThemBack() throws IOException {
+    MaintainedStore made = new MaintainedStore();
+    made.run("toy", new Resume.Auto(), 1, 2, 3, 4, 5);
+    TreeMap<String, byte[]> whole = made.objects();
+    TreeMap<String, byte[]> lost = new TreeMap<>(whole);
+    lost.keySet().removeIf(key -> key.startsWith(KEYS.manifests()));
+    at = MaintainedStore.of(lost);
+    assertThat(Checkpoints.read(at.store, "toy").all())
+        .hasSize(5)
+        .allMatch(each -> each.standing() == ListedCheckpoint.Standing.DAMAGED);
+    assertThat(at.start()).isEqualTo("error");
+    assertThat(at.start()).as("after the sweep of a start").isEqualTo("error");
+    at.clock.pass(java.time.Duration.ofHours(1));
+    assertThat(Maintenance.of(at.store).clock(at.clock).collect("toy", Retention.latest(1), false))
+        .allMatch(action -> action.kind() == Kind.LEAVE);
+    assertThat(repair()).hasSize(5).allMatch(action -> action.kind() == Kind.RESTORE);
+    whole.forEach(
+        (key, bytes) -> {
+          try {
+            assertThat(at.bytes(key)).as(key).isEqualTo(bytes);
+          } catch (IOException e) {
+            throw new java.io.UncheckedIOException(e);
+          }
+        });
+    assertThat(at.start()).isEqualTo(id(1, 5));
+  }
+
+  @Test
+  void theNewestOfAnAttemptWithoutManifestIsUndecidedUnlessTheRunWasCompletedWithIt()
+      throws IOException {
+    for (boolean completes : new boolean[] {false, true}) {
+      MaintainedStore made = new MaintainedStore();
+      ToyState state = MaintainedStore.fresh();
+      try (CheckpointManager ckpt = made.builder("toy", state).open()) {
+        ckpt.resume();
+        for (int step = 1; step <= 2; step++) {
+          state.advance(1);
+          ckpt.save(Progress.step(step), Map.of()).join();
+        }
+        if (completes) {
+          ckpt.complete(Map.of("steps", 2L));
+        }
+      }
+      made.store.delete(List.of(KEYS.manifest(parsed(id(1, 2)))));
+      at = MaintainedStore.of(made.objects());
+      mends(
+          completes ? Kind.RESTORE : Kind.GIVE_UP,
+          completes ? KEYS.manifest(parsed(id(1, 2))) : id(1, 2));
+    }
+  }
+
+  @Test
+  void aStartThatGoesOnFromBeforeALostCheckpointSaysSo() throws IOException {
+    // 7 holds a NaN, and was the last: 6 is known by it
+    at.store.delete(List.of(KEYS.manifest(parsed(id(3, 6)))));
+    try (CheckpointManager ckpt = at.builder("toy", MaintainedStore.fresh()).open()) {
+      Restored restored = ckpt.resume().orElseThrow();
+      assertThat(restored.checkpoint().id()).isEqualTo(id(2, 5));
+      assertThat(restored.skipped())
+          .anyMatch(each -> each.startsWith(id(3, 6)) && each.contains("its manifest is gone"));
+    }
+    at.run("toy", new Resume.Auto(), 8);
+    assertThat(at.objects()).as("swept").containsKey(at.shard(id(3, 6)));
+  }
+
+  @Test
+  void ifNothingOfABranchIsWholeTheErrorNamesTheNewestWholeOneElsewhere() throws IOException {
+    MaintainedStore made = new MaintainedStore();
+    made.run("toy", new Resume.Auto(), 1, 2, 3, 4);
+    made.run("toy", Resume.parse(id(1, 1)));
+    made.flip(made.shard(id(1, 1)), 900);
+    made.flip(made.shard(id(1, 4)), 900);
+    assertThatThrownBy(() -> made.run("toy", new Resume.Auto()))
+        .isInstanceOf(CheckpointException.Corrupt.class)
+        .hasMessageContaining("resume from " + id(1, 3) + " by its id; to start over")
+        .hasMessageContaining("never");
   }
 
   @Test
@@ -435,7 +545,7 @@ class RepairTest {
     MaintainedStore made = new MaintainedStore();
     made.run("toy", new Resume.Auto(), 1);
     made.run("toy", new Resume.Auto());
-    made.store.delete(List.of(KEYS.manifest(parsed(id(1, 1)))));
+    made.store.delete(List.of(KEYS.manifest(parsed(id(1, 1))), KEYS.vote(parsed(id(1, 1)), 0)));
     MaintainedStore at = MaintainedStore.of(made.objects());
     for (Resume how : List.of(new Resume.Auto(), new Resume.Required())) {
       assertThatThrownBy(() -> at.run("toy", how))

@@ -6,15 +6,16 @@ import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.EndRecord;
 import dev.ckpt.manifest.Manifest;
 import dev.ckpt.manifest.ResumeRecord;
+import dev.ckpt.manifest.Vote;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.NavigableSet;
 import java.util.Optional;
-import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.BiFunction;
@@ -100,13 +101,53 @@ public final class RunLog {
     return lost;
   }
 
-  /** What attempts started from, by the resume records that can be read. */
-  public Set<CheckpointId> applied() throws IOException {
-    Set<CheckpointId> applied = new TreeSet<>();
-    numbered(keys.resumes(), ResumeRecord::decode, ResumeRecord::attempt, new TreeMap<>())
-        .values()
-        .forEach(resume -> resume.applied().ifPresent(applied::add));
-    return applied;
+  /** The resume records that can be read. */
+  public Collection<ResumeRecord> resumed() throws IOException {
+    return numbered(keys.resumes(), ResumeRecord::decode, ResumeRecord::attempt, new TreeMap<>())
+        .values();
+  }
+
+  /**
+   * The votes on an id that can be read.
+   *
+   * @param folder where they lie, or what a repair copied of them
+   */
+  public List<Vote> votes(CheckpointId id, String folder) throws IOException {
+    List<Vote> votes = new ArrayList<>();
+    for (String key : keysUnder(folder, "")) {
+      readable(key, Vote::decode)
+          .filter(vote -> vote.id().equals(id))
+          .filter(vote -> key.startsWith(folder + lastSegment(keys.vote(id, vote.rank()))))
+          .ifPresent(votes::add);
+    }
+    return votes;
+  }
+
+  /** The commits of an id that a repair copied aside, as far as they can be read. */
+  public List<Manifest.Commit> quarantined(CheckpointId id) throws IOException {
+    List<Manifest.Commit> commits = new ArrayList<>();
+    for (String key : keysUnder(keys.quarantined(Optional.of(id), keys.manifests()), "")) {
+      if (readable(key, Manifest::decode).orElse(null) instanceof Manifest.Commit commit
+          && commit.id().equals(id)) {
+        commits.add(commit);
+      }
+    }
+    return commits;
+  }
+
+  /** What cannot be read tells nothing; `verify` names it. */
+  private <T> Optional<T> readable(String key, BiFunction<String, byte[], T> decode)
+      throws IOException {
+    try {
+      return records.read(key).map(bytes -> decode.apply(key, bytes));
+    } catch (CheckpointException.Corrupt | CheckpointException.Incompatible e) {
+      log.debug("{} tells nothing", key, e);
+      return Optional.empty();
+    }
+  }
+
+  private static String lastSegment(String key) {
+    return key.substring(key.lastIndexOf('/') + 1);
   }
 
   private <T> NavigableMap<Integer, T> numbered(

@@ -95,6 +95,16 @@ public record Inventory(
     return ids;
   }
 
+  /** Ids with files that nothing decides, marks, or holds in quarantine. */
+  public NavigableSet<CheckpointId> undecided() {
+    NavigableSet<CheckpointId> ids = new TreeSet<>(data.keySet());
+    ids.addAll(votes.keySet());
+    ids.removeAll(manifests.keySet());
+    ids.removeAll(deleted.keySet());
+    ids.removeAll(quarantined);
+    return ids;
+  }
+
   /** Shards and votes of an id. */
   public List<Entry> files(CheckpointId id) {
     List<Entry> files = new ArrayList<>(data.getOrDefault(id, Collections.emptyList()));

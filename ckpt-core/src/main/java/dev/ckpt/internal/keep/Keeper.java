@@ -6,6 +6,7 @@ import dev.ckpt.MaintenanceAction;
 import dev.ckpt.Progress;
 import dev.ckpt.Retention;
 import dev.ckpt.internal.commit.Committer;
+import dev.ckpt.internal.commit.Evidence;
 import dev.ckpt.internal.commit.Lineage;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.internal.restore.OpenCheckpoint;
@@ -200,9 +201,11 @@ public final class Keeper {
     int files = store.sweep(run.keys().root(), before);
     Inventory held = Inventory.of(store, run.keys());
     Decisions decisions = Decisions.read(run, held.manifests().keySet());
+    Evidence lost = Evidence.of(held.undecided(), run);
     int ids = 0;
     for (Step step :
-        LeftOvers.plan(held, decisions, run.applied(), before, id -> id.attempt() < attempt)) {
+        LeftOvers.plan(
+            held, decisions, lost.all(), lost.witnesses(), before, id -> id.attempt() < attempt)) {
       run.checkNotFenced(attempt);
       MaintenanceAction done = cleaner.does(step);
       log.debug("clean-up: {}", done);

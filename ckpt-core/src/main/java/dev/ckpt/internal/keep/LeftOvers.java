@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.NavigableSet;
 import java.util.Set;
 import java.util.TreeSet;
@@ -29,16 +30,22 @@ public final class LeftOvers {
 
   private final Inventory held;
   private final Decisions decisions;
-  private final Set<CheckpointId> applied;
+  private final Map<CheckpointId, String> lost;
+  private final Map<CheckpointId, CheckpointId> witnesses;
   private final Instant before;
   private final Set<String> needed;
   private final List<Step> steps = new ArrayList<>();
   private final NavigableSet<CheckpointId> emptied = new TreeSet<>();
 
   private LeftOvers(
-      Inventory held, Decisions decisions, Set<CheckpointId> applied, Instant before) {
+      Inventory held,
+      Decisions decisions,
+      Map<CheckpointId, String> lost,
+      Map<CheckpointId, CheckpointId> witnesses,
+      Instant before) {
     this.held = held;
-    this.applied = applied;
+    this.lost = lost;
+    this.witnesses = witnesses;
     this.decisions = decisions;
     this.before = before;
     this.needed =
@@ -49,17 +56,19 @@ public final class LeftOvers {
   /**
    * Plans their removal.
    *
-   * @param applied what attempts started from: it was committed once, whatever is missing now
+   * @param lost what was committed once and lost its manifest, and how that is known
+   * @param witnesses undecided ids whose votes say so of one of these
    * @param before only what is older by the store's clock
    * @param mine of which ids the writers are known to be gone
    */
   public static List<Step> plan(
       Inventory held,
       Decisions decisions,
-      Set<CheckpointId> applied,
+      Map<CheckpointId, String> lost,
+      Map<CheckpointId, CheckpointId> witnesses,
       Instant before,
       Predicate<CheckpointId> mine) {
-    LeftOvers plan = new LeftOvers(held, decisions, applied, before);
+    LeftOvers plan = new LeftOvers(held, decisions, lost, witnesses, before);
     for (CheckpointId id : held.ids()) {
       if (mine.test(id)) {
         plan.look(id);
@@ -79,7 +88,7 @@ public final class LeftOvers {
     if (!held.old(id, before) && !hidden) {
       return;
     }
-    boolean decided = held.manifests().containsKey(id);
+    boolean decided = held.manifests().containsKey(id) || decisions.whole().containsKey(id);
     boolean pinned = held.pinned().contains(id);
     if (decisions.aborted(id)) {
       List<Entry> files = files(id);
@@ -101,17 +110,29 @@ public final class LeftOvers {
                   id,
                   List.of(),
                   "it is pinned, and its manifest is gone; unpin it to let its files go")));
-    } else if (!decided && applied.contains(id)) {
+    } else if (!decided && lost.containsKey(id)) {
       steps.add(
           new Step.Leave(
               action(
                   Kind.LEAVE,
                   id,
                   List.of(),
-                  "an attempt resumed from it, so it was committed, and its manifest is gone: its"
-                      + " files stay until somebody brings "
+                  "it was committed ("
+                      + lost.get(id)
+                      + "), and its manifest is gone: its files stay until a repair commits it"
+                      + " again, which needs its votes and shards whole, or somebody brings "
                       + held.keys().manifest(id)
                       + " back, or deletes them")));
+    } else if (!decided && witnesses.containsKey(id)) {
+      steps.add(
+          new Step.Leave(
+              action(
+                  Kind.LEAVE,
+                  id,
+                  List.of(),
+                  "its vote tells that "
+                      + witnesses.get(id)
+                      + " was committed, whose manifest is gone: it stays as long")));
     } else if (!decided && !held.quarantined().contains(id)) {
       List<Entry> files = files(id);
       String why = "orphan of attempt " + id.attempt();

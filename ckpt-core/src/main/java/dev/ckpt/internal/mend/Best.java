@@ -39,7 +39,7 @@ public record Best(Retention policy, Set<String> needed, Optional<String> untold
   }
 
   /** What another run's newest process said that it keeps, and what this one keeps besides. */
-  static Best recorded(RunLog run, Retention own) throws IOException {
+  public static Best recorded(RunLog run, Retention own) throws IOException {
     Optional<Optional<List<BestBy>>> said = said(run);
     if (said.isEmpty()) {
       return untold(run.keys().run(), "no attempt recorded");

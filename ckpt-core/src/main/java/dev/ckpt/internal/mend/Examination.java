@@ -101,6 +101,33 @@ final class Examination {
     return examined(id, decision, votes, whole);
   }
 
+  /**
+   * Looks at an id that lost its decision: proven is what its votes make, if all of it is whole.
+   */
+  Examined examineLost(Inventory held, CheckpointId id) throws IOException {
+    Examined without = examine(held, id);
+    List<Vote> whole = new ArrayList<>();
+    for (Found<Vote> vote : without.votes().values()) {
+      if (vote.reading() instanceof Reading.Whole<Vote> read) {
+        whole.add(read.value());
+      }
+    }
+    boolean all = whole.size() == without.votes().size();
+    for (byte[] bytes :
+        all
+            ? readable(
+                without.decision().key(), Proof.manifests(whole), (k, b) -> run.manifest(id, b))
+            : List.<byte[]>of()) {
+      if (run.manifest(id, bytes) instanceof Manifest.Commit commit) {
+        Examined made = read(id, without.decision(), without.votes(), commit, Optional.of(bytes));
+        if (made.shards() == Shards.WHOLE) {
+          return made;
+        }
+      }
+    }
+    return without;
+  }
+
   /** Votes that are there, and those that a repair had copied aside when it was cut short. */
   private Set<String> voteKeys(Inventory held, CheckpointId id) {
     Set<String> keys = new TreeSet<>();
@@ -128,9 +155,18 @@ final class Examination {
       proven = provenManifest(id, decision, whole);
       manifest = proven.map(bytes -> run.manifest(id, bytes));
     }
-    if (!(manifest.orElse(null) instanceof Manifest.Commit commit)) {
-      return new Examined(id, decision, votes, Optional.empty(), proven, Shards.WHOLE, "");
-    }
+    return manifest.orElse(null) instanceof Manifest.Commit commit
+        ? read(id, decision, votes, commit, proven)
+        : new Examined(id, decision, votes, Optional.empty(), proven, Shards.WHOLE, "");
+  }
+
+  private Examined read(
+      CheckpointId id,
+      Found<Manifest> decision,
+      NavigableMap<Integer, Found<Vote>> votes,
+      Manifest.Commit commit,
+      Optional<byte[]> proven)
+      throws IOException {
     Shards shards = Shards.WHOLE;
     String why = "";
     try {

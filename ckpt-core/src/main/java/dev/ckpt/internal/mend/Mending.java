@@ -22,6 +22,9 @@ sealed interface Mending {
   record Restore(MaintenanceAction action, Optional<CheckpointId> id, String key, byte[] bytes)
       implements Mending {}
 
+  /** Write the decision of a lost id again, as its votes make it, unless it has one by now. */
+  record CommitAgain(MaintenanceAction action, CheckpointId id, byte[] bytes) implements Mending {}
+
   /** Move a record aside that nothing needs. */
   record SetAside(MaintenanceAction action, Optional<CheckpointId> id, String key)
       implements Mending {}

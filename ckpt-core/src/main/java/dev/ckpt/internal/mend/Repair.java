@@ -2,19 +2,23 @@ package dev.ckpt.internal.mend;
 
 import dev.ckpt.MaintenanceAction;
 import dev.ckpt.internal.commit.Committer;
+import dev.ckpt.internal.commit.Evidence;
 import dev.ckpt.internal.commit.Records;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.internal.keep.Cleaner;
 import dev.ckpt.internal.keep.Decisions;
 import dev.ckpt.internal.keep.Inventory;
 import dev.ckpt.manifest.CheckpointId;
+import dev.ckpt.manifest.EndRecord;
 import dev.ckpt.manifest.Manifest;
+import dev.ckpt.manifest.ResumeRecord;
 import dev.ckpt.spi.CheckpointStore;
 import dev.ckpt.spi.ShardFormat;
 import java.io.IOException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.function.Function;
 
@@ -51,13 +55,21 @@ final class Repair {
     for (CheckpointId id : RepairPlan.ids(held)) {
       checkpoints.add(examination.examine(held, id));
     }
+    NavigableMap<Integer, Examination.Found<ResumeRecord>> resumes = examination.resumes();
+    NavigableMap<Integer, Examination.Found<EndRecord>> ends = examination.ends();
+    Evidence lost =
+        Evidence.of(held.undecided(), run, RepairPlan.mended(held, checkpoints, resumes, ends));
+    for (CheckpointId id : lost.all().keySet()) {
+      checkpoints.add(examination.examineLost(held, id));
+    }
     return RepairPlan.of(
         held,
         Decisions.read(run, held.manifests().keySet()),
         checkpoints,
         examination.attempts(),
-        examination.resumes(),
-        examination.ends(),
+        resumes,
+        ends,
+        lost,
         before);
   }
 
@@ -65,6 +77,8 @@ final class Repair {
   MaintenanceAction does(Mending mending) throws IOException {
     if (mending instanceof Mending.Restore restore) {
       return restore(restore);
+    } else if (mending instanceof Mending.CommitAgain again) {
+      return commitAgain(again);
     } else if (mending instanceof Mending.SetAside aside) {
       quarantine.keep(aside.id(), aside.key());
       store.delete(List.of(aside.key()));
@@ -91,6 +105,15 @@ final class Repair {
         run.keysUnder(folder, "").stream().filter(each -> Quarantine.isCopy(each, copy)).toList();
     store.delete(copies);
     return restore.action();
+  }
+
+  private MaintenanceAction commitAgain(Mending.CommitAgain again) throws IOException {
+    if (run.deleted().contains(again.id())) {
+      return Cleaner.left(again.action(), "somebody deletes it");
+    }
+    return records.put(run.keys().manifest(again.id()), again.bytes()) == Records.Outcome.OURS
+        ? again.action()
+        : Cleaner.left(again.action(), "somebody else decided about it just now");
   }
 
   /**

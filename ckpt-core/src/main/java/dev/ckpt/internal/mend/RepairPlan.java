@@ -3,6 +3,7 @@ package dev.ckpt.internal.mend;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.MaintenanceAction;
 import dev.ckpt.MaintenanceAction.Kind;
+import dev.ckpt.internal.commit.Evidence;
 import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.keep.Decisions;
 import dev.ckpt.internal.keep.Inventory;
@@ -43,13 +44,15 @@ final class RepairPlan {
           + " with 'never'";
 
   private final Inventory held;
+  private final Map<CheckpointId, String> lost;
   private final List<Mending> plan = new ArrayList<>();
   private final NavigableMap<CheckpointId, Examined> withdrawn = new TreeMap<>();
   private final NavigableMap<CheckpointId, Manifest> whole;
   private final NavigableMap<CheckpointId, CheckpointException> unreadable;
 
-  private RepairPlan(Inventory held, Decisions decisions) {
+  private RepairPlan(Inventory held, Decisions decisions, Evidence lost) {
     this.held = held;
+    this.lost = lost.all();
     this.whole = new TreeMap<>(decisions.whole());
     this.unreadable = new TreeMap<>(decisions.unreadable());
   }
@@ -69,33 +72,29 @@ final class RepairPlan {
       NavigableMap<Integer, Found<AttemptRecord>> attempts,
       NavigableMap<Integer, Found<ResumeRecord>> resumes,
       NavigableMap<Integer, Found<EndRecord>> ends,
+      Evidence lost,
       Instant before) {
-    RepairPlan repair = new RepairPlan(held, decisions);
+    RepairPlan repair = new RepairPlan(held, decisions, lost);
     checkpoints.forEach(repair::decide);
     repair.withdraw();
     repair.lookAtAttempts(attempts);
     repair.lookAtResumes(resumes, checkpoints);
     repair.lookAtEnds(ends);
     Decisions then = new Decisions(repair.whole, repair.unreadable);
-    LeftOvers.plan(held, then, applied(resumes), before, id -> !repair.withdrawn.containsKey(id))
+    Map<CheckpointId, CheckpointId> witnesses = new TreeMap<>(lost.witnesses());
+    witnesses.values().removeIf(then.whole()::containsKey);
+    LeftOvers.plan(
+            held, then, lost.proven(), witnesses, before, id -> !repair.withdrawn.containsKey(id))
         .forEach(step -> repair.plan.add(new Mending.Clean(step)));
     return List.copyOf(repair.plan);
-  }
-
-  private static Set<CheckpointId> applied(NavigableMap<Integer, Found<ResumeRecord>> resumes) {
-    Set<CheckpointId> applied = new HashSet<>();
-    for (Found<ResumeRecord> found : resumes.values()) {
-      if (found.reading() instanceof Reading.Whole<ResumeRecord> whole) {
-        whole.value().applied().ifPresent(applied::add);
-      }
-    }
-    return applied;
   }
 
   private void decide(Examined found) {
     CheckpointId id = found.id();
     Found<Manifest> decision = found.decision();
-    if (decision.reading() instanceof Reading.Newer<Manifest> newer) {
+    if (lost.containsKey(id)) {
+      commitAgain(found, String.valueOf(lost.get(id)));
+    } else if (decision.reading() instanceof Reading.Newer<Manifest> newer) {
       leave(decision.key(), newer.why());
     } else if (found.shards() == Shards.DAMAGED) {
       withdrawn.put(id, found);
@@ -117,6 +116,25 @@ final class RepairPlan {
       found.commit().ifPresent(commit -> lookAtVotes(commit, found.votes()));
     } else {
       withdrawn.put(id, found);
+    }
+  }
+
+  /** What is not whole is left: to give it up would shut out a manifest from a backup. */
+  private void commitAgain(Examined found, String why) {
+    if (found.proven().isPresent() && found.commit().isPresent()) {
+      byte[] bytes = found.proven().get();
+      whole.put(found.id(), found.commit().get());
+      plan.add(
+          new Mending.CommitAgain(
+              action(
+                  Kind.RESTORE,
+                  found.decision().key(),
+                  bytes.length,
+                  "it is gone, and was committed ("
+                      + why
+                      + "): all votes are there, and every shard is whole"),
+              found.id(),
+              bytes));
     }
   }
 
@@ -202,6 +220,44 @@ final class RepairPlan {
         && commit.shards().containsAll(vote.shards());
   }
 
+  /** What records say that will be written again. */
+  static Evidence.Mended mended(
+      Inventory held,
+      List<Examined> checkpoints,
+      NavigableMap<Integer, Found<ResumeRecord>> resumes,
+      NavigableMap<Integer, Found<EndRecord>> ends) {
+    NavigableMap<CheckpointId, Manifest.Commit> commits = commits(checkpoints);
+    List<ResumeRecord> mended = new ArrayList<>();
+    resumes.forEach(
+        (attempt, found) -> {
+          if (!(found.reading() instanceof Reading.Whole<ResumeRecord>)
+              && !(found.reading() instanceof Reading.Newer<ResumeRecord>)) {
+            proven(held, attempt, found, commits)
+                .map(bytes -> ResumeRecord.decode(found.key(), bytes))
+                .ifPresent(mended::add);
+          }
+        });
+    List<EndRecord> endings = new ArrayList<>();
+    ends.forEach(
+        (attempt, found) ->
+            proven(attempt, found)
+                .map(bytes -> EndRecord.decode(found.key(), bytes))
+                .ifPresent(endings::add));
+    Map<CheckpointId, Manifest> decisions = new TreeMap<>(commits);
+    for (Examined each : checkpoints) {
+      each.proven()
+          .ifPresent(
+              bytes -> decisions.put(each.id(), Manifest.decode(each.decision().key(), bytes)));
+    }
+    return new Evidence.Mended(mended, endings, decisions);
+  }
+
+  private static NavigableMap<CheckpointId, Manifest.Commit> commits(List<Examined> checkpoints) {
+    NavigableMap<CheckpointId, Manifest.Commit> commits = new TreeMap<>();
+    checkpoints.forEach(each -> each.commit().ifPresent(commit -> commits.put(each.id(), commit)));
+    return commits;
+  }
+
   private void lookAtAttempts(NavigableMap<Integer, Found<AttemptRecord>> attempts) {
     for (Found<AttemptRecord> found : attempts.values()) {
       if (found.reading() instanceof Reading.Damaged<AttemptRecord> damaged) {
@@ -218,8 +274,7 @@ final class RepairPlan {
 
   private void lookAtResumes(
       NavigableMap<Integer, Found<ResumeRecord>> resumes, List<Examined> checkpoints) {
-    NavigableMap<CheckpointId, Manifest.Commit> commits = new TreeMap<>();
-    checkpoints.forEach(each -> each.commit().ifPresent(commit -> commits.put(each.id(), commit)));
+    NavigableMap<CheckpointId, Manifest.Commit> commits = commits(checkpoints);
     resumes.forEach(
         (attempt, found) -> {
           if (found.reading() instanceof Reading.Newer<ResumeRecord> newer) {
@@ -242,8 +297,11 @@ final class RepairPlan {
     }
   }
 
-  private void lookAtResume(
-      int attempt, Found<ResumeRecord> found, NavigableMap<CheckpointId, Manifest.Commit> commits) {
+  private static Optional<byte[]> proven(
+      Inventory held,
+      int attempt,
+      Found<ResumeRecord> found,
+      NavigableMap<CheckpointId, Manifest.Commit> commits) {
     Set<CheckpointId> applied = new LinkedHashSet<>();
     Map.Entry<CheckpointId, Manifest.Commit> first =
         commits.ceilingEntry(new CheckpointId(attempt, 0, 0));
@@ -255,7 +313,12 @@ final class RepairPlan {
     List<byte[]> candidates = new ArrayList<>(Proof.resumes(attempt, applied));
     candidates.addAll(
         Examination.readable(found.key(), Proof.cut(found.remains()), Examination.resume(attempt)));
-    Optional<byte[]> proven = Proof.first(found.remains(), candidates);
+    return Proof.first(found.remains(), candidates);
+  }
+
+  private void lookAtResume(
+      int attempt, Found<ResumeRecord> found, NavigableMap<CheckpointId, Manifest.Commit> commits) {
+    Optional<byte[]> proven = proven(held, attempt, found, commits);
     if (proven.isPresent()) {
       restore(
           Optional.empty(), found, proven.get(), why(found) + "; its digest proves what it was");
@@ -270,12 +333,15 @@ final class RepairPlan {
           if (found.reading() instanceof Reading.Newer<EndRecord> newer) {
             leave(found.key(), newer.why());
           } else if (!(found.reading() instanceof Reading.Whole<EndRecord>)) {
-            List<byte[]> candidates =
-                Examination.readable(
-                    found.key(), Proof.cut(found.remains()), Examination.end(attempt));
-            mend(Optional.empty(), found, Proof.first(found.remains(), candidates));
+            mend(Optional.empty(), found, proven(attempt, found));
           }
         });
+  }
+
+  private static Optional<byte[]> proven(int attempt, Found<EndRecord> found) {
+    return Proof.first(
+        found.remains(),
+        Examination.readable(found.key(), Proof.cut(found.remains()), Examination.end(attempt)));
   }
 
   /** Restores what is proven; sets the rest aside, if it is there. */

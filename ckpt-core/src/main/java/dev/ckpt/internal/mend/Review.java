@@ -4,6 +4,7 @@ import dev.ckpt.CheckpointException;
 import dev.ckpt.MaintenanceAction;
 import dev.ckpt.MaintenanceAction.Kind;
 import dev.ckpt.Retention;
+import dev.ckpt.internal.commit.Evidence;
 import dev.ckpt.internal.commit.Lineage;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.internal.keep.Decisions;
@@ -117,8 +118,10 @@ final class Review {
 
   /** What was never committed, or is half deleted. */
   List<Step> leftOvers(Predicate<CheckpointId> mine) throws IOException {
+    Evidence lost = Evidence.of(held.undecided(), run);
     List<Step> steps =
-        new ArrayList<>(LeftOvers.plan(held, decisions, run.applied(), before, mine));
+        new ArrayList<>(
+            LeftOvers.plan(held, decisions, lost.all(), lost.witnesses(), before, mine));
     steps.addAll(triedBefore(mine));
     steps.removeIf(step -> done.contains(name(step.action())));
     return steps;

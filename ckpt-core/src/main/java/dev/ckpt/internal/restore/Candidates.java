@@ -4,6 +4,7 @@ import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.Resume;
 import dev.ckpt.internal.commit.Admission;
+import dev.ckpt.internal.commit.Evidence;
 import dev.ckpt.internal.commit.Lineage;
 import dev.ckpt.internal.commit.Repeated;
 import dev.ckpt.internal.commit.RunLog;
@@ -13,6 +14,7 @@ import dev.ckpt.manifest.ResumeRecord;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.NavigableMap;
 import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.TreeMap;
@@ -25,7 +27,7 @@ import java.util.function.Consumer;
  * @param ids in the order to try them; an empty list is a fresh start, unless
  * @param quarantined some of that branch are damaged and moved aside: then there is something to
  *     lose
- * @param gone what attempts of that branch started from, without a decision now: it was committed
+ * @param gone what of that branch was committed, by what is known of it, and has no decision now
  * @param elsewhere what other branches hold that nobody left by a 'never', decided or moved aside:
  *     if one of them is a commit, a fresh start loses it
  * @param lost why nobody can tell what lies further back, if a record on the way is damaged
@@ -35,7 +37,7 @@ import java.util.function.Consumer;
 public record Candidates(
     List<CheckpointId> ids,
     List<CheckpointId> quarantined,
-    List<CheckpointId> gone,
+    NavigableMap<CheckpointId, String> gone,
     List<CheckpointId> elsewhere,
     Optional<String> lost,
     int branch,
@@ -47,12 +49,13 @@ public record Candidates(
   public Candidates {
     ids = List.copyOf(ids);
     quarantined = List.copyOf(quarantined);
-    gone = List.copyOf(gone);
+    gone = new TreeMap<>(gone);
     elsewhere = List.copyOf(elsewhere);
   }
 
   private static Candidates of(List<CheckpointId> ids, int branch, String why) {
-    return new Candidates(ids, List.of(), List.of(), List.of(), Optional.empty(), branch, why);
+    return new Candidates(
+        ids, List.of(), new TreeMap<>(), List.of(), Optional.empty(), branch, why);
   }
 
   /**
@@ -79,8 +82,11 @@ public record Candidates(
       throw way.damage().get();
     }
     List<CheckpointId> quarantined = way.of(aside);
-    List<CheckpointId> gone = gone(lineage, way, ids, aside);
-    NavigableSet<CheckpointId> elsewhere = elsewhere(lineage, ids, aside);
+    NavigableMap<CheckpointId, String> lost = Evidence.above(newestFinite(live, run), run).all();
+    NavigableMap<CheckpointId, String> gone = gone(lineage, way, ids, aside);
+    way.of(lost.navigableKeySet()).forEach(id -> gone.putIfAbsent(id, lost.get(id)));
+    NavigableSet<CheckpointId> elsewhere = elsewhere(lineage, ids, aside, lost.navigableKeySet());
+    gone.keySet().forEach(elsewhere::remove);
     live.forEach(elsewhere::remove);
     quarantined.forEach(elsewhere::remove);
     if (live.isEmpty()
@@ -118,27 +124,47 @@ public record Candidates(
     return Optional.empty();
   }
 
-  /** What the attempts of a branch started from, newest first, where nothing decides it now. */
-  private static List<CheckpointId> gone(
+  /** Only what was lost above it can be newer than what is taken. */
+  private static Optional<CheckpointId> newestFinite(List<CheckpointId> live, RunLog run)
+      throws IOException {
+    for (CheckpointId id : live) {
+      try {
+        if (run.manifest(id).orElse(null) instanceof Manifest.Commit commit && commit.finite()) {
+          return Optional.of(id);
+        }
+      } catch (CheckpointException.Corrupt | CheckpointException.Incompatible e) {
+        // the resume says what is wrong with it
+        continue;
+      }
+    }
+    return Optional.empty();
+  }
+
+  /** What the attempts of a branch started from, where nothing decides it now. */
+  private static NavigableMap<CheckpointId, String> gone(
       Lineage lineage,
       Lineage.Way way,
       NavigableSet<CheckpointId> ids,
       NavigableSet<CheckpointId> aside) {
-    List<CheckpointId> gone = new ArrayList<>();
-    for (int attempt : way.upTo().descendingKeySet()) {
+    NavigableMap<CheckpointId, String> gone = new TreeMap<>();
+    for (int attempt : way.upTo().keySet()) {
       Optional.ofNullable(lineage.resumes().get(attempt))
           .flatMap(ResumeRecord::applied)
           .filter(id -> !ids.contains(id) && !aside.contains(id))
-          .ifPresent(gone::add);
+          .ifPresent(id -> gone.put(id, "attempt " + attempt + " began with it"));
     }
     return gone;
   }
 
   /** What was saved since somebody asked for a fresh start, on whatever branch. */
   private static NavigableSet<CheckpointId> elsewhere(
-      Lineage lineage, NavigableSet<CheckpointId> ids, NavigableSet<CheckpointId> aside) {
+      Lineage lineage,
+      NavigableSet<CheckpointId> ids,
+      NavigableSet<CheckpointId> aside,
+      NavigableSet<CheckpointId> lost) {
     NavigableSet<CheckpointId> all = new TreeSet<>(ids);
     all.addAll(aside);
+    all.addAll(lost);
     return new TreeSet<>(all.tailSet(new CheckpointId(lineage.lastNever(), 0, 0), true));
   }
 

@@ -61,11 +61,12 @@ public final class Restorer {
     List<Manifest.Commit> nonFinite = new ArrayList<>();
     // the folder of what was moved aside may have been emptied since: the ABORT says it, too
     Set<CheckpointId> withdrawn = new TreeSet<>(candidates.quarantined());
-    NavigableSet<CheckpointId> inOrder = new TreeSet<>(candidates.gone());
+    NavigableSet<CheckpointId> inOrder = new TreeSet<>(candidates.gone().keySet());
     inOrder.addAll(candidates.ids());
     for (CheckpointId id : inOrder.descendingSet()) {
-      if (candidates.gone().contains(id)) {
-        skip(skipped, id + ": an attempt started from it, and its manifest is gone");
+      String known = candidates.gone().get(id);
+      if (known != null) {
+        skip(skipped, id + ": it was committed (" + known + "), and its manifest is gone");
         continue;
       }
       Optional<Manifest.Commit> commit = commit(id, skipped, withdrawn);
@@ -100,9 +101,37 @@ public final class Restorer {
               + run.keys().run()
               + "' has checkpoints, but none can be restored:\n  "
               + String.join("\n  ", skipped)
-              + "\nNothing was changed. To start over in the same run, resume with 'never'.");
+              + "\nNothing was changed. "
+              + wholeElsewhere(candidates)
+                  .map(
+                      id ->
+                          "To go on from another branch, whose newest is whole, resume from "
+                              + id
+                              + " by its id; to")
+                  .orElse("To")
+              + " start over in the same run, resume with 'never'.");
     }
     return new Found(Optional.empty(), skipped);
+  }
+
+  /** The newest that somebody may go on from instead; every byte of it is read. */
+  private Optional<CheckpointId> wholeElsewhere(Candidates candidates) throws IOException {
+    for (CheckpointId id : candidates.elsewhere()) {
+      try {
+        if (run.manifest(id).orElse(null) instanceof Manifest.Commit commit && commit.finite()) {
+          try (OpenCheckpoint open = OpenCheckpoint.open(store, commit, formats)) {
+            open.verify(threads);
+            return Optional.of(id);
+          }
+        }
+      } catch (CheckpointException.Corrupt
+          | CheckpointException.Incompatible
+          | NoSuchFileException e) {
+        // no way out
+        log.debug("{} is no way out", id, e);
+      }
+    }
+    return Optional.empty();
   }
 
   /** The newest is enough to say: what was given up is not lost. */
@@ -114,7 +143,7 @@ public final class Restorer {
         if (manifest instanceof Manifest.Abort && !Committer.isWithdrawn(manifest)) {
           continue;
         }
-        what = id.toString();
+        what = id + (manifest == null ? " (its manifest is gone)" : "");
       } catch (CheckpointException.Corrupt e) {
         what = id + " (damaged)";
       }

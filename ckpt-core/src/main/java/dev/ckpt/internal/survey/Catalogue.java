@@ -4,6 +4,7 @@ import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.ListedCheckpoint;
 import dev.ckpt.ListedCheckpoint.Standing;
+import dev.ckpt.internal.commit.Evidence;
 import dev.ckpt.internal.commit.Lineage;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.manifest.CheckpointId;
@@ -26,10 +27,12 @@ public final class Catalogue {
   private record Verdict(Standing standing, String reason) {}
 
   private final Lineage lineage;
+  private final Map<CheckpointId, String> lost;
   private final LiveBranch branch;
 
-  private Catalogue(Lineage lineage) {
+  private Catalogue(Lineage lineage, Map<CheckpointId, String> lost) {
     this.lineage = lineage;
+    this.lost = lost;
     this.branch = LiveBranch.of(lineage);
   }
 
@@ -37,13 +40,16 @@ public final class Catalogue {
   public static List<ListedCheckpoint> of(CheckpointStore store, RunLog run) throws IOException {
     NavigableMap<CheckpointId, Trace> traces = Trace.all(store, run.keys());
     NavigableSet<CheckpointId> decided = new TreeSet<>();
+    NavigableSet<CheckpointId> undecided = new TreeSet<>();
     traces.forEach(
         (id, trace) -> {
           if (trace.manifest()) {
             decided.add(id);
+          } else if (trace.files() && !trace.marked() && !trace.quarantined()) {
+            undecided.add(id);
           }
         });
-    Catalogue catalogue = new Catalogue(run.lineage(decided));
+    Catalogue catalogue = new Catalogue(run.lineage(decided), Evidence.of(undecided, run).all());
     Map<CheckpointId, RunLog.Decision> decisions = new HashMap<>();
     run.decisions(decided).forEach(each -> decisions.put(each.id(), each));
     List<ListedCheckpoint> all = new ArrayList<>();
@@ -120,9 +126,10 @@ public final class Catalogue {
       return new Verdict(
           Standing.DELETED, "nothing is left of it but a pin, which can be taken away");
     }
-    if (trace.pinned()) {
+    String known = lost.get(id);
+    if (known != null) {
       return new Verdict(
-          Standing.UNDECIDED, "it was pinned, so it was committed once; its manifest is gone");
+          Standing.DAMAGED, "its manifest is missing, and it was committed: " + known);
     }
     return new Verdict(
         Standing.UNDECIDED,

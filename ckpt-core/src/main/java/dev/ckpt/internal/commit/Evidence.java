@@ -1,0 +1,249 @@
+package dev.ckpt.internal.commit;
+
+import dev.ckpt.manifest.CheckpointId;
+import dev.ckpt.manifest.EndRecord;
+import dev.ckpt.manifest.Manifest;
+import dev.ckpt.manifest.ResumeRecord;
+import dev.ckpt.manifest.Vote;
+import java.io.IOException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.NavigableSet;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.TreeMap;
+import java.util.TreeSet;
+
+/**
+ * What tells that an id was committed once whose manifest is missing: a <em>lost</em> id. It has
+ * files, no decision, no mark, no decision in quarantine, and was committed by what others say:
+ * FORMAT.md, "Lost manifests". Why, in one clause, for each.
+ *
+ * <p>Nothing of this makes an id a checkpoint. It only keeps what is there from being taken for the
+ * left-over of a save that never was.
+ *
+ * @param proven an attempt began with it, something was saved after it, a run was completed with
+ *     it, or somebody pinned it
+ * @param witnesses undecided ids whose votes tell of a proven one, by that: without them nothing
+ *     would
+ * @param likely the last that an attempt saved which ended in order, in a run that lost others
+ */
+public record Evidence(
+    NavigableMap<CheckpointId, String> proven,
+    NavigableMap<CheckpointId, String> likely,
+    NavigableMap<CheckpointId, CheckpointId> witnesses) {
+
+  /** Looks at all ids above that one; at all without it. */
+  public static Evidence above(Optional<CheckpointId> after, RunLog run) throws IOException {
+    Keys keys = run.keys();
+    NavigableSet<CheckpointId> undecided = new TreeSet<>();
+    for (String folder : List.of(keys.data(), keys.votes())) {
+      // '0' follows '/': behind all keys of that id
+      for (String key : run.keysUnder(folder, after.map(id -> folder + id + "0").orElse(""))) {
+        Keys.idOf(key).filter(id -> key.startsWith(folder + id + "/")).ifPresent(undecided::add);
+      }
+    }
+    if (undecided.isEmpty()) {
+      return new Evidence(new TreeMap<>(), new TreeMap<>(), new TreeMap<>());
+    }
+    undecided.removeAll(run.idsUnder(keys.manifests()));
+    undecided.removeAll(run.deleted());
+    undecided.removeAll(run.quarantined());
+    return of(undecided, run);
+  }
+
+  /**
+   * Looks at these.
+   *
+   * @param undecided ids with files, which nothing decides, marks or holds in quarantine
+   */
+  public static Evidence of(NavigableSet<CheckpointId> undecided, RunLog run) throws IOException {
+    return of(undecided, run, new Mended(List.of(), List.of(), Map.of()));
+  }
+
+  /**
+   * Records that cannot be read, or not yet, and what they say: proven, and to be written again.
+   */
+  public record Mended(
+      Collection<ResumeRecord> resumes,
+      Collection<EndRecord> ends,
+      Map<CheckpointId, Manifest> decisions) {}
+
+  /** As {@link #of(NavigableSet, RunLog)}, for who will mend records. */
+  public static Evidence of(NavigableSet<CheckpointId> undecided, RunLog run, Mended mended)
+      throws IOException {
+    NavigableMap<CheckpointId, String> proven = new TreeMap<>();
+    NavigableMap<CheckpointId, String> likely = new TreeMap<>();
+    NavigableMap<CheckpointId, CheckpointId> witnesses = new TreeMap<>();
+    if (!undecided.isEmpty()) {
+      Search search = new Search(undecided, run);
+      search.into(mended, proven, likely);
+      // who was at work meanwhile has decided, or marked what it deletes, or left no file
+      proven.keySet().removeAll(settled(proven.keySet(), run));
+      likely.keySet().removeAll(settled(likely.keySet(), run));
+      if (proven.isEmpty()) {
+        likely.clear();
+      }
+      search.parents.forEach(
+          (id, parent) -> {
+            if (undecided.contains(id) && proven.containsKey(parent)) {
+              witnesses.put(id, parent);
+            }
+          });
+    }
+    return new Evidence(proven, likely, witnesses);
+  }
+
+  /** Both together. */
+  public NavigableMap<CheckpointId, String> all() {
+    NavigableMap<CheckpointId, String> all = new TreeMap<>(likely);
+    all.putAll(proven);
+    return all;
+  }
+
+  private static List<CheckpointId> settled(Collection<CheckpointId> ids, RunLog run)
+      throws IOException {
+    List<CheckpointId> settled = new ArrayList<>();
+    if (ids.isEmpty()) {
+      return settled;
+    }
+    NavigableSet<CheckpointId> since = run.idsUnder(run.keys().manifests());
+    since.addAll(run.quarantined());
+    since.addAll(run.deleted());
+    for (CheckpointId id : ids) {
+      if (since.contains(id)
+          || (run.keysUnder(run.keys().data(id), "").isEmpty()
+              && run.keysUnder(run.keys().votes(id), "").isEmpty())) {
+        settled.add(id);
+      }
+    }
+    return settled;
+  }
+
+  /** One look through the records. */
+  private static final class Search {
+    private final NavigableSet<CheckpointId> undecided;
+    private final RunLog run;
+    private final NavigableMap<CheckpointId, String> said = new TreeMap<>();
+    private final Map<CheckpointId, Instant> savedAt = new HashMap<>();
+    private final NavigableMap<CheckpointId, CheckpointId> parents = new TreeMap<>();
+
+    Search(NavigableSet<CheckpointId> undecided, RunLog run) {
+      this.undecided = undecided;
+      this.run = run;
+    }
+
+    void into(
+        Mended mended,
+        NavigableMap<CheckpointId, String> proven,
+        NavigableMap<CheckpointId, String> likely)
+        throws IOException {
+      run.resumed().forEach(this::applied);
+      mended.resumes().forEach(this::applied);
+      for (Manifest decision : mended.decisions().values()) {
+        if (decision instanceof Manifest.Commit commit) {
+          committed(commit);
+        }
+      }
+      run.pinned().forEach(id -> said.putIfAbsent(id, "it is pinned"));
+      NavigableSet<CheckpointId> later =
+          new TreeSet<>(run.idsUnder(run.keys().manifests()).tailSet(undecided.first(), false));
+      NavigableSet<CheckpointId> unread = new TreeSet<>(undecided);
+      NavigableSet<CheckpointId> saved = new TreeSet<>();
+      for (RunLog.Decision each : run.decisions(later)) {
+        Manifest decision = each.manifest().orElse(mended.decisions().get(each.id()));
+        if (decision instanceof Manifest.Commit commit) {
+          committed(commit);
+          saved.add(commit.id());
+        } else if (decision == null && each.unreadable().isPresent()) {
+          unread.add(each.id());
+          saved.add(each.id());
+        } else if (Committer.isWithdrawn(decision)) {
+          saved.add(each.id());
+        }
+      }
+      for (CheckpointId id : unread) {
+        for (Vote vote : run.votes(id, run.keys().votes(id))) {
+          parent(id, vote.parent());
+          if (vote.rank() == 0) {
+            savedAt.put(id, vote.savedAt());
+          }
+        }
+      }
+      // what a repair moved aside since tells it, too
+      for (CheckpointId id : run.quarantined().tailSet(undecided.first(), false)) {
+        String votes = run.keys().quarantined(Optional.of(id), run.keys().votes(id));
+        run.votes(id, votes).forEach(vote -> parent(id, vote.parent()));
+        run.quarantined(id).forEach(commit -> parent(id, commit.parent()));
+      }
+      ends(saved, mended.ends(), likely);
+      said.keySet().retainAll(undecided);
+      proven.putAll(said);
+      likely.keySet().removeAll(said.keySet());
+    }
+
+    private void applied(ResumeRecord resume) {
+      resume
+          .applied()
+          .ifPresent(id -> said.putIfAbsent(id, "attempt " + resume.attempt() + " began with it"));
+    }
+
+    private void committed(Manifest.Commit commit) {
+      parent(commit.id(), commit.parent());
+      savedAt.put(commit.id(), commit.committedAt());
+    }
+
+    private void parent(CheckpointId id, Optional<CheckpointId> parent) {
+      parent.ifPresent(
+          of -> {
+            said.putIfAbsent(of, id + " was saved after it");
+            parents.put(id, of);
+          });
+    }
+
+    /** Who says that it reached its goal has seen its last state committed; who closes has not. */
+    private void ends(
+        NavigableSet<CheckpointId> saved,
+        Collection<EndRecord> mended,
+        NavigableMap<CheckpointId, String> likely)
+        throws IOException {
+      NavigableMap<Integer, CheckpointId> last = new TreeMap<>();
+      NavigableMap<Integer, EndRecord> ends = new TreeMap<>();
+      mended.forEach(end -> ends.put(end.attempt(), end));
+      NavigableSet<CheckpointId> all = new TreeSet<>(saved);
+      all.addAll(undecided);
+      for (CheckpointId id : all) {
+        if (!ends.containsKey(id.attempt())) {
+          run.end(id.attempt()).ifPresent(end -> ends.put(id.attempt(), end));
+        }
+        EndRecord end = ends.get(id.attempt());
+        Instant at = savedAt.get(id);
+        // what cannot be read may have been the last; a file without vote was none
+        if (end != null && (at == null ? saved.contains(id) : !at.isAfter(end.endedAt()))) {
+          last.put(id.attempt(), id);
+        }
+      }
+      for (CheckpointId id : last.values()) {
+        EndRecord end = ends.get(id.attempt());
+        if (end == null || !undecided.contains(id)) {
+          continue;
+        }
+        if (end.how().equals(EndRecord.COMPLETED)) {
+          said.putIfAbsent(id, "attempt " + id.attempt() + " completed the run with it");
+        } else if (!end.how().equals(EndRecord.FAILED)
+            && end.step().equals(OptionalLong.of(id.step()))) {
+          likely.put(
+              id,
+              "attempt "
+                  + id.attempt()
+                  + " ended in order at its step, and other manifests of the run are gone");
+        }
+      }
+    }
+  }
+}
