@@ -2,6 +2,7 @@ package dev.ckpt.manager;
 
 import dev.ckpt.Checkpoint;
 import dev.ckpt.Checkpoints;
+import dev.ckpt.ListedCheckpoint;
 import dev.ckpt.Verification;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
@@ -38,6 +39,12 @@ final class Aftermath {
         if (!found.ok()) {
           throw new AssertionError(
               each.id() + " is shown and does not verify: " + found.problems());
+        }
+      }
+      // nothing that a crash leaves may be taken for a commit that lost its manifest
+      for (ListedCheckpoint each : all.all()) {
+        if (each.standing() == ListedCheckpoint.Standing.DAMAGED) {
+          throw new AssertionError(each.id() + " is called damaged: " + each.reason());
         }
       }
     }
