@@ -38,6 +38,8 @@ public record Evidence(
     NavigableMap<CheckpointId, String> likely,
     NavigableMap<CheckpointId, CheckpointId> witnesses) {
 
+  private static final String SAVED_AFTER = " was saved after it";
+
   /** Looks at all ids above that one; at all without it. */
   public static Evidence above(Optional<CheckpointId> after, RunLog run) throws IOException {
     Keys keys = run.keys();
@@ -55,6 +57,23 @@ public record Evidence(
     undecided.removeAll(run.deleted());
     undecided.removeAll(run.quarantined());
     return of(undecided, run);
+  }
+
+  /** How it is known of one id; the next one is asked first, so that many can be asked about. */
+  public static Optional<String> about(CheckpointId id, RunLog run) throws IOException {
+    Keys keys = run.keys();
+    NavigableSet<CheckpointId> later = run.idsUnder(keys.manifests());
+    for (String key : run.keysUnder(keys.votes(), keys.votes() + id + "0")) {
+      Keys.idOf(key).ifPresent(later::add);
+    }
+    CheckpointId next = later.higher(id);
+    if (next != null
+        && run.votes(next, keys.votes(next)).stream()
+            .anyMatch(vote -> vote.parent().equals(Optional.of(id)))
+        && settled(List.of(id), run).isEmpty()) {
+      return Optional.of(next + SAVED_AFTER);
+    }
+    return Optional.ofNullable(above(Optional.empty(), run).all().get(id));
   }
 
   /**
@@ -201,7 +220,7 @@ public record Evidence(
     private void parent(CheckpointId id, Optional<CheckpointId> parent) {
       parent.ifPresent(
           of -> {
-            said.putIfAbsent(of, id + " was saved after it");
+            said.putIfAbsent(of, id + SAVED_AFTER);
             parents.put(id, of);
           });
     }

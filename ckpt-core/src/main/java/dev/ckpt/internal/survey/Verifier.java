@@ -24,7 +24,6 @@ import java.util.function.Function;
 import java.util.function.LongConsumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Looks at every byte of a checkpoint and names all that is wrong with it, not only what a restore
@@ -92,19 +91,17 @@ public final class Verifier {
     if (manifest.orElse(null) instanceof Manifest.Commit commit) {
       return Optional.of(commit);
     }
-    String known = manifest.isEmpty() && !marked(id) ? lost(id) : null;
-    if (known != null) {
+    Optional<String> known =
+        manifest.isEmpty() && !marked(id) ? Evidence.about(id, run) : Optional.empty();
+    if (known.isPresent()) {
       problems.add(
-          run.keys().manifest(id) + ": its manifest is missing, and it was committed: " + known);
+          run.keys().manifest(id)
+              + ": its manifest is missing, and it was committed: "
+              + known.get());
       return Optional.empty();
     }
     throw new CheckpointException.NotFound(
         "run '" + run.keys().run() + "' has no committed checkpoint " + id);
-  }
-
-  /** How it is known that it was committed, if it lost its manifest; null if it did not. */
-  private @Nullable String lost(CheckpointId id) throws IOException {
-    return Evidence.above(Optional.empty(), run).all().get(id);
   }
 
   private boolean marked(CheckpointId id) throws IOException {
