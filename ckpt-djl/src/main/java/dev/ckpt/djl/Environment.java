@@ -3,11 +3,7 @@ package dev.ckpt.djl;
 import ai.djl.engine.Engine;
 import ai.djl.training.Trainer;
 import ai.djl.training.optimizer.Optimizer;
-import ai.djl.training.tracker.ParameterTracker;
-import ai.djl.training.tracker.Tracker;
 import dev.ckpt.CheckpointException;
-import java.lang.reflect.Field;
-import java.lang.reflect.Modifier;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
@@ -27,8 +23,10 @@ final class Environment extends SmallState {
   private static final Set<String> CHANGES_BITS =
       Set.of("arch", "device", "djl", "engine", "engineVersion", "threads");
 
-  /** Changed on purpose, and then carried on in the sense in which it was meant. */
-  private static final Set<String> SETTINGS = Set.of("optimizer", "training.batchSize");
+  /** These are changed on purpose, and then carried on in the sense in which it was meant. */
+  private static final String OPTIMIZER = "optimizer";
+
+  private static final String BATCH_SIZE = "training.batchSize";
 
   static final String TRAINING_SUBSET = "training.subset";
   static final String VALIDATION_SUBSET = "validation.subset";
@@ -46,7 +44,7 @@ final class Environment extends SmallState {
     fact("engineVersion", engine.getVersion());
     fact("threads", threads());
     fact("loss", trainer.getLoss().getClass().getName());
-    fact("optimizer", describe(optimizer));
+    fact(OPTIMIZER, Settings.of(optimizer).toString());
   }
 
   /**
@@ -74,23 +72,34 @@ final class Environment extends SmallState {
     }
     String changed = "{} was {} in the checkpoint and is {} now: {}";
     String meaning = meaning(name);
-    if (SETTINGS.contains(name)) {
+    if (name.equals(OPTIMIZER)) {
+      tellSettings(Settings.parse(before), Settings.parse(value), meaning);
+    } else if (name.equals(BATCH_SIZE)) {
       log.info(changed, name, before, value, meaning);
     } else {
       log.warn(changed, name, before, value, meaning);
     }
   }
 
+  /** Those alone that are not as they were. */
+  private static void tellSettings(Settings before, Settings now, String meaning) {
+    log.info(
+        "optimizer differs: {} in the checkpoint, {} now: {}",
+        before.without(now),
+        now.without(before),
+        meaning);
+  }
+
   /** What the change of a fact does to the training that goes on. */
   private static String meaning(String name) {
     return switch (name) {
-      case "optimizer" ->
+      case OPTIMIZER ->
           "the new settings count from here on; slots and update counts are carried over, so a"
               + " schedule goes on at the update that the run has reached";
       case "loss" ->
           "the new one counts; weights and optimizer are carried over. Losses of earlier"
               + " checkpoints are of the old one, though keep.best and restoreBest compare them";
-      case "training.batchSize" ->
+      case BATCH_SIZE ->
           "a begun epoch goes on behind the samples that are done, at the next whole batch; the"
               + " learning rate is not adapted, and a schedule goes on counting updates";
       case "training.size", "training.sampler", "training.class" ->
@@ -128,25 +137,5 @@ final class Environment extends SmallState {
       return System.getProperty(
           "ai.djl.pytorch.num_threads", "default of " + Runtime.getRuntime().availableProcessors());
     }
-  }
-
-  /** Class and settings: primitive fields and, inside, those of trackers. */
-  private static String describe(Object object) {
-    Map<String, String> settings = new TreeMap<>();
-    for (Class<?> c = object.getClass(); c != null && c != Object.class; c = c.getSuperclass()) {
-      for (Field field : c.getDeclaredFields()) {
-        if (Modifier.isStatic(field.getModifiers()) || field.getName().equals("numUpdate")) {
-          continue;
-        }
-        boolean tracker =
-            ParameterTracker.class.isAssignableFrom(field.getType())
-                || Tracker.class.isAssignableFrom(field.getType());
-        if (field.getType().isPrimitive() || tracker) {
-          Object value = PrivateField.of(field).get(object);
-          settings.put(field.getName(), tracker ? describe(value) : value.toString());
-        }
-      }
-    }
-    return object.getClass().getSimpleName() + settings;
   }
 }

@@ -8,7 +8,7 @@ import java.lang.reflect.Field;
  * another shape of DJL is an error before the training and never at the first save.
  */
 final class PrivateField<T> {
-  static final String TESTED = "DJL 0.35.1 with PyTorch 2.7.1";
+  static final String TESTED = "DJL 0.34.0 to 0.35.1 with PyTorch 2.7.1";
 
   private final Field field;
 

@@ -204,7 +204,7 @@ class ChangesTest {
         "Another learning rate",
         "Ends with the bytes of a run whose rate is changed at that update.",
         rate,
-        "INFO optimizer was Adam");
+        "INFO optimizer differs: Adam{learningRateTracker=CosineTracker{baseValue=0.05,");
 
     Outcome schedule = changed(each -> each.optimizer = () -> adam(cosine(25)));
     assertThat(schedule.training().log.sha256).isEqualTo(changingAt(STEP, old, cosine(25)));
@@ -212,7 +212,7 @@ class ChangesTest {
         "Another schedule",
         "The new schedule goes on at the update that the run has reached, not at its start.",
         schedule,
-        "a schedule goes on at the update");
+        "CosineTracker{maxUpdates=25}} now: the new settings count from here on");
   }
 
   private void batchSize() {

@@ -250,7 +250,7 @@ class RefusalTest {
     assertThatThrownBy(() -> PrivateField.of(Trainer.class, "parameterStores", Map.class))
         .isInstanceOf(UnsupportedOperationException.class)
         .hasMessageContaining("ai.djl.training.Trainer.parameterStores does not exist")
-        .hasMessageContaining("DJL 0.35.1 with PyTorch 2.7.1");
+        .hasMessageContaining("DJL 0.34.0 to 0.35.1 with PyTorch 2.7.1");
     assertThatThrownBy(() -> PrivateField.of(Trainer.class, "listeners", Map.class))
         .hasMessageContaining("is of type java.util.List, not java.util.Map");
     assertThatThrownBy(() -> PrivateField.probe(Shapeless.class))

@@ -49,6 +49,7 @@ final class KilledRun {
   private final Training.Uninterrupted reference;
   private final List<Attempt> attempts = new ArrayList<>();
   private int started;
+  private DjlRelease release;
   private final SortedMap<Integer, String> epochLines = new TreeMap<>();
 
   KilledRun(Path folder, Training training) throws IOException, InterruptedException {
@@ -56,6 +57,7 @@ final class KilledRun {
     this.store = folder.resolve("store");
     this.training = training;
     this.reference = training.uninterrupted();
+    this.release = training.release();
   }
 
   List<Attempt> attempts() {
@@ -64,6 +66,11 @@ final class KilledRun {
 
   Path store() {
     return store;
+  }
+
+  /** What is started from now on has another DJL. */
+  void upgrade(DjlRelease to) {
+    release = to;
   }
 
   /** Batches that the newest commit holds; 0 without any. */
@@ -220,7 +227,8 @@ final class KilledRun {
         folder.resolve("attempt-" + started++),
         DigitsDjl.class,
         training.arguments(store),
-        environment);
+        environment,
+        release);
   }
 
   private Attempt ended(int before, SampleProcess process) {

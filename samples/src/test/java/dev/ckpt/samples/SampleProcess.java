@@ -40,12 +40,25 @@ final class SampleProcess implements AutoCloseable {
   static SampleProcess start(
       Path folder, Class<?> program, List<String> arguments, Map<String, String> environment)
       throws IOException {
+    return start(folder, program, arguments, environment, DjlRelease.BUILT);
+  }
+
+  /**
+   * @param release the DJL on its class path
+   */
+  static SampleProcess start(
+      Path folder,
+      Class<?> program,
+      List<String> arguments,
+      Map<String, String> environment,
+      DjlRelease release)
+      throws IOException {
     Files.createDirectories(folder);
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx512m"));
     command.add("-Dckpt.sample.journal=" + folder.resolve("journal"));
-    command.addAll(List.of("-cp", System.getProperty("java.class.path")));
+    command.addAll(List.of("-cp", release.classPath()));
     command.add(program.getName());
     command.addAll(arguments);
     ProcessBuilder builder = new ProcessBuilder(command);
@@ -60,7 +73,13 @@ final class SampleProcess implements AutoCloseable {
   /** Runs to the end. */
   static SampleProcess run(Path folder, List<String> arguments)
       throws IOException, InterruptedException {
-    SampleProcess process = start(folder, DigitsDjl.class, arguments);
+    return run(folder, arguments, DjlRelease.BUILT);
+  }
+
+  /** Runs to the end, on a release of DJL. */
+  static SampleProcess run(Path folder, List<String> arguments, DjlRelease release)
+      throws IOException, InterruptedException {
+    SampleProcess process = start(folder, DigitsDjl.class, arguments, Map.of(), release);
     process.exitCode();
     return process;
   }

@@ -14,8 +14,9 @@ import java.util.Map;
  * A training that is small enough to be killed often.
  *
  * @param epochs of 50 training batches and 13 validation batches
+ * @param release the DJL that it trains on
  */
-record Training(Combination combination, int epochs) {
+record Training(Combination combination, int epochs, DjlRelease release) {
 
   private static final int ROWS = 500;
   private static final int BATCH = 8;
@@ -26,6 +27,10 @@ record Training(Combination combination, int epochs) {
 
   /** The same bits belong to the same decisive choices: each such run is made once. */
   private static final Map<Training, Uninterrupted> REFERENCES = new HashMap<>();
+
+  Training(Combination combination, int epochs) {
+    this(combination, epochs, DjlRelease.BUILT);
+  }
 
   /**
    * What a run that nobody killed did.
@@ -57,7 +62,7 @@ record Training(Combination combination, int epochs) {
 
   /** The run to compare with. */
   Uninterrupted uninterrupted() throws IOException, InterruptedException {
-    return reference(new Training(combination.decisive(), epochs));
+    return reference(new Training(combination.decisive(), epochs, release));
   }
 
   private static synchronized Uninterrupted reference(Training decisive)
@@ -66,7 +71,8 @@ record Training(Combination combination, int epochs) {
     if (known == null) {
       Path folder = Files.createTempDirectory("ckpt-reference");
       SampleProcess process =
-          SampleProcess.run(folder.resolve("run"), decisive.arguments(folder.resolve("store")));
+          SampleProcess.run(
+              folder.resolve("run"), decisive.arguments(folder.resolve("store")), decisive.release);
       assertThat(process.exitCode()).as(process.toString()).isZero();
       known = new Uninterrupted(process.sha(), process.epochLines(), process.trained());
       assertThat(known.batches()).hasSize(decisive.batches()).doesNotHaveDuplicates();

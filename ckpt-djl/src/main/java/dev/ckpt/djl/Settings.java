@@ -1,0 +1,114 @@
+package dev.ckpt.djl;
+
+import ai.djl.training.tracker.ParameterTracker;
+import ai.djl.training.tracker.Tracker;
+import java.lang.reflect.Field;
+import java.lang.reflect.Modifier;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How an optimizer is set: its primitive fields and its trackers, each of which has settings of its
+ * own. As text, which is what checkpoints hold: {@code Adam{beta1=0.9,
+ * learningRateTracker=FixedTracker{value=0.01}}}.
+ *
+ * @param name of the class, or a plain value
+ * @param inside null for a plain value
+ */
+record Settings(String name, @Nullable SortedMap<String, Settings> inside) {
+  private static final String LAMBDA = "$$Lambda";
+
+  /** Those of a live object. */
+  static Settings of(Object object) {
+    TreeMap<String, Settings> inside = new TreeMap<>();
+    for (Class<?> c = object.getClass(); c != null && c != Object.class; c = c.getSuperclass()) {
+      for (Field field : c.getDeclaredFields()) {
+        if (Modifier.isStatic(field.getModifiers()) || field.getName().equals("numUpdate")) {
+          continue;
+        }
+        boolean tracker =
+            ParameterTracker.class.isAssignableFrom(field.getType())
+                || Tracker.class.isAssignableFrom(field.getType());
+        if (field.getType().isPrimitive() || tracker) {
+          Object value = PrivateField.of(field).get(object);
+          inside.put(field.getName(), tracker ? of(value) : new Settings(value.toString(), null));
+        }
+      }
+    }
+    return new Settings(name(object.getClass()), inside);
+  }
+
+  /** That of a lambda has a number behind it, another one in each process. */
+  private static String name(Class<?> type) {
+    String name = type.getSimpleName();
+    int lambda = name.indexOf(LAMBDA);
+    return lambda < 0 ? name : name.substring(0, lambda + LAMBDA.length());
+  }
+
+  /** Reads {@link #toString}; what it cannot read it takes for a plain value. */
+  static Settings parse(String text) {
+    int[] at = {0};
+    Settings read = parse(text, at);
+    return read == null || at[0] < text.length() ? new Settings(text, null) : read;
+  }
+
+  private static @Nullable Settings parse(String text, int[] at) {
+    String name = until(",{}", text, at);
+    if (!taken('{', text, at)) {
+      return new Settings(name, null);
+    }
+    TreeMap<String, Settings> inside = new TreeMap<>();
+    while (!taken('}', text, at)) {
+      if (!inside.isEmpty() && !(taken(',', text, at) && taken(' ', text, at))) {
+        return null;
+      }
+      String key = until("=,{}", text, at);
+      Settings value = taken('=', text, at) ? parse(text, at) : null;
+      if (value == null) {
+        return null;
+      }
+      inside.put(key, value);
+    }
+    return new Settings(name, inside);
+  }
+
+  private static String until(String ends, String text, int[] at) {
+    int from = at[0];
+    while (at[0] < text.length() && ends.indexOf(text.charAt(at[0])) < 0) {
+      at[0]++;
+    }
+    return text.substring(from, at[0]);
+  }
+
+  private static boolean taken(char expected, String text, int[] at) {
+    boolean there = at[0] < text.length() && text.charAt(at[0]) == expected;
+    at[0] += there ? 1 : 0;
+    return there;
+  }
+
+  /** What of these another does not have alike; all of them if it is of another class. */
+  Settings without(Settings other) {
+    Map<String, Settings> theirs = other.inside;
+    if (inside == null || theirs == null || !name.equals(other.name)) {
+      return this;
+    }
+    TreeMap<String, Settings> left = new TreeMap<>();
+    inside.forEach(
+        (key, value) -> {
+          Settings their = theirs.get(key);
+          if (their == null) {
+            left.put(key, value);
+          } else if (!value.equals(their)) {
+            left.put(key, value.without(their));
+          }
+        });
+    return new Settings(name, left);
+  }
+
+  @Override
+  public String toString() {
+    return inside == null ? name : name + inside;
+  }
+}

@@ -1,0 +1,65 @@
+package dev.ckpt.djl;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import ai.djl.training.optimizer.Optimizer;
+import ai.djl.training.tracker.Tracker;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The settings of an optimizer, as text in checkpoints and in what a resume says. */
+class SettingsTest {
+  private static final String FIXED =
+      "Adam{beginNumUpdate=0, beta1=0.9, beta2=0.999, clipGrad=-1.0, epsilon=1.0E-8,"
+          + " learningRateTracker=FixedTracker{value=0.01}, rescaleGrad=1.0, weightDecays=0.0}";
+
+  @Test
+  void theTextHoldsEverySettingAndIsReadBack() {
+    Settings adam = adam(Tracker.fixed(0.01f));
+    assertThat(adam).hasToString(FIXED);
+    assertThat(Settings.parse(FIXED)).isEqualTo(adam);
+  }
+
+  @Test
+  void whatIsNotAlikeIsLeft() {
+    Settings old = adam(cosine(40));
+    assertThat(old.without(adam(cosine(25))))
+        .hasToString("Adam{learningRateTracker=CosineTracker{maxUpdates=40}}");
+    assertThat(old.without(adam(Tracker.fixed(0.01f))))
+        .as("of another class: all of it")
+        .hasToString(
+            "Adam{learningRateTracker=CosineTracker{baseValue=0.05, finalValue=0.001,"
+                + " maxUpdates=40}}");
+    assertThat(old.without(old)).hasToString("Adam{}");
+    Settings more = Settings.parse("Adam{a=1, b=Of{c=2}}");
+    assertThat(more.without(Settings.parse("Adam{b=Of{c=2}}"))).hasToString("Adam{a=1}");
+    assertThat(Settings.parse("Adam{b=Of{c=2}}").without(more)).hasToString("Adam{}");
+    assertThat(more.without(Settings.parse("AdamW{a=1}"))).isEqualTo(more);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"", "a", "a{", "a{b}", "a{b=1", "a{b=1,c=2}", "a{b=1}}", "{}", "a=b, c"})
+  void aTextOfAnyKindKeepsItself(String text) {
+    assertThat(Settings.parse(text)).hasToString(text);
+  }
+
+  /** Its class has another name in each process, and nothing was changed. */
+  @Test
+  void theTrackerOfALambdaIsNamedWithoutItsNumber() {
+    assertThat(adam(updates -> 0.01f).toString())
+        .contains("learningRateTracker=SettingsTest$$Lambda{}");
+  }
+
+  private static Settings adam(Tracker rate) {
+    return Settings.of(Optimizer.adam().optLearningRateTracker(rate).build());
+  }
+
+  private static Tracker cosine(int updates) {
+    return Tracker.cosine()
+        .setBaseValue(0.05f)
+        .optFinalValue(0.001f)
+        .setMaxUpdates(updates)
+        .build();
+  }
+}
