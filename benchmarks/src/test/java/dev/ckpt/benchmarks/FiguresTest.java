@@ -3,10 +3,14 @@ package dev.ckpt.benchmarks;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.util.NativeResource;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -62,6 +66,31 @@ class FiguresTest {
       assertThat(rows(text, workload + ": durable")).hasSize(2).allMatch(FiguresTest::positive);
     }
     assertThat(dir).isEmptyDirectory();
+  }
+
+  @Test
+  void whatATrainingDetachesIsFreedAtItsEnd(@TempDir Path dir) throws Exception {
+    // a detached array belongs to no manager, as the slots of DJL's optimizers do
+    List<NDArray> detached = new ArrayList<>();
+    Workload digits = Workload.digits(true);
+    Workload detaching =
+        new Workload(
+            "digits",
+            digits.block(),
+            digits.input(),
+            manager -> {
+              NDArray array = manager.zeros(new Shape(1));
+              array.detach();
+              detached.add(array);
+              return digits.data().in(manager);
+            },
+            1,
+            1);
+    new TrainingFigures(dir, detaching).measure(1, new PrintStream(new ByteArrayOutputStream()));
+    // a warm-up and a round of each way
+    assertThat(detached)
+        .hasSize(2 * TrainingSaves.Kind.values().length)
+        .allMatch(array -> ((NativeResource<?>) array).isReleased());
   }
 
   @Test
