@@ -2,6 +2,7 @@ package dev.ckpt.benchmarks;
 
 import ai.djl.engine.Engine;
 import ai.djl.engine.EngineException;
+import dev.ckpt.CheckpointException;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Files;
@@ -138,7 +139,12 @@ public final class Figures {
       System.exit(2);
       return;
     }
-    List<String> leftOut = run(options, System.out);
+    List<String> leftOut;
+    try {
+      leftOut = run(options, System.out);
+    } catch (IOException | CheckpointException e) {
+      leftOut = List.of("what follows is left out: " + e);
+    }
     leftOut.forEach(each -> System.err.println("benchmarks/run: " + each));
     if (!leftOut.isEmpty()) {
       System.exit(1);

@@ -27,6 +27,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.zip.CRC32C;
 
@@ -148,15 +149,21 @@ final class LookFigures {
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-XX:TieredStopAtLevel=1",
                 "-XX:+UseSerialGC",
+                "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
                 "-cp",
                 System.getProperty("java.class.path"),
                 Fresh.class.getName(),
                 folder.toString())
-            .redirectError(ProcessBuilder.Redirect.DISCARD)
+            .redirectError(ProcessBuilder.Redirect.INHERIT)
             .start();
+    if (!child.waitFor(2, TimeUnit.MINUTES)) {
+      child.destroyForcibly();
+      throw new IOException("a list in a fresh JVM has not ended for 2 minutes");
+    }
+    // one short line, which the pipe holds
     String said = new String(child.getInputStream().readAllBytes(), StandardCharsets.US_ASCII);
     String[] words = said.strip().split(" ");
-    if (child.waitFor() != 0 || !words[0].equals(Integer.toString(checkpoints))) {
+    if (child.exitValue() != 0 || !words[0].equals(Integer.toString(checkpoints))) {
       throw new IOException("listed '" + said + "', not " + checkpoints + " checkpoints");
     }
     return Long.parseLong(words[1]) / 1e6;

@@ -59,6 +59,12 @@ final class OwnPeer implements Peer {
   }
 
   @Override
+  public String promises() {
+    return "committed by a manifest, files and folders forced; CRC32C of each chunk, verified before"
+        + " it restores";
+  }
+
+  @Override
   public Saved save() throws Exception {
     long start = System.nanoTime();
     SaveHandle handle = manager.save(Progress.step(++saves), Map.of());

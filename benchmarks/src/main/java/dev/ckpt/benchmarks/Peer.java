@@ -18,6 +18,9 @@ interface Peer extends AutoCloseable {
   /** In the table. */
   String name();
 
+  /** What is true of its files when it is done: how they get their names, forced, checksums. */
+  String promises();
+
   /** Saves; afterwards only this checkpoint is left, and nothing goes on behind it. */
   Saved save() throws Exception;
 

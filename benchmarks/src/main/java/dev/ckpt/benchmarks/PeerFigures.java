@@ -81,12 +81,13 @@ final class PeerFigures {
     OwnPeer own = new OwnPeer(place, state, target);
     List<Peer> peers = new ArrayList<>(List.of(own));
     try {
+      out.println(own.name() + ": " + own.promises());
       PeerProcess.writeState(place, state);
       for (String kind : kinds) {
         try {
           PeerProcess peer = new PeerProcess(python, kind, place, DEADLINE);
           peers.add(peer);
-          out.println(kind + ": " + peer.versions());
+          out.println(kind + ": " + peer.versions() + "; " + peer.promises());
         } catch (IOException e) {
           leaveOut(kind, e);
         }
@@ -95,6 +96,7 @@ final class PeerFigures {
       PlainWrite.settle(place);
       return measure(own, peers, rounds);
     } finally {
+      Collections.reverse(peers); // ours, which may throw, last
       for (Peer peer : peers) {
         peer.close();
       }
@@ -118,6 +120,7 @@ final class PeerFigures {
             throw e;
           }
           leaveOut(peer.name(), e);
+          peer.close(); // it may be at it still, while the others are measured
           peers.remove(peer);
           samples.remove(peer);
         }

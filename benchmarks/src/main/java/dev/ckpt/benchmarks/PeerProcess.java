@@ -34,6 +34,7 @@ final class PeerProcess implements Peer {
   private final Writer commands;
   private final BlockingQueue<String> answers = new LinkedBlockingQueue<>();
   private final String versions;
+  private final String promises;
   private String newest = "";
   private int saves;
 
@@ -66,9 +67,12 @@ final class PeerProcess implements Peer {
     reader.setDaemon(true);
     reader.start();
     try {
-      this.versions = answer("ready");
+      String[] ready = answer("ready").split("; ", 2);
+      this.versions = ready[0];
+      this.promises = ready[ready.length - 1];
     } catch (IOException | InterruptedException e) {
-      process.destroyForcibly();
+      kill();
+      commands.close();
       throw e;
     }
   }
@@ -165,6 +169,11 @@ final class PeerProcess implements Peer {
   }
 
   @Override
+  public String promises() {
+    return promises;
+  }
+
+  @Override
   public Saved save() throws IOException, InterruptedException {
     String name = kind + "-" + ++saves;
     String[] nanos = ask("save " + name, "saved").split(" ");
@@ -195,9 +204,9 @@ final class PeerProcess implements Peer {
     return "its checksums verified before";
   }
 
-  /** Ends it; by force if it does not. */
+  /** Ends it; by force if it does not. It writes nothing afterwards. */
   @Override
-  public void close() throws IOException {
+  public void close() {
     try (commands) {
       commands.write("end\n");
     } catch (IOException e) {
@@ -210,6 +219,15 @@ final class PeerProcess implements Peer {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-    process.destroyForcibly();
+    kill();
+  }
+
+  /** What is killed may go on writing for a moment, in a folder that is about to be removed. */
+  private void kill() {
+    try {
+      process.destroyForcibly().waitFor(20, TimeUnit.SECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 }

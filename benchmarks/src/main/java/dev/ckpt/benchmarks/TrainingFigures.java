@@ -2,6 +2,7 @@ package dev.ckpt.benchmarks;
 
 import ai.djl.Model;
 import ai.djl.engine.Engine;
+import ai.djl.ndarray.NDScope;
 import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.EasyTrain;
 import ai.djl.training.Trainer;
@@ -136,8 +137,12 @@ final class TrainingFigures {
 
   private Trained train(Kind kind, int checkpoints) throws Exception {
     Path own = Files.createTempDirectory(folder, "training-");
-    try (TrainingSaves saves = kind.open(own);
+    // DJL detaches an optimizer's slots and never frees them: the scope does, else each training
+    // would leave two arrays for each weight
+    try (NDScope scope = new NDScope();
+        TrainingSaves saves = kind.open(own);
         Model model = workload.model()) {
+      scope.suppressNotUsedWarning();
       DefaultTrainingConfig config =
           new DefaultTrainingConfig(Loss.softmaxCrossEntropyLoss())
               .optOptimizer(Optimizer.adam().build())

@@ -1,7 +1,7 @@
 """One peer of `benchmarks/run --peers`: saves and restores a state when told to, and says what it cost.
 
 peer.py PEER FOLDER: reads FOLDER/layout ("name dim dim ...", one tensor a line) and FOLDER/state (their float32, one after
-the other), answers "ready VERSIONS", then one line to each line on its standard input:
+the other), answers "ready VERSIONS; PROMISES", then one line to each line on its standard input:
 
   save NAME     saves as FOLDER/NAME     "saved BLOCKED FINISHED DURABLE" in ns since the begin: when the training could go
                                          on, when the peer itself was done, when a force of all it wrote had returned too
@@ -23,6 +23,8 @@ from array import array
 
 class Pickle:
     """The standard library's pickle of arrays: needs no package. For tests."""
+
+    promises = "written in place, not forced, no checksum"
 
     def __init__(self, layout, data):
         self.state = {}
@@ -84,6 +86,8 @@ class Torch:
 
 
 class TorchSave(Torch):
+    promises = "written in place, not forced; CRC32 of each tensor, which load does not verify"
+
     def save(self, path):
         self.torch.save(self.state, path)
         return lambda: None
@@ -100,6 +104,8 @@ class TorchSave(Torch):
 
 
 class Safetensors(Torch):
+    promises = "renamed into place, not forced; no checksum"
+
     def __init__(self, layout, data):
         super().__init__(layout, data)
         import safetensors
@@ -119,6 +125,8 @@ class Safetensors(Torch):
 
 
 class Dcp(Torch):
+    promises = "files forced, their index last and renamed into place, folders not; no checksum of the data"
+
     def __init__(self, layout, data):
         super().__init__(layout, data)
         import torch.distributed.checkpoint
@@ -151,6 +159,8 @@ class DcpAsync(Dcp):
 
 
 class Orbax:
+    promises = "files and folders forced, then renamed into place; no checksum of the data"
+
     def __init__(self, layout, data):
         os.environ.setdefault("JAX_PLATFORMS", "cpu")
         import jax
@@ -273,7 +283,7 @@ def main():
             data = file.read()
         peer = PEERS[kind](layout, data)
         del data
-        print("ready", peer.versions(), file=answers)
+        print(f"ready {peer.versions()}; {peer.promises}", file=answers)
     except Exception as e:
         print("error", " ".join(f"{type(e).__name__}: {e}".split()), file=answers)
         return 1

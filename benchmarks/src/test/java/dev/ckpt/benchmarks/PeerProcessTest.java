@@ -78,10 +78,19 @@ class PeerProcessTest {
   @Test
   void aPeerThatDoesNotAnswerIsGivenUpAtTheDeadlineAndEnded(@TempDir Path dir) throws Exception {
     PeerProcess.writeState(dir, state);
-    Files.writeString(dir.resolve("peer.py"), "import sys\nsys.stdin.readline()\n");
+    Files.writeString(
+        dir.resolve("peer.py"),
+        """
+        import os, sys, time
+        with open(os.path.join(sys.argv[2], "id"), "w") as file:
+            file.write(str(os.getpid()))
+        time.sleep(600)
+        """);
     assertThatIOException()
-        .isThrownBy(() -> new PeerProcess(PYTHON, "mute", dir, Duration.ofMillis(200)))
-        .withMessageContaining("mute has not answered for");
+        .isThrownBy(() -> new PeerProcess(PYTHON, "mute", dir, Duration.ofSeconds(5)))
+        .withMessageContaining("mute has not answered for 5 s");
+    long id = Long.parseLong(Files.readString(dir.resolve("id")));
+    assertThat(ProcessHandle.of(id).filter(ProcessHandle::isAlive)).isEmpty();
   }
 
   private PeerProcess pickle(Path dir) throws Exception {

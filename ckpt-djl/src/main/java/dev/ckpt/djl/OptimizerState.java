@@ -148,7 +148,7 @@ final class OptimizerState implements Checkpointable {
     Parameters parameters = model.get();
     OptimizerFields own = fields.get();
     Map<String, Map<String, Map<Device, NDArray>>> slots = own.slots();
-    slots.values().forEach(Map::clear);
+    slots.values().forEach(OptimizerState::free);
     for (String name : view.names()) {
       if (name.startsWith(SLOT)) {
         Slot slot = Slot.of(name);
@@ -164,6 +164,12 @@ final class OptimizerState implements Checkpointable {
     for (Map.Entry<?, ?> number : ((Map<?, ?>) view.value("numbers", Map.class)).entrySet()) {
       own.number((String) number.getKey(), (String) number.getValue());
     }
+  }
+
+  /** Detached arrays, which nobody else frees: those of a trainer that had the optimizer before. */
+  private static void free(Map<String, Map<Device, NDArray>> byId) {
+    byId.values().forEach(byDevice -> byDevice.values().forEach(NDArray::close));
+    byId.clear();
   }
 
   private static NDArray create(StateView view, String name, NDArray weight) {
