@@ -21,6 +21,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.ArrayList;
@@ -261,7 +262,7 @@ public final class Checkpoints implements AutoCloseable {
   /**
    * Opens a checkpoint; what is read is verified as it is read.
    *
-   * @throws CheckpointException.NotFound if there is no such checkpoint
+   * @throws CheckpointException.NotFound if there is no such checkpoint, or it is being deleted
    * @throws CheckpointException.Corrupt if it is damaged
    */
   public Opened open(String id) {
@@ -391,7 +392,17 @@ public final class Checkpoints implements AutoCloseable {
   }
 
   private OpenCheckpoint opened(String id) throws IOException {
-    return OpenCheckpoint.open(store, committed(known(id)), formats()::named);
+    CheckpointId parsed = known(id);
+    Manifest.Commit commit = committed(parsed);
+    try {
+      return OpenCheckpoint.open(store, commit, formats()::named);
+    } catch (CheckpointException.Corrupt | NoSuchFileException e) {
+      if (run.deleted().contains(parsed)) {
+        throw new CheckpointException.NotFound(
+            "run '" + run.keys().run() + "': " + id + " was deleted while it was opened");
+      }
+      throw e;
+    }
   }
 
   private Manifest.Commit committed(CheckpointId id) throws IOException {

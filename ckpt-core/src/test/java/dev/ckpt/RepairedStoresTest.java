@@ -77,6 +77,84 @@ class RepairedStoresTest {
     }
   }
 
+  /**
+   * Of 40 nothing else ever told: its attempt was killed after it. That 45 was the last of a run
+   * that was completed takes its vote, the end record, and that nothing newer is in doubt.
+   */
+  @Test
+  void noSecondDamageMakesRepairsGiveUpACheckpointThatLostItsManifest() throws IOException {
+    TreeMap<String, byte[]> template = template();
+    String killed = "000002-000000000040-0";
+    String last = "000003-000000000045-0";
+    Set<String> needed =
+        Set.of(
+            KEYS.vote(GoldenRuns.id(last), 0),
+            KEYS.end(3),
+            KEYS.manifest(GoldenRuns.id("000003-000000000050-0")));
+    int cases = 0;
+    for (String lost : template.keySet()) {
+      if (!lost.startsWith(KEYS.manifests()) || KEYS.idOf(lost).isEmpty()) {
+        continue;
+      }
+      for (String other : template.keySet()) {
+        for (boolean gone : new boolean[] {false, true}) {
+          TreeMap<String, byte[]> damaged = new TreeMap<>(template);
+          damaged.computeIfPresent(other, (key, was) -> Arrays.copyOf(was, was.length / 2));
+          if (gone) {
+            damaged.remove(other);
+          }
+          damaged.remove(lost);
+          Set<String> may = new TreeSet<>();
+          if (lost.contains(killed)
+              || (gone && other.equals(KEYS.manifest(GoldenRuns.id(killed))))) {
+            may.add(killed);
+          }
+          if (lost.contains(last) && needed.contains(other)) {
+            may.add(last);
+          }
+          assertThat(may)
+              .as("without %s, and %s %s", lost, other, gone ? "removed" : "cut")
+              .containsAll(givenUp(damaged, template));
+          cases++;
+        }
+      }
+    }
+    System.out.printf("a lost manifest and another damage: %d cases, 3 repairs each%n", cases);
+  }
+
+  /** What was committed, and what the third of three repairs at the latest gave up. */
+  private static Set<String> givenUp(
+      TreeMap<String, byte[]> damaged, TreeMap<String, byte[]> template) throws IOException {
+    Set<String> given = new TreeSet<>();
+    Shifted clock = new Shifted();
+    try (CheckpointStore store = store(damaged, clock)) {
+      clock.by = Duration.ofHours(1);
+      for (int times = 0; times < 3; times++) {
+        Maintenance.of(store).clock(clock).repair(GoldenRuns.RUN, false).stream()
+            .filter(action -> action.kind() == Kind.GIVE_UP)
+            .map(MaintenanceAction::subject)
+            .filter(id -> wasCommitted(template, id))
+            .forEach(given::add);
+      }
+    }
+    return given;
+  }
+
+  private static boolean wasCommitted(TreeMap<String, byte[]> template, String id) {
+    String key = KEYS.manifest(GoldenRuns.id(id));
+    byte[] bytes = template.get(key);
+    return bytes != null && !isAbort(key, bytes);
+  }
+
+  private static CheckpointStore store(TreeMap<String, byte[]> objects, Clock clock)
+      throws IOException {
+    CheckpointStore store = new InMemoryStore(clock);
+    for (Map.Entry<String, byte[]> object : objects.entrySet()) {
+      store.putIfAbsent(object.getKey(), ByteBuffer.wrap(object.getValue()));
+    }
+    return store;
+  }
+
   /** The golden run, and on top: a failed try, an id given up with files, one with a vote only. */
   private static TreeMap<String, byte[]> template() throws IOException {
     TreeMap<String, byte[]> objects = GoldenRuns.golden();
@@ -190,10 +268,7 @@ class RepairedStoresTest {
       TreeMap<String, byte[]> template, TreeMap<String, byte[]> damaged, boolean old, boolean start)
       throws IOException {
     Shifted clock = new Shifted();
-    try (CheckpointStore store = new InMemoryStore(clock)) {
-      for (Map.Entry<String, byte[]> object : damaged.entrySet()) {
-        store.putIfAbsent(object.getKey(), ByteBuffer.wrap(object.getValue()));
-      }
+    try (CheckpointStore store = store(damaged, clock)) {
       clock.by = old ? Duration.ofHours(1) : Duration.ofMinutes(1);
       Checkpoints checkpoints = Checkpoints.read(store, GoldenRuns.RUN);
       Set<String> whole = whole(store, checkpoints);

@@ -5,6 +5,7 @@ import dev.ckpt.Checkpoints;
 import dev.ckpt.ListedCheckpoint;
 import dev.ckpt.ListedCheckpoint.Standing;
 import dev.ckpt.Verification;
+import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -57,6 +58,7 @@ final class VerifyCommand extends StoreCommand {
     final String run;
     final List<Verification> checkpoints = new ArrayList<>();
     final List<ListedCheckpoint> newer = new ArrayList<>();
+    final Map<String, String> unread = new LinkedHashMap<>();
     Optional<Verification> records = Optional.empty();
     Optional<String> newerRecords = Optional.empty();
 
@@ -89,6 +91,9 @@ final class VerifyCommand extends StoreCommand {
       if (damaged()) {
         return Exit.FOUND;
       }
+      if (!unread.isEmpty()) {
+        return Exit.STORE;
+      }
       return newer.isEmpty() && newerRecords.isEmpty() ? Exit.FINE : Exit.NEWER;
     }
   }
@@ -112,14 +117,14 @@ final class VerifyCommand extends StoreCommand {
     if (all || allRuns) {
       Map<String, List<ListedCheckpoint>> chosen = new LinkedHashMap<>();
       for (String run : runs) {
-        List<ListedCheckpoint> listed = place.checkpoints(run).all();
-        chosen.put(run, listed.stream().filter(VerifyCommand::canBeVerified).toList());
+        chosen.put(run, chosen(run, place.checkpoints(run), findings));
       }
       long bytes =
           chosen.values().stream().flatMap(List::stream).mapToLong(ListedCheckpoint::bytes).sum();
       try (Bar bar = new Bar(console, bytes)) {
-        chosen.forEach(
-            (run, listed) -> findings.add(verify(run, place.checkpoints(run), listed, bar)));
+        for (Findings each : findings) {
+          verify(place.checkpoints(each.run), chosen.getOrDefault(each.run, List.of()), bar, each);
+        }
         seconds = bar.seconds();
         speed = bar.speed(bar.bytes());
       }
@@ -162,9 +167,21 @@ final class VerifyCommand extends StoreCommand {
     return findings.stream().mapToInt(Findings::code).max().orElse(Exit.FINE);
   }
 
-  private static Findings verify(
-      String run, Checkpoints checkpoints, List<ListedCheckpoint> chosen, Bar bar) {
-    Findings findings = new Findings(run);
+  /** A run that cannot be listed keeps no other from being looked at. */
+  private static List<ListedCheckpoint> chosen(
+      String run, Checkpoints checkpoints, List<Findings> findings) {
+    Findings its = new Findings(run);
+    findings.add(its);
+    try {
+      return checkpoints.all().stream().filter(VerifyCommand::canBeVerified).toList();
+    } catch (UncheckedIOException e) {
+      its.unread.put("its list", String.valueOf(e.getMessage()));
+      return List.of();
+    }
+  }
+
+  private static void verify(
+      Checkpoints checkpoints, List<ListedCheckpoint> chosen, Bar bar, Findings findings) {
     for (ListedCheckpoint each : chosen) {
       verify(checkpoints, each, bar, findings);
     }
@@ -173,8 +190,9 @@ final class VerifyCommand extends StoreCommand {
     } catch (CheckpointException.Incompatible e) {
       // says nothing of the checkpoints that this version can read
       findings.newerRecords = Optional.of(String.valueOf(e.getMessage()));
+    } catch (UncheckedIOException e) {
+      findings.unread.put(RECORDS, String.valueOf(e.getMessage()));
     }
-    return findings;
   }
 
   private static boolean canBeVerified(ListedCheckpoint each) {
@@ -197,6 +215,9 @@ final class VerifyCommand extends StoreCommand {
         findings.checkpoints.add(new Verification(listed.id(), 0, List.of(listed.reason())));
       }
       // else its training deleted it meanwhile
+    } catch (UncheckedIOException e) {
+      // of the others there is still something to say
+      findings.unread.put(listed.id(), String.valueOf(e.getMessage()));
     }
   }
 
@@ -215,6 +236,7 @@ final class VerifyCommand extends StoreCommand {
         .list("checkpoints", findings.checkpoints, Facts::of)
         .put("records", findings.records.map(Facts::of))
         .list("newer", findings.newer, ListedCheckpoint::id)
+        .put("unread", findings.unread)
         .put("bytes", findings.bytes());
   }
 
@@ -228,9 +250,10 @@ final class VerifyCommand extends StoreCommand {
     long damaged = all.stream().filter(each -> !each.ok()).count();
     long records =
         findings.stream().filter(each -> !each.records.map(Verification::ok).orElse(true)).count();
+    long unread = findings.stream().mapToLong(each -> each.unread.size()).sum();
     console.out.printf(
         Locale.ROOT,
-        "%s verified, %s in %.1f s, %s; %d damaged%s%n",
+        "%s verified, %s in %.1f s, %s; %d damaged%s%s%n",
         Text.count(all.size(), "checkpoint"),
         Text.size(findings.stream().mapToLong(Findings::bytes).sum()),
         seconds,
@@ -240,7 +263,8 @@ final class VerifyCommand extends StoreCommand {
             ? ""
             : allRuns
                 ? ", and the records of " + Text.count(records, "run")
-                : ", and so are the run's records");
+                : ", and so are the run's records",
+        unread == 0 ? "" : "; " + unread + " unread");
   }
 
   private static void rows(Table table, String run, Findings findings) {
@@ -250,6 +274,8 @@ final class VerifyCommand extends StoreCommand {
     for (ListedCheckpoint each : findings.newer) {
       table.row(Table.Tone.BAD, List.of(run, each.id(), "newer", "", each.reason()));
     }
+    findings.unread.forEach(
+        (what, why) -> table.row(Table.Tone.BAD, List.of(run, what, "unread", "", why)));
     findings.records.ifPresent(each -> row(table, run, RECORDS, each));
     findings.newerRecords.ifPresent(
         reason -> table.row(Table.Tone.BAD, List.of(run, RECORDS, "newer", "", reason)));

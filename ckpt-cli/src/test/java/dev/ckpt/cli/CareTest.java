@@ -136,6 +136,28 @@ class CareTest {
   }
 
   @Test
+  void whatCannotBeReadKeepsNothingElseFromBeingLookedAt() throws IOException {
+    Path shard = shard(ids.get(0));
+    Path moved = Files.move(shard, folder.resolve("moved.arrow"));
+    Files.createSymbolicLink(shard, moved);
+    Called all = Called.on(at, "verify", "--all");
+    assertThat(all.code()).isEqualTo(Exit.STORE);
+    assertThat(all.out())
+        .containsPattern(ids.get(0) + "  unread .*symbolic link")
+        .containsPattern(ids.get(1) + "  whole")
+        .containsPattern(ids.get(2) + "  whole")
+        .contains("3 checkpoints verified", "1 unread");
+    JsonNode json = JSON.readTree(Called.on(at, "verify", "--all", "--json").out());
+    assertThat(json.get("ok").booleanValue()).as("nobody can say so").isFalse();
+    assertThat(json.get("checkpoints")).hasSize(3);
+    assertThat(json.get("unread").get(ids.get(0)).textValue()).contains("symbolic link");
+    Trained.damage(shard(ids.get(2)));
+    Called damaged = Called.on(at, "verify", "--all-runs");
+    assertThat(damaged.code()).isEqualTo(Exit.FOUND);
+    assertThat(damaged.out()).containsPattern(ids.get(0) + "  unread").contains("1 damaged");
+  }
+
+  @Test
   void whatTheRunsOwnConfigCallsItsBestStays() throws IOException {
     Path config = folder.resolve("ckpt.yaml");
     Path own = folder.resolve("own");

@@ -22,7 +22,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import java.util.TreeMap;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -37,18 +36,9 @@ class CollectTest {
     at = MaintainedStore.of(MaintainedStore.template());
   }
 
-  private List<MaintenanceAction> collect(Retention keep) throws IOException {
-    Maintenance maintenance = Maintenance.of(at.store).clock(at.clock);
-    TreeMap<String, byte[]> before = at.objects();
-    List<MaintenanceAction> dry = maintenance.collect("toy", keep, true);
-    assertThat(at.objects().keySet()).isEqualTo(before.keySet());
-    assertThat(maintenance.collect("toy", keep, false)).isEqualTo(dry);
-    return dry;
-  }
-
   @Test
   void whatNobodyNeedsGoesAndEachActionSaysWhyAndHowMuch() throws IOException {
-    assertThat(collect(ALL))
+    assertThat(at.collect(ALL))
         .extracting(MaintenanceAction::kind, MaintenanceAction::subject)
         .containsExactlyInAnyOrder(
             tuple(Kind.REMOVE, id(1, 9)),
@@ -57,7 +47,7 @@ class CollectTest {
             tuple(Kind.REMOVE, KEYS.deleted(parsed(id(1, 9)))),
             tuple(Kind.REMOVE, KEYS.shard(parsed(id(2, 5)), 0, 1, 1, "arrow")),
             tuple(Kind.DELETE, id(1, 3)));
-    assertThat(collect(ALL)).as("nothing is left to do").isEmpty();
+    assertThat(at.collect(ALL)).as("nothing is left to do").isEmpty();
     assertThat(at.whole())
         .containsExactly(id(1, 1), id(1, 2), id(2, 4), id(2, 5), id(3, 6), id(3, 7));
     assertThat(at.objects().keySet())
@@ -70,7 +60,7 @@ class CollectTest {
   @Test
   void bytesAreThoseOfTheFilesThatGo() throws IOException {
     long dead = at.bytes(at.shard(id(1, 3))).length;
-    assertThat(collect(ALL).stream().mapToLong(MaintenanceAction::bytes).sum())
+    assertThat(at.collect(ALL).stream().mapToLong(MaintenanceAction::bytes).sum())
         .isEqualTo(300 + 400 + 500 + 600 + dead);
   }
 
@@ -87,10 +77,10 @@ class CollectTest {
 
   @Test
   void thePolicyIsAppliedToTheLiveBranchButForTheNewestAndPins() throws IOException {
-    collect(Retention.latest(1));
+    at.collect(Retention.latest(1));
     assertThat(at.whole()).containsExactly(id(1, 1), id(3, 6), id(3, 7));
     assertThat(at.next()).isEqualTo(id(3, 6));
-    collect(committed -> Set.of());
+    at.collect(committed -> Set.of());
     assertThat(at.whole()).containsExactly(id(1, 1), id(3, 6), id(3, 7));
   }
 
@@ -99,7 +89,7 @@ class CollectTest {
     Retention typo = Retention.best("acuracy", Retention.Mode.MAX, 1);
     for (Retention keep : List.of(typo, Retention.anyOf(Retention.latest(1), typo))) {
       twoBranches();
-      assertThat(collect(keep))
+      assertThat(at.collect(keep))
           .filteredOn(action -> action.kind() == Kind.LEAVE)
           .singleElement()
           .satisfies(action -> assertThat(action.subject()).isEqualTo("acuracy"))
@@ -113,7 +103,7 @@ class CollectTest {
   @Test
   void aPinnedCheckpointOfADeadBranchStays() throws IOException {
     Checkpoints.read(at.store, "toy").pin(id(1, 3));
-    collect(ALL);
+    at.collect(ALL);
     assertThat(at.whole()).contains(id(1, 3));
   }
 
@@ -121,7 +111,7 @@ class CollectTest {
   void nothingThatIsCommittedGoesIfTheNewestCannotBeReadBack() throws IOException {
     at.flip(at.shard(id(3, 6)), 700);
     Set<String> whole = at.whole();
-    assertThat(collect(Retention.latest(1)))
+    assertThat(at.collect(Retention.latest(1)))
         .filteredOn(action -> action.kind() == Kind.LEAVE)
         .isNotEmpty()
         .allMatch(action -> action.reason().contains("repair"));
@@ -134,7 +124,7 @@ class CollectTest {
       twoBranches();
       Set<String> whole = at.whole();
       lose(3, gone);
-      assertThat(collect(Retention.latest(1)))
+      assertThat(at.collect(Retention.latest(1)))
           .extracting(MaintenanceAction::kind)
           .contains(Kind.LEAVE)
           .doesNotContain(Kind.DELETE);
@@ -154,7 +144,7 @@ class CollectTest {
     for (boolean gone : List.of(true, false)) {
       twoBranches();
       lose(2, gone);
-      assertThat(collect(Retention.latest(1)))
+      assertThat(at.collect(Retention.latest(1)))
           .filteredOn(action -> action.kind() == Kind.LEAVE)
           .singleElement()
           .satisfies(
@@ -165,7 +155,7 @@ class CollectTest {
       assertThat(at.whole()).containsExactly(id(1, 1), id(1, 2), id(1, 3), id(3, 6), id(3, 7));
       twoBranches();
       lose(1, gone);
-      assertThat(collect(Retention.latest(1)))
+      assertThat(at.collect(Retention.latest(1)))
           .as("it can only have been a fresh start")
           .extracting(MaintenanceAction::kind)
           .doesNotContain(Kind.LEAVE);
@@ -178,13 +168,13 @@ class CollectTest {
     for (Resume out : List.of(Resume.parse(id(3, 6)), new Resume.Never())) {
       twoBranches();
       lose(3, false);
-      assertThat(collect(Retention.latest(1)))
+      assertThat(at.collect(Retention.latest(1)))
           .anyMatch(
               action ->
                   action.reason().contains("resume from a checkpoint by its id, or start over"));
       at.run("toy", out, 8);
       at.clock.pass(Duration.ofHours(1));
-      collect(Retention.latest(1));
+      at.collect(Retention.latest(1));
       if (out instanceof Resume.Never) {
         assertThat(at.whole()).containsExactly(id(1, 1), id(4, 8));
       } else {
@@ -200,12 +190,12 @@ class CollectTest {
     }
     Set<String> whole = at.whole();
     at.clock.pass(Duration.ofHours(1));
-    assertThat(collect(Retention.latest(1)))
+    assertThat(at.collect(Retention.latest(1)))
         .extracting(MaintenanceAction::kind)
         .doesNotContain(Kind.DELETE);
     assertThat(at.whole()).isEqualTo(whole);
     at.run("toy", new Resume.Auto(), 1);
-    collect(ALL);
+    at.collect(ALL);
     assertThat(at.whole()).containsExactly(id(1, 1), id(5, 1));
   }
 
@@ -256,7 +246,7 @@ class CollectTest {
     String key = KEYS.manifest(parsed(id(2, 5)));
     at.put(KEYS.quarantined(Optional.of(parsed(id(2, 5))), key), at.bytes(key));
     at.store.delete(List.of(key));
-    collect(Retention.latest(1));
+    at.collect(Retention.latest(1));
     assertThat(at.start()).isEqualTo(id(3, 6));
     assertThat(Maintenance.of(at.store).clock(at.clock).repair("toy", false))
         .extracting(MaintenanceAction::kind)

@@ -1,13 +1,18 @@
 package dev.ckpt.manager;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.CheckpointManager;
 import dev.ckpt.CheckpointManagerBuilder;
 import dev.ckpt.Checkpoints;
+import dev.ckpt.Maintenance;
+import dev.ckpt.MaintenanceAction;
 import dev.ckpt.Progress;
 import dev.ckpt.Restored;
 import dev.ckpt.Resume;
+import dev.ckpt.Retention;
 import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.memory.InMemoryStore;
 import dev.ckpt.manifest.CheckpointId;
@@ -176,7 +181,7 @@ final class MaintainedStore {
     Set<String> whole = new TreeSet<>();
     for (String key : objects().keySet()) {
       if (key.startsWith(KEYS.manifests())) {
-        String id = Keys.idOf(key).map(CheckpointId::toString).orElseThrow();
+        String id = KEYS.idOf(key).map(CheckpointId::toString).orElseThrow();
         try {
           if (checkpoints.verify(id).ok()) {
             whole.add(id);
@@ -209,5 +214,41 @@ final class MaintainedStore {
     return objects().keySet().stream()
         .filter(key -> !key.contains(".copy-") && !key.contains("/deleted/"))
         .collect(Collectors.toCollection(TreeSet::new));
+  }
+
+  /** What a repair does, which its dry run foretells. */
+  List<MaintenanceAction> repair() {
+    Maintenance maintenance = Maintenance.of(store).clock(clock);
+    List<MaintenanceAction> dry = maintenance.repair("toy", true);
+    assertThat(maintenance.repair("toy", false)).isEqualTo(dry);
+    return dry;
+  }
+
+  /** What a collection does, which its dry run foretells. */
+  List<MaintenanceAction> collect(Retention keep) throws IOException {
+    Maintenance maintenance = Maintenance.of(store).clock(clock);
+    TreeMap<String, byte[]> before = objects();
+    List<MaintenanceAction> dry = maintenance.collect("toy", keep, true);
+    isAsBefore(before);
+    assertThat(maintenance.collect("toy", keep, false)).isEqualTo(dry);
+    return dry;
+  }
+
+  /** A repair does this, and nothing else. */
+  void mends(MaintenanceAction.Kind kind, String subject) {
+    assertThat(repair())
+        .singleElement()
+        .satisfies(
+            action -> {
+              assertThat(action.kind()).isEqualTo(kind);
+              assertThat(action.subject()).isEqualTo(subject);
+              assertThat(action.reason()).isNotEmpty();
+            });
+  }
+
+  void isAsBefore(Map<String, byte[]> before) throws IOException {
+    TreeMap<String, byte[]> after = objects();
+    assertThat(after.keySet()).isEqualTo(before.keySet());
+    after.forEach((key, bytes) -> assertThat(bytes).as(key).isEqualTo(before.get(key)));
   }
 }

@@ -12,15 +12,11 @@ import static org.assertj.core.api.Assertions.tuple;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.CheckpointManager;
 import dev.ckpt.Checkpoints;
-import dev.ckpt.ListedCheckpoint;
 import dev.ckpt.Maintenance;
 import dev.ckpt.MaintenanceAction;
 import dev.ckpt.MaintenanceAction.Kind;
 import dev.ckpt.Progress;
-import dev.ckpt.Restored;
 import dev.ckpt.Resume;
-import dev.ckpt.Retention;
-import dev.ckpt.Verification;
 import dev.ckpt.internal.commit.Committer;
 import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.manifest.Manifest;
@@ -46,38 +42,14 @@ class RepairTest {
   @BeforeEach
   void twoBranches() throws IOException {
     at = MaintainedStore.of(MaintainedStore.template());
-    repair(); // left-overs
+    at.repair(); // left-overs
     before = at.objects();
-  }
-
-  private List<MaintenanceAction> repair() {
-    Maintenance maintenance = Maintenance.of(at.store).clock(at.clock);
-    List<MaintenanceAction> dry = maintenance.repair("toy", true);
-    assertThat(maintenance.repair("toy", false)).isEqualTo(dry);
-    return dry;
-  }
-
-  private void mends(Kind kind, String subject) {
-    assertThat(repair())
-        .singleElement()
-        .satisfies(
-            action -> {
-              assertThat(action.kind()).isEqualTo(kind);
-              assertThat(action.subject()).isEqualTo(subject);
-              assertThat(action.reason()).isNotEmpty();
-            });
-  }
-
-  private void everythingIsAsBefore() throws IOException {
-    TreeMap<String, byte[]> after = at.objects();
-    assertThat(after.keySet()).isEqualTo(before.keySet());
-    after.forEach((key, bytes) -> assertThat(bytes).as(key).isEqualTo(before.get(key)));
   }
 
   @Test
   void aRunThatIsWholeIsLeftAsItIs() throws IOException {
-    assertThat(repair()).isEmpty();
-    everythingIsAsBefore();
+    assertThat(at.repair()).isEmpty();
+    at.isAsBefore(before);
   }
 
   @Test
@@ -98,7 +70,7 @@ class RepairTest {
             .extracting(MaintenanceAction::kind, MaintenanceAction::subject)
             .containsExactly(tuple(Kind.RESTORE, key));
       }
-      everythingIsAsBefore();
+      at.isAsBefore(before);
     }
   }
 
@@ -115,19 +87,21 @@ class RepairTest {
       byte[] longer = java.util.Arrays.copyOf(bytes, bytes.length + 3);
       longer[bytes.length] = '}';
       at.put(key, longer);
-      mends(Kind.RESTORE, key);
+      at.mends(Kind.RESTORE, key);
     }
-    everythingIsAsBefore();
+    at.isAsBefore(before);
   }
 
   @Test
   void aManifestThatNothingProvesIsWithdrawnWithAllOfItsCheckpoint() throws IOException {
+    TreeMap<String, byte[]> whole = before;
     for (byte[] left : List.of(new byte[0], text("{\"digest\":\""))) {
-      at = MaintainedStore.of(before);
-      String key = KEYS.manifest(parsed(id(3, 6)));
-      at.put(key, left);
-      mends(Kind.QUARANTINE, id(3, 6));
-      withdrawn(id(3, 6), Map.of(key, left));
+      at = MaintainedStore.of(whole);
+      at.put(KEYS.manifest(parsed(id(3, 6))), left);
+      at.store.delete(List.of(KEYS.vote(parsed(id(3, 6)), 0)));
+      before = at.objects();
+      at.mends(Kind.QUARANTINE, id(3, 6));
+      withdrawn(id(3, 6), Map.of());
     }
   }
 
@@ -136,7 +110,7 @@ class RepairTest {
     String key = KEYS.manifest(parsed(id(3, 6)));
     at.flip(key, 100);
     at.flip(KEYS.vote(parsed(id(3, 6)), 0), 100);
-    mends(Kind.QUARANTINE, id(3, 6));
+    at.mends(Kind.QUARANTINE, id(3, 6));
     assertThat(at.start()).isEqualTo(id(2, 5));
   }
 
@@ -145,17 +119,17 @@ class RepairTest {
     String shard = at.shard(id(3, 6));
     at.flip(shard, 700);
     byte[] damaged = at.bytes(shard);
-    mends(Kind.QUARANTINE, id(3, 6));
+    at.mends(Kind.QUARANTINE, id(3, 6));
     withdrawn(id(3, 6), Map.of(shard, damaged));
-    assertThat(repair()).isEmpty();
+    assertThat(at.repair()).isEmpty();
     assertThat(at.start()).isEqualTo(id(2, 5));
   }
 
   @Test
   void aCheckpointWithoutItsShardIsWithdrawn() throws IOException {
     at.store.delete(List.of(at.shard(id(3, 6))));
-    mends(Kind.QUARANTINE, id(3, 6));
-    assertThat(repair()).isEmpty();
+    at.mends(Kind.QUARANTINE, id(3, 6));
+    assertThat(at.repair()).isEmpty();
     assertThat(at.listed("toy")).containsExactly(id(1, 1), id(1, 2), id(2, 4), id(2, 5), id(3, 7));
   }
 
@@ -226,9 +200,9 @@ class RepairTest {
     Committer committer = new Committer(at.store, KEYS);
     committer.vote(both);
     committer.commit(List.of(both));
-    assertThat(repair()).isEmpty();
+    assertThat(at.repair()).isEmpty();
     at.flip(own, 500);
-    mends(Kind.QUARANTINE, id(3, 8));
+    at.mends(Kind.QUARANTINE, id(3, 8));
     assertThat(at.bytes(shared)).isEqualTo(before.get(shared));
     assertThat(at.bytes(KEYS.quarantined(Optional.of(parsed(id(3, 8))), shared)))
         .isEqualTo(before.get(shared));
@@ -238,7 +212,7 @@ class RepairTest {
     at = MaintainedStore.of(at.objects());
     at.store.delete(List.of(KEYS.vote(parsed(id(3, 6)), 0)));
     at.put(KEYS.manifest(parsed(id(3, 6))), new byte[0]);
-    assertThat(repair()).extracting(MaintenanceAction::kind).containsExactly(Kind.QUARANTINE);
+    assertThat(at.repair()).extracting(MaintenanceAction::kind).containsExactly(Kind.QUARANTINE);
     assertThat(at.objects()).as("nobody needs it now").doesNotContainKey(shared);
   }
 
@@ -252,7 +226,7 @@ class RepairTest {
     String key = KEYS.manifest(parsed(id(3, 8)));
     at.flip(key, 100);
     byte[] damaged = at.bytes(key);
-    mends(Kind.QUARANTINE, id(3, 8));
+    at.mends(Kind.QUARANTINE, id(3, 8));
     assertThat(((Manifest.Abort) Manifest.decode(key, at.bytes(key))).reason())
         .contains("quarantine");
     assertThat(at.bytes(KEYS.quarantined(Optional.of(parsed(id(3, 8))), key))).isEqualTo(damaged);
@@ -265,7 +239,7 @@ class RepairTest {
       at.flip(at.shard(id), 600);
     }
     assertThat(at.next()).isEqualTo("error");
-    assertThat(repair())
+    assertThat(at.repair())
         .hasSize(6)
         .extracting(MaintenanceAction::kind)
         .containsOnly(Kind.QUARANTINE);
@@ -288,36 +262,36 @@ class RepairTest {
   void anEmptiedVoteIsSetAside() throws IOException {
     String key = KEYS.vote(parsed(id(3, 6)), 0);
     at.put(key, text("?"));
-    mends(Kind.QUARANTINE, key);
+    at.mends(Kind.QUARANTINE, key);
     assertThat(at.bytes(KEYS.quarantined(Optional.of(parsed(id(3, 6))), key))).isEqualTo(text("?"));
     assertThat(at.whole()).contains(id(3, 6));
-    assertThat(repair()).isEmpty();
+    assertThat(at.repair()).isEmpty();
   }
 
   @Test
   void aVoteOfAnotherCheckpointIsSetAside() throws IOException {
     String key = KEYS.vote(parsed(id(3, 6)), 0);
     at.put(key, at.bytes(KEYS.vote(parsed(id(2, 5)), 0)));
-    mends(Kind.QUARANTINE, key);
+    at.mends(Kind.QUARANTINE, key);
   }
 
   @Test
   void aResumeRecordThatNothingProvesStaysAndSaysTheWaysOut() throws IOException {
     String key = KEYS.resume(3);
     at.put(key, text("x"));
-    mends(Kind.LEAVE, key);
-    assertThat(repair().get(0).reason()).contains("by its id", "never");
+    at.mends(Kind.LEAVE, key);
+    assertThat(at.repair().get(0).reason()).contains("by its id", "never");
     assertThat(at.bytes(key)).isEqualTo(text("x"));
 
     byte[] passedOver = new ResumeRecord(3, Optional.of(parsed(id(2, 5))), List.of("why")).encode();
     passedOver[passedOver.length - 1] ^= 1;
     at.put(key, passedOver);
-    mends(Kind.LEAVE, key);
+    at.mends(Kind.LEAVE, key);
     assertThat(at.bytes(key)).isEqualTo(passedOver);
 
     at.store.delete(List.of(key));
-    mends(Kind.LEAVE, key);
-    assertThat(repair().get(0).reason()).contains("by its id", "never");
+    at.mends(Kind.LEAVE, key);
+    assertThat(at.repair().get(0).reason()).contains("by its id", "never");
     assertThat(at.next()).isEqualTo("error");
   }
 
@@ -325,7 +299,7 @@ class RepairTest {
   void aDamagedAttemptRecordKeepsItsNumber() throws IOException {
     at.flip(KEYS.attempt(3), 90);
     byte[] damaged = at.bytes(KEYS.attempt(3));
-    mends(Kind.LEAVE, KEYS.attempt(3));
+    at.mends(Kind.LEAVE, KEYS.attempt(3));
     assertThat(at.bytes(KEYS.attempt(3))).isEqualTo(damaged);
     assertThat(at.start()).isEqualTo(id(3, 6));
   }
@@ -333,11 +307,11 @@ class RepairTest {
   @Test
   void aDamagedEndRecordIsSetAside() throws IOException {
     at.flip(KEYS.end(3), 90);
-    mends(Kind.QUARANTINE, KEYS.end(3));
+    at.mends(Kind.QUARANTINE, KEYS.end(3));
     assertThat(at.objects())
         .doesNotContainKey(KEYS.end(3))
         .containsKey(KEYS.quarantined(Optional.empty(), KEYS.end(3)));
-    assertThat(repair()).isEmpty();
+    assertThat(at.repair()).isEmpty();
   }
 
   @Test
@@ -353,7 +327,7 @@ class RepairTest {
       at = MaintainedStore.of(before);
       byte[] newer = newer(at.bytes(key));
       at.put(key, newer);
-      mends(Kind.LEAVE, key);
+      at.mends(Kind.LEAVE, key);
       assertThat(at.bytes(key)).isEqualTo(newer);
     }
     assertThat(at.bytes(at.shard(id(1, 3)))).isEqualTo(before.get(at.shard(id(1, 3))));
@@ -386,7 +360,7 @@ class RepairTest {
       at.put(each.getKey(), each.getValue());
     }
     at.flip(at.shard(id(3, 6)), 700);
-    mends(Kind.QUARANTINE, id(3, 6));
+    at.mends(Kind.QUARANTINE, id(3, 6));
     for (Map.Entry<String, byte[]> each : foreign.entrySet()) {
       assertThat(at.bytes(each.getKey())).isEqualTo(each.getValue());
     }
@@ -396,109 +370,8 @@ class RepairTest {
   void anIdWhoseNumberNoAttemptHasIsGivenUpAndBlocksNoStart() throws IOException {
     at.put(KEYS.shard(parsed(id(9, 1)), 0, 1, 0, "arrow"), new byte[9]);
     at.clock.pass(java.time.Duration.ofHours(1));
-    mends(Kind.GIVE_UP, id(9, 1));
+    at.mends(Kind.GIVE_UP, id(9, 1));
     assertThat(at.start()).isEqualTo(id(3, 6));
-  }
-
-  @Test
-  void aPinnedIdWhoseManifestIsGoneIsCommittedAgainOrLeftToAPerson() throws IOException {
-    String manifest = KEYS.manifest(parsed(id(1, 1)));
-    at.store.delete(List.of(manifest));
-    mends(Kind.RESTORE, manifest);
-    everythingIsAsBefore();
-    at.store.delete(List.of(manifest, KEYS.vote(parsed(id(1, 1)), 0)));
-    mends(Kind.LEAVE, id(1, 1));
-    assertThat(at.bytes(at.shard(id(1, 1)))).isEqualTo(before.get(at.shard(id(1, 1))));
-  }
-
-  @Test
-  void anyLostManifestThatSomethingProvesIsMadeAgainByteForByte() throws IOException {
-    for (String id : List.of(id(1, 1), id(1, 2), id(2, 4), id(2, 5), id(3, 6))) {
-      String manifest = KEYS.manifest(parsed(id));
-      at.store.delete(List.of(manifest));
-      Verification found = Checkpoints.read(at.store, "toy").verify(id);
-      assertThat(found.problems()).singleElement().asString().contains("manifest is missing");
-      mends(Kind.RESTORE, manifest);
-      everythingIsAsBefore();
-    }
-  }
-
-  @Test
-  void aLostManifestWhoseShardIsDamagedIsLeftAndNothingOfItGoes() throws IOException {
-    at.store.delete(List.of(KEYS.manifest(parsed(id(2, 4)))));
-    at.flip(at.shard(id(2, 4)), 900);
-    at.clock.pass(java.time.Duration.ofHours(1));
-    before = at.objects();
-    mends(Kind.LEAVE, id(2, 4));
-    everythingIsAsBefore();
-    assertThat(at.start()).isEqualTo(id(3, 6));
-    assertThat(at.objects()).containsKey(at.shard(id(2, 4)));
-  }
-
-  @Test
-  void ofARunThatLostAllManifestsNoStartIsFreshAndARepairBringsThemBack() throws IOException {
-    MaintainedStore made = new MaintainedStore();
-    made.run("toy", new Resume.Auto(), 1, 2, 3, 4, 5);
-    TreeMap<String, byte[]> whole = made.objects();
-    TreeMap<String, byte[]> lost = new TreeMap<>(whole);
-    lost.keySet().removeIf(key -> key.startsWith(KEYS.manifests()));
-    at = MaintainedStore.of(lost);
-    assertThat(Checkpoints.read(at.store, "toy").all())
-        .hasSize(5)
-        .allMatch(each -> each.standing() == ListedCheckpoint.Standing.DAMAGED);
-    assertThat(at.start()).isEqualTo("error");
-    assertThat(at.start()).as("after the sweep of a start").isEqualTo("error");
-    at.clock.pass(java.time.Duration.ofHours(1));
-    assertThat(Maintenance.of(at.store).clock(at.clock).collect("toy", Retention.latest(1), false))
-        .allMatch(action -> action.kind() == Kind.LEAVE);
-    assertThat(repair()).hasSize(5).allMatch(action -> action.kind() == Kind.RESTORE);
-    whole.forEach(
-        (key, bytes) -> {
-          try {
-            assertThat(at.bytes(key)).as(key).isEqualTo(bytes);
-          } catch (IOException e) {
-            throw new java.io.UncheckedIOException(e);
-          }
-        });
-    assertThat(at.start()).isEqualTo(id(1, 5));
-  }
-
-  @Test
-  void theNewestOfAnAttemptWithoutManifestIsUndecidedUnlessTheRunWasCompletedWithIt()
-      throws IOException {
-    for (boolean completes : new boolean[] {false, true}) {
-      MaintainedStore made = new MaintainedStore();
-      ToyState state = MaintainedStore.fresh();
-      try (CheckpointManager ckpt = made.builder("toy", state).open()) {
-        ckpt.resume();
-        for (int step = 1; step <= 2; step++) {
-          state.advance(1);
-          ckpt.save(Progress.step(step), Map.of()).join();
-        }
-        if (completes) {
-          ckpt.complete(Map.of("steps", 2L));
-        }
-      }
-      made.store.delete(List.of(KEYS.manifest(parsed(id(1, 2)))));
-      at = MaintainedStore.of(made.objects());
-      mends(
-          completes ? Kind.RESTORE : Kind.GIVE_UP,
-          completes ? KEYS.manifest(parsed(id(1, 2))) : id(1, 2));
-    }
-  }
-
-  @Test
-  void aStartThatGoesOnFromBeforeALostCheckpointSaysSo() throws IOException {
-    // 7 holds a NaN, and was the last: 6 is known by it
-    at.store.delete(List.of(KEYS.manifest(parsed(id(3, 6)))));
-    try (CheckpointManager ckpt = at.builder("toy", MaintainedStore.fresh()).open()) {
-      Restored restored = ckpt.resume().orElseThrow();
-      assertThat(restored.checkpoint().id()).isEqualTo(id(2, 5));
-      assertThat(restored.skipped())
-          .anyMatch(each -> each.startsWith(id(3, 6)) && each.contains("its manifest is gone"));
-    }
-    at.run("toy", new Resume.Auto(), 8);
-    assertThat(at.objects()).as("swept").containsKey(at.shard(id(3, 6)));
   }
 
   @Test
@@ -529,39 +402,14 @@ class RepairTest {
       for (String key : order) {
         at.flip(key, 200);
       }
-      assertThat(repair())
+      assertThat(at.repair())
           .extracting(MaintenanceAction::kind)
           .containsExactlyInAnyOrder(
               Kind.RESTORE, Kind.RESTORE, Kind.RESTORE, Kind.QUARANTINE, Kind.QUARANTINE);
-      assertThat(repair()).isEmpty();
+      assertThat(at.repair()).isEmpty();
       assertThat(at.next()).isEqualTo(id(3, 6));
       order.add(order.remove(0));
     }
-  }
-
-  @Test
-  void ofABranchWhoseOnlyCheckpointLostItsManifestNoStartIsFreshAndNothingIsGivenUp()
-      throws IOException {
-    MaintainedStore made = new MaintainedStore();
-    made.run("toy", new Resume.Auto(), 1);
-    made.run("toy", new Resume.Auto());
-    made.store.delete(List.of(KEYS.manifest(parsed(id(1, 1))), KEYS.vote(parsed(id(1, 1)), 0)));
-    MaintainedStore at = MaintainedStore.of(made.objects());
-    for (Resume how : List.of(new Resume.Auto(), new Resume.Required())) {
-      assertThatThrownBy(() -> at.run("toy", how))
-          .isInstanceOf(CheckpointException.Corrupt.class)
-          .hasMessageContaining(id(1, 1))
-          .hasMessageContaining("never");
-    }
-    Maintenance maintenance = Maintenance.of(at.store).clock(at.clock);
-    assertThat(maintenance.repair("toy", false)).allMatch(a -> a.kind() == Kind.LEAVE).isNotEmpty();
-    assertThat(maintenance.collect("toy", Retention.latest(1), false))
-        .allMatch(a -> a.kind() == Kind.LEAVE);
-    assertThat(at.objects()).containsKey(at.shard(id(1, 1)));
-    assertThat(at.start()).isEqualTo("error");
-    at.run("toy", new Resume.Never());
-    assertThat(at.start()).as("asked for").isEqualTo("fresh");
-    assertThat(at.start()).as("and killed before the first save").isEqualTo("fresh");
   }
 
   @Test

@@ -47,7 +47,7 @@ public record Evidence(
     for (String folder : List.of(keys.data(), keys.votes())) {
       // '0' follows '/': behind all keys of that id
       for (String key : run.keysUnder(folder, after.map(id -> folder + id + "0").orElse(""))) {
-        Keys.idOf(key).filter(id -> key.startsWith(folder + id + "/")).ifPresent(undecided::add);
+        keys.idOf(key).ifPresent(undecided::add);
       }
     }
     if (undecided.isEmpty()) {
@@ -64,7 +64,7 @@ public record Evidence(
     Keys keys = run.keys();
     NavigableSet<CheckpointId> later = run.idsUnder(keys.manifests());
     for (String key : run.keysUnder(keys.votes(), keys.votes() + id + "0")) {
-      Keys.idOf(key).ifPresent(later::add);
+      keys.idOf(key).ifPresent(later::add);
     }
     CheckpointId next = later.higher(id);
     if (next != null
@@ -82,20 +82,26 @@ public record Evidence(
    * @param undecided ids with files, which nothing decides, marks or holds in quarantine
    */
   public static Evidence of(NavigableSet<CheckpointId> undecided, RunLog run) throws IOException {
-    return of(undecided, run, new Mended(List.of(), List.of(), Map.of()));
+    return of(undecided, run, new Mended(List.of(), List.of(), Map.of(), new TreeSet<>()));
   }
 
   /**
    * Records that cannot be read, or not yet, and what they say: proven, and to be written again.
+   *
+   * @param unproven ids whose decision nothing that is left of it proves: they are as good as
+   *     undecided
    */
   public record Mended(
       Collection<ResumeRecord> resumes,
       Collection<EndRecord> ends,
-      Map<CheckpointId, Manifest> decisions) {}
+      Map<CheckpointId, Manifest> decisions,
+      NavigableSet<CheckpointId> unproven) {}
 
   /** As {@link #of(NavigableSet, RunLog)}, for who will mend records. */
-  public static Evidence of(NavigableSet<CheckpointId> undecided, RunLog run, Mended mended)
+  public static Evidence of(NavigableSet<CheckpointId> without, RunLog run, Mended mended)
       throws IOException {
+    NavigableSet<CheckpointId> undecided = new TreeSet<>(without);
+    undecided.addAll(mended.unproven());
     NavigableMap<CheckpointId, String> proven = new TreeMap<>();
     NavigableMap<CheckpointId, String> likely = new TreeMap<>();
     NavigableMap<CheckpointId, CheckpointId> witnesses = new TreeMap<>();
@@ -103,8 +109,12 @@ public record Evidence(
       Search search = new Search(undecided, run);
       search.into(mended, proven, likely);
       // who was at work meanwhile has decided, or marked what it deletes, or left no file
-      proven.keySet().removeAll(settled(proven.keySet(), run));
-      likely.keySet().removeAll(settled(likely.keySet(), run));
+      for (NavigableMap<CheckpointId, String> ids : List.of(proven, likely)) {
+        List<CheckpointId> settled = settled(ids.keySet(), run);
+        settled.removeAll(mended.unproven());
+        ids.keySet().removeAll(settled);
+      }
+      likely.keySet().removeAll(mended.unproven());
       if (proven.isEmpty()) {
         likely.clear();
       }
@@ -169,7 +179,6 @@ public record Evidence(
           committed(commit);
         }
       }
-      run.pinned().forEach(id -> said.putIfAbsent(id, "it is pinned"));
       NavigableSet<CheckpointId> later =
           new TreeSet<>(run.idsUnder(run.keys().manifests()).tailSet(undecided.first(), false));
       NavigableSet<CheckpointId> unread = new TreeSet<>(undecided);
@@ -201,6 +210,8 @@ public record Evidence(
         run.quarantined(id).forEach(commit -> parent(id, commit.parent()));
       }
       ends(saved, mended.ends(), likely);
+      // last: a pin may be taken back
+      run.pinned().forEach(id -> said.putIfAbsent(id, "it is pinned"));
       said.keySet().retainAll(undecided);
       proven.putAll(said);
       likely.keySet().removeAll(said.keySet());

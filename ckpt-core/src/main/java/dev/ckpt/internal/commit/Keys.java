@@ -1,6 +1,7 @@
 package dev.ckpt.internal.commit;
 
 import dev.ckpt.manifest.CheckpointId;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.regex.Pattern;
@@ -165,25 +166,46 @@ public record Keys(String run) {
     return pins() + id;
   }
 
-  /** The number of an attempt, from the key of one of its records. */
-  public static Optional<Integer> attemptOf(String key) {
+  /**
+   * The number of an attempt, from the key of one of its records, or of a repair's copy of it.
+   *
+   * @return empty for what stands anywhere else, whatever it is called: it is foreign
+   */
+  public Optional<Integer> attemptOf(String key) {
     String name = lastSegment(key);
-    if (name.matches("\\d{6}\\.json")) {
-      return Optional.of(Integer.valueOf(name.substring(0, 6)));
+    if (!name.matches("\\d{6}\\.json")) {
+      return Optional.empty();
     }
-    return Optional.empty();
+    int number = Integer.parseInt(name.substring(0, 6));
+    String place =
+        key.startsWith(quarantine()) ? root() + key.substring(quarantine().length()) : key;
+    return List.of(attempt(number), resume(number), end(number)).contains(place)
+        ? Optional.of(number)
+        : Optional.empty();
   }
 
-  /** The checkpoint that a key is about: its last segment, or the folder it lies in. */
-  public static Optional<CheckpointId> idOf(String key) {
-    String name = lastSegment(key);
-    Optional<CheckpointId> own =
-        CheckpointId.parse(
-            name.endsWith(JSON) ? name.substring(0, name.length() - JSON.length()) : name);
-    if (own.isPresent() || name.length() == key.length()) {
-      return own;
+  /**
+   * The checkpoint whose manifest, mark, pin, shard or vote stands under a key.
+   *
+   * @return empty for what stands anywhere else, whatever it is called: it is foreign
+   */
+  public Optional<CheckpointId> idOf(String key) {
+    int folderEnd = key.startsWith(root()) ? key.indexOf('/', root().length()) + 1 : 0;
+    if (folderEnd == 0) {
+      return Optional.empty();
     }
-    return CheckpointId.parse(lastSegment(key.substring(0, key.length() - name.length() - 1)));
+    String folder = key.substring(0, folderEnd);
+    int end = key.lastIndexOf('/');
+    boolean inFolder = end >= folderEnd;
+    if (folder.equals(data()) || folder.equals(votes())) {
+      return inFolder ? CheckpointId.parse(key.substring(folderEnd, end)) : Optional.empty();
+    }
+    if (folder.equals(manifests()) && key.endsWith(JSON)) {
+      return CheckpointId.parse(key.substring(folderEnd, key.length() - JSON.length()));
+    }
+    return folder.equals(deleted()) || folder.equals(pins())
+        ? CheckpointId.parse(key.substring(folderEnd))
+        : Optional.empty();
   }
 
   private static String lastSegment(String key) {

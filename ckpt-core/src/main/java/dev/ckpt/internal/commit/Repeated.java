@@ -217,7 +217,8 @@ public record Repeated(int head, List<CheckpointId> ids) {
       return 0;
     }
 
-    private CheckpointException.Corrupt undecided(int attempt, String what, CheckpointId newest) {
+    private CheckpointException.Corrupt undecided(int attempt, String what, CheckpointId newest)
+        throws IOException {
       return new CheckpointException.Corrupt(
           "resume: '"
               + reference
@@ -225,10 +226,17 @@ public record Repeated(int head, List<CheckpointId> ids) {
               + attempt
               + " are damaged or missing, so nobody can tell whether it "
               + what
-              + ", and going back would lose what it did. To go on from there, resume from "
-              + newest
-              + "; `ckpt verify` names the record, `ckpt repair` writes it again if its bytes can be"
-              + " proven; to start over, resume with 'never'",
+              + ", and going back would lose what it did. "
+              + (run.readableCommit(newest).isPresent()
+                  ? "To go on from there, resume from "
+                      + newest
+                      + "; `ckpt verify` names the record, `ckpt repair` writes it again if its bytes"
+                      + " can be proven"
+                  : "Of that, "
+                      + run.keys().manifest(newest)
+                      + " cannot be read: `ckpt repair` writes it again if its bytes can be proven,"
+                      + " or else sets it aside; then start again")
+              + "; to start over, resume with 'never'",
           lineage.damaged().get(attempt));
     }
   }

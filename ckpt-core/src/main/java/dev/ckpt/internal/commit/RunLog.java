@@ -88,7 +88,7 @@ public final class RunLog {
       throws IOException {
     NavigableMap<Integer, CheckpointException.Corrupt> lost = new TreeMap<>();
     for (String key : keysUnder(keys.quarantined(Optional.empty(), keys.resumes()), "")) {
-      int attempt = Keys.attemptOf(key).orElse(0);
+      int attempt = keys.attemptOf(key).orElse(0);
       if (attempt > 0 && !resumes.containsKey(attempt) && !damaged.containsKey(attempt)) {
         lost.put(
             attempt,
@@ -158,7 +158,7 @@ public final class RunLog {
       throws IOException {
     NavigableMap<Integer, T> all = new TreeMap<>();
     for (String key : keysUnder(folder, "")) {
-      Optional<Integer> attempt = Keys.attemptOf(key);
+      Optional<Integer> attempt = keys.attemptOf(key);
       Optional<byte[]> bytes = attempt.isPresent() ? records.read(key) : Optional.empty();
       if (bytes.isPresent()) {
         try {
@@ -222,14 +222,14 @@ public final class RunLog {
   /** The key of an attempt that is newer than that one, if there is any. */
   public Optional<String> attemptAfter(int attempt) throws IOException {
     return keysUnder(keys.attempts(), keys.attempt(attempt)).stream()
-        .filter(key -> Keys.attemptOf(key).isPresent())
+        .filter(key -> keys.attemptOf(key).isPresent())
         .findFirst();
   }
 
   /** The greatest number that is taken as an attempt, readable or not; 0 if there is none. */
   public int newestAttempt() throws IOException {
     return keysUnder(keys.attempts(), "").stream()
-        .flatMap(key -> Keys.attemptOf(key).stream())
+        .flatMap(key -> keys.attemptOf(key).stream())
         .mapToInt(Integer::intValue)
         .max()
         .orElse(0);
@@ -257,7 +257,7 @@ public final class RunLog {
     NavigableMap<Integer, EndRecord> ends = new TreeMap<>();
     List<String> written = keysUnder(keys.ends(), "");
     for (String key : written.subList(Math.max(0, written.size() - most), written.size())) {
-      Optional<Integer> attempt = Keys.attemptOf(key);
+      Optional<Integer> attempt = keys.attemptOf(key);
       if (attempt.isPresent()) {
         end(attempt.get()).ifPresent(end -> ends.put(attempt.get(), end));
       }
@@ -349,6 +349,17 @@ public final class RunLog {
     }
   }
 
+  /** The commit of an id, as far as anybody can read it. */
+  public Optional<Manifest.Commit> readableCommit(CheckpointId id) throws IOException {
+    try {
+      return manifest(id)
+          .filter(Manifest.Commit.class::isInstance)
+          .map(Manifest.Commit.class::cast);
+    } catch (CheckpointException.Corrupt | CheckpointException.Incompatible e) {
+      return Optional.empty();
+    }
+  }
+
   /** Ids that a manifest decides about and that are not marked deleted. */
   public NavigableSet<CheckpointId> decided() throws IOException {
     NavigableSet<CheckpointId> ids = idsUnder(keys.manifests());
@@ -365,6 +376,16 @@ public final class RunLog {
     return ids;
   }
 
+  /** Whether an id has shards or votes, and nothing that decides, marks or holds it aside. */
+  public boolean isUndecided(CheckpointId id) throws IOException {
+    boolean files =
+        !keysUnder(keys.data(id), "").isEmpty() || !keysUnder(keys.votes(id), "").isEmpty();
+    return files
+        && records.read(keys.manifest(id)).isEmpty()
+        && !deleted().contains(id)
+        && !quarantined().contains(id);
+  }
+
   /** Ids that are marked deleted. */
   public NavigableSet<CheckpointId> deleted() throws IOException {
     return idsUnder(keys.deleted());
@@ -379,7 +400,7 @@ public final class RunLog {
   public NavigableSet<CheckpointId> idsUnder(String folder) throws IOException {
     NavigableSet<CheckpointId> ids = new TreeSet<>();
     for (String key : keysUnder(folder, "")) {
-      Keys.idOf(key).ifPresent(ids::add);
+      keys.idOf(key).ifPresent(ids::add);
     }
     return ids;
   }

@@ -14,6 +14,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -66,8 +67,9 @@ public final class Cleaner {
     } else if (step instanceof Step.Finish finish) {
       return finish(finish);
     } else if (step instanceof Step.Delete delete) {
-      boolean gone = delete(delete.commit(), delete.needed(), delete.action().reason());
-      return gone ? step.action() : left(step, "it was pinned just now");
+      return delete(delete.commit(), delete.needed(), delete.action().reason())
+          .map(why -> left(step, why))
+          .orElse(step.action());
     } else if (step instanceof Step.Unmark unmark) {
       store.delete(List.of(keys().deleted(unmark.id())));
     } else if (step instanceof Step.Remove remove) {
@@ -81,15 +83,19 @@ public final class Cleaner {
    *
    * @param needed shards that stay, because another checkpoint names them
    * @param why a note for people
-   * @return false if it was pinned meanwhile, and stays
+   * @return why it stays; empty if it is gone
    */
-  boolean delete(Manifest.Commit commit, Set<String> needed, String why) throws IOException {
+  Optional<String> delete(Manifest.Commit commit, Set<String> needed, String why)
+      throws IOException {
     CheckpointId id = commit.id();
+    if (commit.parent().isPresent() && run.isUndecided(commit.parent().get())) {
+      return Optional.of(tells(commit.parent().get()));
+    }
     String mark = keys().deleted(id);
     store.putIfAbsent(mark, ByteBuffer.wrap(why.getBytes(StandardCharsets.UTF_8)));
     if (run.pinned().contains(id)) {
       store.delete(List.of(mark));
-      return false;
+      return Optional.of("it was pinned just now");
     }
     try {
       // a start takes its attempt and then looks: it is seen here, or it sees the mark
@@ -106,7 +112,12 @@ public final class Cleaner {
         .forEach(files::add);
     files.addAll(run.keysUnder(keys().votes(id), ""));
     store.delete(files);
-    return true;
+    return Optional.empty();
+  }
+
+  /** Why a checkpoint stays that is all that tells of one that lost its manifest. */
+  public static String tells(CheckpointId lost) {
+    return "it tells that " + lost + " was committed, whose manifest is gone: it stays as long";
   }
 
   private MaintenanceAction abandon(MaintenanceAction action, CheckpointId id, List<String> files)

@@ -1,6 +1,5 @@
 package dev.ckpt.internal.keep;
 
-import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.internal.run.Failure;
 import dev.ckpt.internal.run.Uninterruptibly;
@@ -147,7 +146,7 @@ public final class Ending {
    * nobody has, what was thrown is no word of this run, and one that never began has no end.
    */
   private Optional<EndRecord> withFence(EndRecord record) throws IOException {
-    Optional<Integer> by = run.attemptAfter(attempt).flatMap(Keys::attemptOf);
+    Optional<Integer> by = run.attemptAfter(attempt).flatMap(run.keys()::attemptOf);
     if (by.isEmpty() || !record.how().equals(EndRecord.CLOSED)) {
       return started || hasFailed() ? Optional.of(record) : Optional.empty();
     }

@@ -2,6 +2,7 @@ package dev.ckpt.internal.keep;
 
 import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.manifest.CheckpointId;
+import dev.ckpt.manifest.Manifest;
 import dev.ckpt.spi.CheckpointStore;
 import dev.ckpt.spi.CheckpointStore.Entry;
 import java.io.IOException;
@@ -42,15 +43,11 @@ public record Inventory(
    */
   public static Inventory of(CheckpointStore store, Keys keys) throws IOException {
     NavigableMap<CheckpointId, Entry> manifests = new TreeMap<>();
-    each(store, keys.manifests()).forEach((id, files) -> only(files, keys.manifest(id), manifests));
-    NavigableMap<CheckpointId, List<Entry>> data = each(store, keys.data());
-    data.forEach((id, files) -> files.removeIf(file -> !file.key().startsWith(keys.data(id))));
-    NavigableMap<CheckpointId, List<Entry>> votes = each(store, keys.votes());
-    votes.forEach((id, files) -> files.removeIf(file -> !file.key().startsWith(keys.votes(id))));
-    data.values().removeIf(List::isEmpty);
-    votes.values().removeIf(List::isEmpty);
+    each(store, keys, keys.manifests()).forEach((id, files) -> manifests.put(id, files.get(0)));
+    NavigableMap<CheckpointId, List<Entry>> data = each(store, keys, keys.data());
+    NavigableMap<CheckpointId, List<Entry>> votes = each(store, keys, keys.votes());
     NavigableMap<CheckpointId, Entry> deleted = new TreeMap<>();
-    each(store, keys.deleted()).forEach((id, files) -> only(files, keys.deleted(id), deleted));
+    each(store, keys, keys.deleted()).forEach((id, files) -> deleted.put(id, files.get(0)));
     NavigableSet<CheckpointId> quarantined = new TreeSet<>();
     try (Stream<Entry> entries = store.list(keys.quarantine(), "")) {
       entries.forEach(entry -> keys.quarantinedManifest(entry.key()).ifPresent(quarantined::add));
@@ -61,25 +58,17 @@ public record Inventory(
         data,
         votes,
         deleted,
-        new TreeSet<>(each(store, keys.pins()).keySet()),
+        new TreeSet<>(each(store, keys, keys.pins()).keySet()),
         quarantined);
   }
 
-  private static void only(List<Entry> files, String key, NavigableMap<CheckpointId, Entry> into) {
-    for (Entry file : files) {
-      if (file.key().equals(key)) {
-        Keys.idOf(key).ifPresent(id -> into.put(id, file));
-      }
-    }
-  }
-
-  private static NavigableMap<CheckpointId, List<Entry>> each(CheckpointStore store, String folder)
-      throws IOException {
+  private static NavigableMap<CheckpointId, List<Entry>> each(
+      CheckpointStore store, Keys keys, String folder) throws IOException {
     NavigableMap<CheckpointId, List<Entry>> all = new TreeMap<>();
     try (Stream<Entry> entries = store.list(folder, "")) {
       entries.forEach(
           entry ->
-              Keys.idOf(entry.key())
+              keys.idOf(entry.key())
                   .ifPresent(id -> all.computeIfAbsent(id, x -> new ArrayList<>()).add(entry)));
     }
     return all;
@@ -103,6 +92,21 @@ public record Inventory(
     ids.removeAll(deleted.keySet());
     ids.removeAll(quarantined);
     return ids;
+  }
+
+  /**
+   * Which lost id a commit tells of: its parent, if that has files and nothing that decides or
+   * marks it. Without the commit nobody would know that it was committed.
+   */
+  public Optional<CheckpointId> toldBy(Manifest.Commit commit) {
+    return commit
+        .parent()
+        .filter(id -> data.containsKey(id) || votes.containsKey(id))
+        .filter(
+            id ->
+                !manifests.containsKey(id)
+                    && !deleted.containsKey(id)
+                    && !quarantined.contains(id));
   }
 
   /** Shards and votes of an id. */

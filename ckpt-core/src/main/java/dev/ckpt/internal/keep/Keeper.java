@@ -53,6 +53,7 @@ public final class Keeper {
   private final Duration grace;
 
   private final TreeMap<CheckpointId, Manifest.Commit> live = new TreeMap<>();
+  private final Set<CheckpointId> spared = new HashSet<>();
   private Optional<CheckpointId> verified = Optional.empty();
   private boolean metricsWarned;
 
@@ -166,16 +167,20 @@ public final class Keeper {
     }
   }
 
-  private boolean delete(Manifest.Commit commit, Set<String> needed, String why)
+  private Optional<String> delete(Manifest.Commit commit, Set<String> needed, String why)
       throws IOException {
-    if (!cleaner.delete(commit, needed, why)) {
-      return false;
+    Optional<String> stays = cleaner.delete(commit, needed, why);
+    if (stays.isPresent()) {
+      if (spared.add(commit.id())) {
+        log.warn("{} is not deleted ({}): {}", commit.id(), why, stays.get());
+      }
+      return stays;
     }
     live.remove(commit.id());
     log.debug("deleted {}: {}", commit.id(), why);
     Checkpoint gone = commit.checkpoint();
     house.tell(listener -> listener.deleted(gone));
-    return true;
+    return Optional.empty();
   }
 
   /**
@@ -186,8 +191,9 @@ public final class Keeper {
   public MaintenanceAction does(Step step) throws IOException {
     run.checkNotFenced(attempt);
     if (step instanceof Step.Delete delete) {
-      boolean gone = delete(delete.commit(), delete.needed(), delete.action().reason());
-      return gone ? step.action() : Cleaner.left(step.action(), "it was pinned just now");
+      return delete(delete.commit(), delete.needed(), delete.action().reason())
+          .map(why -> Cleaner.left(step.action(), why))
+          .orElse(step.action());
     }
     return cleaner.does(step);
   }

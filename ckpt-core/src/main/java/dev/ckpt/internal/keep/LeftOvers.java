@@ -14,6 +14,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableSet;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Predicate;
@@ -123,16 +124,9 @@ public final class LeftOvers {
                       + " again, which needs its votes and shards whole, or somebody brings "
                       + held.keys().manifest(id)
                       + " back, or deletes them")));
-    } else if (!decided && witnesses.containsKey(id)) {
+    } else if (!decided && witnesses.get(id) != null) {
       steps.add(
-          new Step.Leave(
-              action(
-                  Kind.LEAVE,
-                  id,
-                  List.of(),
-                  "its vote tells that "
-                      + witnesses.get(id)
-                      + " was committed, whose manifest is gone: it stays as long")));
+          new Step.Leave(action(Kind.LEAVE, id, List.of(), Cleaner.tells(witnesses.get(id)))));
     } else if (!decided && !held.quarantined().contains(id)) {
       List<Entry> files = files(id);
       String why = "orphan of attempt " + id.attempt();
@@ -145,6 +139,8 @@ public final class LeftOvers {
       if (decided && !held.files(id).isEmpty()) {
         steps.add(new Step.Unmark(mark(id, "the checkpoint is pinned"), id));
       }
+    } else if (told(id).isPresent()) {
+      steps.add(new Step.Leave(action(Kind.LEAVE, id, List.of(), Cleaner.tells(told(id).get()))));
     } else if (!(decisions.unreadable().get(id) instanceof CheckpointException.Incompatible)) {
       List<Entry> files = files(id);
       String why = "its deletion was cut short";
@@ -159,6 +155,12 @@ public final class LeftOvers {
       }
       emptied.add(id);
     }
+  }
+
+  private Optional<CheckpointId> told(CheckpointId id) {
+    return decisions.whole().get(id) instanceof Manifest.Commit commit
+        ? held.toldBy(commit).filter(lostOne -> !decisions.whole().containsKey(lostOne))
+        : Optional.empty();
   }
 
   /** A mark hides a manifest or keeps files apart; when both are gone it says nothing more. */

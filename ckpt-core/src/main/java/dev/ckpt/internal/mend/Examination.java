@@ -1,7 +1,6 @@
 package dev.ckpt.internal.mend;
 
 import dev.ckpt.CheckpointException;
-import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.commit.Records;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.internal.keep.Inventory;
@@ -15,6 +14,7 @@ import dev.ckpt.manifest.Vote;
 import dev.ckpt.spi.CheckpointStore;
 import dev.ckpt.spi.ShardFormat;
 import java.io.IOException;
+import java.nio.file.NoSuchFileException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.NavigableMap;
@@ -78,7 +78,15 @@ final class Examination {
       Optional<Manifest.Commit> commit,
       Optional<byte[]> proven,
       Shards shards,
-      String why) {}
+      String why) {
+
+    /** Whether its decision cannot be read, or is gone, and nothing proves what it was. */
+    boolean unproven() {
+      return proven.isEmpty()
+          && !(decision.reading() instanceof Reading.Whole<Manifest>)
+          && !(decision.reading() instanceof Reading.Newer<Manifest>);
+    }
+  }
 
   /** Looks at an id that has, or had, a decision. */
   Examined examine(Inventory held, CheckpointId id) throws IOException {
@@ -102,7 +110,8 @@ final class Examination {
   }
 
   /**
-   * Looks at an id that lost its decision: proven is what its votes make, if all of it is whole.
+   * Looks at an id that was committed, and whose decision is gone or cannot be read: proven is what
+   * its votes make, if all of it is whole.
    */
   Examined examineLost(Inventory held, CheckpointId id) throws IOException {
     Examined without = examine(held, id);
@@ -175,6 +184,9 @@ final class Examination {
     } catch (CheckpointException.Corrupt e) {
       shards = Shards.DAMAGED;
       why = String.valueOf(e.getMessage());
+    } catch (NoSuchFileException e) {
+      shards = Shards.DAMAGED;
+      why = id + ": " + e.getMessage() + " went while it was read";
     } catch (CheckpointException.Incompatible e) {
       shards = Shards.NEWER;
       why = String.valueOf(e.getMessage());
@@ -231,7 +243,7 @@ final class Examination {
     List<String> keys = new ArrayList<>(run.keysUnder(folder, ""));
     keys.addAll(run.keysUnder(run.keys().quarantined(Optional.empty(), folder), ""));
     for (String key : keys) {
-      Optional<Integer> number = Keys.attemptOf(key);
+      Optional<Integer> number = run.keys().attemptOf(key);
       if (number.isPresent() && !all.containsKey(number.get())) {
         int attempt = number.get();
         all.put(attempt, found(Optional.empty(), keyOf.apply(attempt), decode.apply(attempt)));

@@ -60,7 +60,7 @@ final class PendingStart {
 
   private static Optional<String> who(RunLog run, Lineage lineage, Entry entry, Instant before)
       throws IOException {
-    Optional<Integer> number = Keys.attemptOf(entry.key());
+    Optional<Integer> number = run.keys().attemptOf(entry.key());
     if (number.isEmpty() || entry.modified().isBefore(before.minus(LONGEST))) {
       return Optional.empty();
     }

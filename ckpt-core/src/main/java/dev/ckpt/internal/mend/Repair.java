@@ -19,6 +19,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.NavigableMap;
+import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.function.Function;
 
@@ -60,8 +61,13 @@ final class Repair {
     Evidence lost =
         Evidence.of(held.undecided(), run, RepairPlan.mended(held, checkpoints, resumes, ends));
     for (CheckpointId id : lost.all().keySet()) {
+      checkpoints.removeIf(each -> each.id().equals(id));
       checkpoints.add(examination.examineLost(held, id));
     }
+    // what a training deleted meanwhile looked damaged; the mark comes first
+    NavigableSet<CheckpointId> deleted = run.deleted();
+    deleted.removeAll(held.deleted().keySet());
+    checkpoints.removeIf(each -> deleted.contains(each.id()));
     return RepairPlan.of(
         held,
         Decisions.read(run, held.manifests().keySet()),

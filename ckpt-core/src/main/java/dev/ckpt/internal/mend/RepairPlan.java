@@ -4,7 +4,6 @@ import dev.ckpt.CheckpointException;
 import dev.ckpt.MaintenanceAction;
 import dev.ckpt.MaintenanceAction.Kind;
 import dev.ckpt.internal.commit.Evidence;
-import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.keep.Decisions;
 import dev.ckpt.internal.keep.Inventory;
 import dev.ckpt.internal.keep.LeftOvers;
@@ -43,6 +42,8 @@ final class RepairPlan {
       "; it stays where it is. To go on, resume from a checkpoint by its id; to start over, resume"
           + " with 'never'";
 
+  private static final String ALL_WHOLE = "all votes are there, and every shard is whole";
+
   private final Inventory held;
   private final Map<CheckpointId, String> lost;
   private final List<Mending> plan = new ArrayList<>();
@@ -76,6 +77,7 @@ final class RepairPlan {
       Instant before) {
     RepairPlan repair = new RepairPlan(held, decisions, lost);
     checkpoints.forEach(repair::decide);
+    Set<CheckpointId> secured = repair.secure(lost, checkpoints);
     repair.withdraw();
     repair.lookAtAttempts(attempts);
     repair.lookAtResumes(resumes, checkpoints);
@@ -84,7 +86,12 @@ final class RepairPlan {
     Map<CheckpointId, CheckpointId> witnesses = new TreeMap<>(lost.witnesses());
     witnesses.values().removeIf(then.whole()::containsKey);
     LeftOvers.plan(
-            held, then, lost.proven(), witnesses, before, id -> !repair.withdrawn.containsKey(id))
+            held,
+            then,
+            lost.all(),
+            witnesses,
+            before,
+            id -> !repair.withdrawn.containsKey(id) && !secured.contains(id))
         .forEach(step -> repair.plan.add(new Mending.Clean(step)));
     return List.copyOf(repair.plan);
   }
@@ -92,7 +99,7 @@ final class RepairPlan {
   private void decide(Examined found) {
     CheckpointId id = found.id();
     Found<Manifest> decision = found.decision();
-    if (lost.containsKey(id)) {
+    if (lost.containsKey(id) && !ids(held).contains(id)) {
       commitAgain(found, String.valueOf(lost.get(id)));
     } else if (decision.reading() instanceof Reading.Newer<Manifest> newer) {
       leave(decision.key(), newer.why());
@@ -109,7 +116,11 @@ final class RepairPlan {
       }
     } else if (found.proven().isPresent()) {
       byte[] bytes = found.proven().get();
-      String why = why(decision) + "; its digest proves what it was";
+      String why =
+          why(decision)
+              + (lost.containsKey(id)
+                  ? ", and it was committed (" + lost.get(id) + "): " + ALL_WHOLE
+                  : "; its digest proves what it was");
       restore(Optional.of(id), decision, bytes, why);
       unreadable.remove(id);
       whole.put(id, Manifest.decode(decision.key(), bytes));
@@ -130,12 +141,37 @@ final class RepairPlan {
                   Kind.RESTORE,
                   found.decision().key(),
                   bytes.length,
-                  "it is gone, and was committed ("
-                      + why
-                      + "): all votes are there, and every shard is whole"),
+                  "it is gone, and was committed (" + why + "): " + ALL_WHOLE),
               found.id(),
               bytes));
     }
+  }
+
+  /**
+   * Of those that are only likely, what cannot be committed again goes aside first, if all others
+   * can: once they are back, nothing tells of it, and it would look like a left-over.
+   *
+   * @return whose files go aside
+   */
+  private Set<CheckpointId> secure(Evidence lost, List<Examined> checkpoints) {
+    Set<CheckpointId> secured = new HashSet<>();
+    if (whole.keySet().containsAll(lost.proven().keySet())) {
+      List<Mending> first = new ArrayList<>();
+      for (Examined found : checkpoints) {
+        if (lost.likely().containsKey(found.id()) && !whole.containsKey(found.id())) {
+          secured.add(found.id());
+          first.add(
+              withdrawal(
+                  found,
+                  "its manifest is gone, it seems to have been committed ("
+                      + lost.likely().get(found.id())
+                      + "), and it is not whole",
+                  Set.of()));
+        }
+      }
+      plan.addAll(0, first);
+    }
+    return secured;
   }
 
   private void forgetCopies(Found<Manifest> decision) {
@@ -162,11 +198,12 @@ final class RepairPlan {
           withdrawn.tailMap(id, false).values().stream()
               .flatMap(later -> later.commit().stream())
               .forEach(later -> needed.addAll(Decisions.namedBy(List.of(later))));
-          withdraw(found, needed);
+          String why = found.shards() == Shards.DAMAGED ? found.why() : why(found.decision());
+          plan.add(withdrawal(found, why, needed));
         });
   }
 
-  private void withdraw(Examined found, Set<String> needed) {
+  private Mending withdrawal(Examined found, String why, Set<String> needed) {
     CheckpointId id = found.id();
     Set<String> files = new LinkedHashSet<>();
     held.files(id).stream().map(Entry::key).forEach(files::add);
@@ -175,15 +212,14 @@ final class RepairPlan {
     shared.retainAll(needed);
     long bytes = Optional.ofNullable(held.manifests().get(id)).map(Entry::length).orElse(0L);
     for (String file : files) {
-      bytes += Keys.idOf(file).flatMap(of -> held.file(of, file)).map(Entry::length).orElse(0L);
+      bytes +=
+          held.keys().idOf(file).flatMap(of -> held.file(of, file)).map(Entry::length).orElse(0L);
     }
-    String why = found.shards() == Shards.DAMAGED ? found.why() : why(found.decision());
-    plan.add(
-        new Mending.Withdraw(
-            action(Kind.QUARANTINE, id.toString(), bytes, why),
-            id,
-            List.copyOf(files),
-            Set.copyOf(shared)));
+    return new Mending.Withdraw(
+        action(Kind.QUARANTINE, id.toString(), bytes, why),
+        id,
+        List.copyOf(files),
+        Set.copyOf(shared));
   }
 
   // ---- records
@@ -249,7 +285,14 @@ final class RepairPlan {
           .ifPresent(
               bytes -> decisions.put(each.id(), Manifest.decode(each.decision().key(), bytes)));
     }
-    return new Evidence.Mended(mended, endings, decisions);
+    return new Evidence.Mended(mended, endings, decisions, unproven(checkpoints));
+  }
+
+  /** Whose decision nothing proves that is left of it. */
+  static NavigableSet<CheckpointId> unproven(List<Examined> checkpoints) {
+    NavigableSet<CheckpointId> unproven = new TreeSet<>();
+    checkpoints.stream().filter(Examined::unproven).map(Examined::id).forEach(unproven::add);
+    return unproven;
   }
 
   private static NavigableMap<CheckpointId, Manifest.Commit> commits(List<Examined> checkpoints) {

@@ -7,6 +7,7 @@ import dev.ckpt.Retention;
 import dev.ckpt.internal.commit.Evidence;
 import dev.ckpt.internal.commit.Lineage;
 import dev.ckpt.internal.commit.RunLog;
+import dev.ckpt.internal.keep.Cleaner;
 import dev.ckpt.internal.keep.Decisions;
 import dev.ckpt.internal.keep.Inventory;
 import dev.ckpt.internal.keep.LeftOvers;
@@ -277,6 +278,13 @@ final class Review {
     }
     List<Step> steps = new ArrayList<>();
     for (Manifest.Commit commit : doomed) {
+      Optional<CheckpointId> told = held.toldBy(commit);
+      if (told.isPresent()) {
+        steps.add(
+            new Step.Leave(
+                Hold.leave(held.keys(), commit.id().toString(), Cleaner.tells(told.get()))));
+        continue;
+      }
       going.add(commit.id());
       Set<String> needed = decisions.named(id -> !going.contains(id) && !gone.contains(id));
       steps.add(

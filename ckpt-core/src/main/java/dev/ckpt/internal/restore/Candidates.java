@@ -190,11 +190,28 @@ public record Candidates(
           run.keys().resume(attempt)
               + " is missing, although attempt "
               + attempt
-              + " has checkpoints. To go on, resume from one by its id, the newest is "
-              + lost.last()
-              + (aside.contains(lost.last()) ? " (moved aside by a repair)" : "")
+              + " has "
+              + (aside.contains(lost.last())
+                  ? lost.last() + ", which a repair moved aside"
+                  : "checkpoints")
+              + ". To go on, resume from one by its id"
+              + newestCommit(ids, run).map(id -> ", the newest is " + id).orElse("")
               + "; to start over, resume with 'never'");
     }
+  }
+
+  /** The newest, if possible finite, that can be read: a stray copy of a manifest bears any id. */
+  private static Optional<CheckpointId> newestCommit(NavigableSet<CheckpointId> ids, RunLog run)
+      throws IOException {
+    Optional<CheckpointId> newest = Optional.empty();
+    for (CheckpointId id : ids.descendingSet()) {
+      Optional<Manifest.Commit> commit = run.readableCommit(id);
+      if (commit.map(Manifest.Commit::finite).orElse(false)) {
+        return Optional.of(id);
+      }
+      newest = newest.or(() -> commit.map(Manifest.Commit::id));
+    }
+    return newest;
   }
 
   /**

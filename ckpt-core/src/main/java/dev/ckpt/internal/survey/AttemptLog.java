@@ -4,7 +4,6 @@ import dev.ckpt.Attempt;
 import dev.ckpt.Attempt.End;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.internal.commit.Admission;
-import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.commit.Lineage;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.internal.commit.Workplace;
@@ -98,7 +97,7 @@ public final class AttemptLog {
     NavigableMap<CheckpointId, Manifest.Commit> commits = commits(run, decided);
     NavigableSet<Integer> numbers = new TreeSet<>();
     for (String folder : List.of(run.keys().attempts(), run.keys().resumes(), run.keys().ends())) {
-      run.keysUnder(folder, "").forEach(key -> Keys.attemptOf(key).ifPresent(numbers::add));
+      run.keysUnder(folder, "").forEach(key -> run.keys().attemptOf(key).ifPresent(numbers::add));
     }
     commits.keySet().forEach(id -> numbers.add(id.attempt()));
     if (lineage.newest() > 0) {

@@ -106,7 +106,7 @@ public final class RecordCheck {
   private Set<Integer> numbered(String folder, Decoder decoder) throws IOException {
     Set<Integer> numbers = new TreeSet<>();
     for (String key : run.keysUnder(folder, "")) {
-      Optional<Integer> attempt = Keys.attemptOf(key);
+      Optional<Integer> attempt = run.keys().attemptOf(key);
       if (attempt.isPresent() && key.lastIndexOf('/') == folder.length() - 1) {
         numbers.add(attempt.get());
         try {
@@ -132,7 +132,7 @@ public final class RecordCheck {
   /** The votes that no look at a checkpoint comes upon. */
   private void votesBesides(Set<CheckpointId> committed) throws IOException {
     for (String key : run.keysUnder(run.keys().votes(), "")) {
-      Optional<CheckpointId> id = Keys.idOf(key);
+      Optional<CheckpointId> id = run.keys().idOf(key);
       if (id.isPresent() && !committed.contains(id.get())) {
         try {
           Verifier.vote(records, run.keys(), id.get(), key);

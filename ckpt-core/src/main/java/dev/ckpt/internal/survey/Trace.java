@@ -40,7 +40,7 @@ final class Trace {
     String folder = key.substring(0, folderEnd);
     int end = key.indexOf('/', folderEnd);
     Optional<CheckpointId> id =
-        end < 0 ? Keys.idOf(key) : CheckpointId.parse(key.substring(folderEnd, end));
+        end < 0 ? keys.idOf(key) : CheckpointId.parse(key.substring(folderEnd, end));
     if (id.isEmpty()) {
       return;
     }

@@ -14,6 +14,7 @@ import dev.ckpt.manifest.Vote;
 import dev.ckpt.spi.CheckpointStore;
 import dev.ckpt.spi.ShardFormat;
 import java.io.IOException;
+import java.nio.file.NoSuchFileException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.NavigableMap;
@@ -55,12 +56,13 @@ public final class Verifier {
    * Looks at one.
    *
    * @param onBytes told of bytes of shards as they are compared, on any thread
-   * @throws CheckpointException.NotFound if it is not committed
+   * @throws CheckpointException.NotFound if it is not committed, or was deleted meanwhile
    * @throws CheckpointException.Incompatible if a newer version wrote it
    */
   public Verification verify(CheckpointId id, LongConsumer onBytes) throws IOException {
     List<String> problems = new ArrayList<>();
     Optional<Manifest.Commit> commit = manifest(id, problems);
+    boolean read = commit.isPresent();
     NavigableMap<Integer, Vote> votes = votes(id, problems);
     if (commit.isPresent()) {
       compare(commit.get(), votes, problems);
@@ -74,7 +76,15 @@ public final class Verifier {
             bytes.addAndGet(count);
             onBytes.accept(count);
           };
-      shards(commit.get(), counting, problems);
+      try {
+        shards(commit.get(), counting, problems);
+      } catch (NoSuchFileException e) {
+        problems.add(id + ": " + e.getMessage() + " went while it was read");
+      }
+    }
+    if (!problems.isEmpty() && (marked(id) || (read && isGone(id)))) {
+      throw new CheckpointException.NotFound(
+          "run '" + run.keys().run() + "': " + id + " was deleted while it was looked at");
     }
     return new Verification(id.toString(), bytes.get(), problems);
   }
@@ -102,6 +112,14 @@ public final class Verifier {
     }
     throw new CheckpointException.NotFound(
         "run '" + run.keys().run() + "' has no committed checkpoint " + id);
+  }
+
+  /** Whether nothing of it is left: who finished its deletion has removed the mark, too. */
+  private boolean isGone(CheckpointId id) throws IOException {
+    Keys keys = run.keys();
+    return records.read(keys.manifest(id)).isEmpty()
+        && run.keysUnder(keys.data(id), "").isEmpty()
+        && run.keysUnder(keys.votes(id), "").isEmpty();
   }
 
   private boolean marked(CheckpointId id) throws IOException {
