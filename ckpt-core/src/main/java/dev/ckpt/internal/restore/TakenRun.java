@@ -56,34 +56,9 @@ public record TakenRun(
     try {
       for (int tries = 0; tries < TRIES; tries++) {
         // anew each time: whoever was quicker may have saved since
-        Lineage lineage = log.lineage();
-        Candidates candidates = Candidates.find(start.how(), lineage, log);
-        if (start.crashLoop() > 0 && !(start.how() instanceof Resume.Never)) {
-          refuseCrashLoop(log, lineage, candidates, start);
-        }
-        Admission.Request request =
-            new Admission.Request(
-                start.how(), branchSeed(candidates, lineage, log), start.seed(), start.facts());
-        Optional<Admission> admission =
-            Admission.take(log, lineage, request, lock, clock.instant());
-        if (admission.isEmpty()) {
-          continue;
-        }
-        // an older attempt was not fenced until now: what it saved meanwhile counts, and if it has
-        // begun meanwhile, the branch and its seed may be others
-        Lineage since = log.lineage();
-        int own = admission.get().attempt().attempt();
-        if (since.resumes().headMap(own, false).equals(lineage.resumes())) {
-          Candidates newest = Candidates.find(start.how(), since, log);
-          if (newest
-              .seed(log)
-              .filter(seed -> seed != admission.get().attempt().seed())
-              .isPresent()) {
-            continue; // its first commit came just now, and the record of its attempt is lost
-          }
-          Optional<RunLog.Completion> completed =
-              newest.branch() == 0 ? Optional.empty() : log.completed(since, newest.branch());
-          return new TakenRun(log, newest, admission.get(), completed);
+        Optional<TakenRun> taken = take(log, log.lineage(), start, lock, clock);
+        if (taken.isPresent()) {
+          return taken.get();
         }
       }
       throw new IOException(
@@ -91,6 +66,59 @@ public record TakenRun(
     } catch (Throwable e) {
       lock.close();
       throw e;
+    }
+  }
+
+  /** Takes it, if nobody else does or has done meanwhile. */
+  private static Optional<TakenRun> take(
+      RunLog log, Lineage lineage, Start start, Closeable lock, InstantSource clock)
+      throws IOException {
+    Optional<Candidates> candidates = candidates(start, lineage, log);
+    if (candidates.isEmpty()) {
+      return Optional.empty();
+    }
+    if (start.crashLoop() > 0 && !(start.how() instanceof Resume.Never)) {
+      refuseCrashLoop(log, lineage, candidates.get(), start);
+    }
+    Admission.Request request =
+        new Admission.Request(
+            start.how(), branchSeed(candidates.get(), lineage, log), start.seed(), start.facts());
+    Optional<Admission> admission = Admission.take(log, lineage, request, lock, clock.instant());
+    if (admission.isEmpty()) {
+      return Optional.empty();
+    }
+    // an older attempt was not fenced until now: what it saved meanwhile counts, and if it has
+    // begun meanwhile, the branch and its seed may be others
+    Lineage since = log.lineage();
+    int own = admission.get().attempt().attempt();
+    if (!since.resumes().headMap(own, false).equals(lineage.resumes())) {
+      return Optional.empty();
+    }
+    Optional<Candidates> now = candidates(start, since, log);
+    if (now.isEmpty()) {
+      log.checkNotFenced(own);
+      return Optional.empty();
+    }
+    Candidates newest = now.get();
+    if (newest.seed(log).filter(seed -> seed != admission.get().attempt().seed()).isPresent()) {
+      return Optional.empty(); // its first commit came just now, and its attempt's record is lost
+    }
+    Optional<RunLog.Completion> completed =
+        newest.branch() == 0 ? Optional.empty() : log.completed(since, newest.branch());
+    return Optional.of(new TakenRun(log, newest, admission.get(), completed));
+  }
+
+  /** Empty if somebody was quicker: half of what was seen may be older than the other half. */
+  private static Optional<Candidates> candidates(Start start, Lineage lineage, RunLog log)
+      throws IOException {
+    try {
+      return Optional.of(Candidates.find(start.how(), lineage, log));
+    } catch (CheckpointException.Corrupt | CheckpointException.NotFound e) {
+      Lineage now = log.lineage();
+      if (now.newest() == lineage.newest() && now.resumes().equals(lineage.resumes())) {
+        throw e;
+      }
+      return Optional.empty();
     }
   }
 
