@@ -350,11 +350,13 @@ public final class Dl4jCheckpoints implements AutoCloseable {
    * first batches of the running one are read and dropped; with {@link #batches} neither.
    */
   public DataSetIterator iterator(DataSetIterator train) {
-    return iterator(train, train.asyncSupported() ? AHEAD : 0);
+    return train instanceof TrainingData
+        ? train
+        : iterator(train, train.asyncSupported() ? AHEAD : 0);
   }
 
   /**
-   * As {@link #iterator(DataSetIterator)}.
+   * As {@link #iterator(DataSetIterator)}; {@code fit} takes what this gives as well.
    *
    * @param ahead how many batches are loaded ahead; 0: on the training thread
    */
@@ -364,7 +366,9 @@ public final class Dl4jCheckpoints implements AutoCloseable {
 
   /** As {@link #iterator(DataSetIterator)}, for networks with several inputs. */
   public MultiDataSetIterator iterator(MultiDataSetIterator train) {
-    return iterator(train, train.asyncSupported() ? AHEAD : 0);
+    return train instanceof MultiTrainingData
+        ? train
+        : iterator(train, train.asyncSupported() ? AHEAD : 0);
   }
 
   /** As {@link #iterator(DataSetIterator, int)}. */

@@ -29,7 +29,7 @@ record LayeredNetwork(Model own) implements Trainee {
   /** In the order of the flat array. */
   @Override
   public Map<String, Region> parameters() {
-    INDArray flat = own.params();
+    INDArray flat = isInitialized() ? own.params() : null;
     if (flat == null) {
       throw new IllegalStateException("the network has no parameters yet: call net.init() first");
     }
@@ -47,6 +47,12 @@ record LayeredNetwork(Model own) implements Trainee {
     Map<String, Region> byName = new LinkedHashMap<>();
     all.forEach(region -> byName.put(region.spec().name(), region));
     return byName;
+  }
+
+  private boolean isInitialized() {
+    return own instanceof MultiLayerNetwork network
+        ? network.isInitCalled()
+        : ((ComputationGraph) own).getVertices() != null;
   }
 
   @Override

@@ -139,8 +139,8 @@ final class Session {
       }
       return done;
     }
-    users.requireResumable();
     users.parameters(); // says what cannot be saved, before anything is touched
+    users.requireResumable();
     trainee = users;
     training = Thread.currentThread();
     environment.observe(users);
@@ -296,8 +296,11 @@ final class Session {
     exhausted = false;
     offerDue = false;
     ranInThisEpoch = 0;
+    boolean batchesSeen = position.batch() > 0;
     position.epochDone();
-    offer(Kind.EPOCH_END);
+    if (offer(Kind.EPOCH_END).isEmpty() && !batchesSeen) {
+      offer(Kind.STEP); // there was no other chance for triggers by step or time
+    }
   }
 
   void endEpoch() {
