@@ -180,6 +180,7 @@ final class Session {
               + " training");
     }
     if (Thread.currentThread() != training) {
+      Callers.refuseWorkers(); // one of them trains the network itself
       throw new IllegalStateException(
           "Called from thread '"
               + Thread.currentThread().getName()
@@ -360,11 +361,7 @@ final class Session {
   /** A listener hears of a network that is not the one that is saved. */
   void requireOwn(Object model) {
     if (restored != null && trainee().own() != model) {
-      throw new UnsupportedOperationException(
-          "A copy of the network is trained, as ParallelWrapper's workers do: their updates and"
-              + " random streams cannot be put back. Train with ckpt.fit, one process a worker; or"
-              + " leave ckpt.listener() out and call ckpt.endEpoch() behind each wrapper.fit, which"
-              + " saves the averaged network without the promise of equal bytes.");
+      throw Callers.workers();
     }
   }
 

@@ -1,6 +1,5 @@
 package dev.ckpt.dl4j;
 
-import java.util.List;
 import java.util.NoSuchElementException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -18,8 +17,6 @@ import org.slf4j.LoggerFactory;
  */
 final class TrainingLoop<T> {
   private static final Logger log = LoggerFactory.getLogger(TrainingLoop.class);
-  private static final String PARALLEL = "org.deeplearning4j.parallelism.";
-  private static final String ASYNC = "org.nd4j.linalg.dataset.Async";
 
   private final Source<T> source;
   private final Session session;
@@ -118,7 +115,8 @@ final class TrainingLoop<T> {
   }
 
   private void enter() {
-    refuseOthers();
+    Callers.refuseWorkers();
+    Callers.refuseLoaders();
     close();
     int epoch = session.position().epoch();
     long skip = session.position().batch();
@@ -176,31 +174,6 @@ final class TrainingLoop<T> {
         break;
       }
       session.randomness().loading(epoch, place, source::next);
-    }
-  }
-
-  /**
-   * Refuses to be read by what is not {@code fit} itself. Workers train copies of the network
-   * behind this thread's back; and DL4J's loader may wait for ever when its thread has failed, so
-   * that it must not come to a refusal there.
-   */
-  private static void refuseOthers() {
-    List<String> callers =
-        StackWalker.getInstance()
-            .walk(frames -> frames.map(StackWalker.StackFrame::getClassName).toList());
-    if (callers.stream().anyMatch(name -> name.startsWith(PARALLEL))) {
-      throw new UnsupportedOperationException(
-          "ParallelWrapper trains copies of the network on threads of their own, with random"
-              + " streams that nobody can set: no batch boundary is a cut. Train with ckpt.fit, one"
-              + " process a worker; or give ParallelWrapper the bare iterator and call"
-              + " ckpt.endEpoch() behind each wrapper.fit, which saves the averaged network without"
-              + " the promise of equal bytes.");
-    }
-    if (callers.stream().anyMatch(name -> name.startsWith(ASYNC))) {
-      throw new UnsupportedOperationException(
-          "AsyncDataSetIterator would read ahead of the training, on another thread: no batch"
-              + " boundary would be a cut. Give ckpt.iterator(...) to fit as it is: it loads ahead"
-              + " by itself.");
     }
   }
 

@@ -21,7 +21,6 @@ import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
 import org.deeplearning4j.nn.conf.layers.DenseLayer;
 import org.deeplearning4j.nn.conf.layers.OutputLayer;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
-import org.deeplearning4j.parallelism.StandInWrapper;
 import org.junit.jupiter.api.Test;
 import org.nd4j.autodiff.samediff.SameDiff;
 import org.nd4j.linalg.dataset.api.iterator.DataSetIterator;
@@ -191,55 +190,6 @@ class RefusalTest {
               .hasCauseInstanceOf(IllegalStateException.class)
               .hasMessageContaining("boundaries belong to the thread that trains");
         });
-  }
-
-  @Test
-  void parallelWrapperIsRefusedInsideTheIteratorAndInsideTheListener() {
-    open(
-        ckpt -> {
-          MultiLayerNetwork net = net(new Adam(), 5);
-          ckpt.resume(net);
-          assertThatThrownBy(() -> new StandInWrapper(net, 2).fit(ckpt.iterator(data())))
-              .isInstanceOf(UnsupportedOperationException.class)
-              .hasMessageContaining("ParallelWrapper")
-              .hasMessageContaining("ckpt.endEpoch()");
-          net.setListeners(ckpt.listener());
-          assertThatThrownBy(() -> new StandInWrapper(net, 2).fit(data()))
-              .isInstanceOf(UnsupportedOperationException.class)
-              .hasMessageContaining("A copy of the network is trained")
-              .hasMessageContaining("ckpt.endEpoch()");
-        });
-  }
-
-  @Test
-  void whatParallelWrapperAveragedIsSavedAtTheEndsOfEpochs() {
-    String[] sha256 = new String[1];
-    open(
-        ckpt -> {
-          MultiLayerNetwork net = net(new Adam(), 5);
-          ckpt.resume(net);
-          for (int i = ckpt.progress().epoch(); i < 2; i++) {
-            fit(new StandInWrapper(net, 2));
-            ckpt.endEpoch();
-          }
-          sha256[0] = ckpt.sha256();
-        });
-    open(
-        ckpt -> {
-          MultiLayerNetwork net = net(new Adam(), 5);
-          assertThat(ckpt.resume(net)).isPresent();
-          assertThat(ckpt.progress().epoch()).isEqualTo(2);
-          assertThat(ckpt.sha256()).isEqualTo(sha256[0]);
-          assertThat(net.getIterationCount()).isEqualTo(2);
-        });
-  }
-
-  private static void fit(StandInWrapper wrapper) {
-    try {
-      wrapper.fit(data());
-    } catch (InterruptedException e) {
-      throw new AssertionError(e);
-    }
   }
 
   @Test
