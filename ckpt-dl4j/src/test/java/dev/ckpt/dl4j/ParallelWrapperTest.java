@@ -8,12 +8,15 @@ import dev.ckpt.SaveTrigger;
 import dev.ckpt.dl4j.SmallTraining.Updater;
 import dev.ckpt.internal.memory.InMemoryStore;
 import dev.ckpt.spi.CheckpointStore;
+import java.io.PrintStream;
 import java.time.Clock;
 import java.util.function.Consumer;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.deeplearning4j.datasets.iterator.utilty.ListDataSetIterator;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.parallelism.ParallelWrapper;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.dataset.DataSet;
@@ -23,7 +26,20 @@ import org.nd4j.linalg.dataset.api.iterator.DataSetIterator;
  * Several workers on one network: what can be saved is, what cannot is refused with the way out.
  */
 class ParallelWrapperTest {
+  private static final PrintStream ERR = System.err;
+
   private final CheckpointStore store = new InMemoryStore(Clock.systemUTC());
+
+  /** It prints what its workers threw before it throws that. */
+  @BeforeAll
+  static void silence() {
+    System.setErr(new PrintStream(PrintStream.nullOutputStream()));
+  }
+
+  @AfterAll
+  static void speak() {
+    System.setErr(ERR);
+  }
 
   private void open(Consumer<Dl4jCheckpoints> use) {
     try (Dl4jCheckpoints ckpt =
