@@ -1,6 +1,9 @@
 package dev.ckpt.dl4j;
 
+import dev.ckpt.Shape;
+import dev.ckpt.TensorSpec;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -16,7 +19,6 @@ import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.nn.updater.BaseMultiLayerUpdater;
 import org.deeplearning4j.nn.updater.UpdaterBlock;
 import org.deeplearning4j.optimize.Solver;
-import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
@@ -58,21 +60,18 @@ record LayeredNetwork(Model own) implements Trainee {
   @Override
   public Map<String, Region> slots() {
     Map<String, Region> slots = new LinkedHashMap<>();
-    Map<Long, Region> byOffset = byOffset();
+    Map<String, Region> parameters = parameters();
     for (UpdaterBlock block : updater().getUpdaterBlocks()) {
       List<Map.Entry<String, INDArray>> states = new ArrayList<>();
       if (block.getUpdaterView() != null) {
         states.addAll(block.getGradientUpdater().getState().entrySet());
       }
       states.sort(Comparator.comparingLong(state -> Region.addressOf(state.getValue())));
+      List<Run> runs = runs(block, parameters.values());
       for (Map.Entry<String, INDArray> state : states) {
-        for (UpdaterBlock.ParamState each : block.getLayersAndVariablesInBlock()) {
-          Region parameter = at(byOffset, each);
-          if (parameter != null) {
-            String name = state.getKey() + "/" + parameter.spec().name();
-            long offset = each.getParamOffsetStart() - block.getParamOffsetStart();
-            slots.put(name, Region.within(state.getValue(), offset, name, parameter));
-          }
+        for (Run run : runs) {
+          Region slot = run.in(state.getKey(), state.getValue());
+          slots.put(slot.spec().name(), slot);
         }
       }
     }
@@ -82,38 +81,60 @@ record LayeredNetwork(Model own) implements Trainee {
   @Override
   public Map<String, String> updaters() {
     Map<String, String> classes = new TreeMap<>();
-    Map<Long, Region> byOffset = byOffset();
+    Map<String, Region> parameters = parameters();
     for (UpdaterBlock block : updater().getUpdaterBlocks()) {
       String name = block.getGradientUpdater().getConfig().getClass().getName();
-      for (UpdaterBlock.ParamState each : block.getLayersAndVariablesInBlock()) {
-        Region parameter = at(byOffset, each);
-        if (parameter != null) {
-          classes.put(parameter.spec().name(), name);
-        }
-      }
+      runs(block, parameters.values()).forEach(run -> classes.put(run.name(), name));
     }
     return classes;
   }
 
-  /** A parameter without elements shares its place with the next one, and has no slots. */
-  private static @Nullable Region at(
-      Map<Long, Region> byOffset, UpdaterBlock.ParamState parameter) {
-    return parameter.getParamOffsetStart() == parameter.getParamOffsetEnd()
-        ? null
-        : byOffset.get((long) parameter.getParamOffsetStart());
+  /**
+   * Elements of a parameter that one block updates: all of them, but for layers whose parameters
+   * lie in another order than DL4J cuts its blocks in.
+   *
+   * @param offset of the first one in the block
+   * @param from index of the first one in the parameter
+   */
+  private record Run(Region parameter, long offset, long from, long length) {
+    boolean isWhole() {
+      return length == parameter.spec().shape().elements();
+    }
+
+    String name() {
+      return isWhole() ? parameter.spec().name() : parameter.spec().name() + "@" + from;
+    }
+
+    Region in(String slot, INDArray state) {
+      TensorSpec like = parameter.spec();
+      return Region.within(
+          state,
+          offset,
+          TensorSpec.of(
+              slot + "/" + name(), like.type(), isWhole() ? like.shape() : Shape.of(length)),
+          isWhole() && parameter.reversed());
+    }
   }
 
-  private Map<Long, Region> byOffset() {
+  /**
+   * What a block updates, in the order of the memory. Not by the names that the block has for it:
+   * in some layers those stand in another order.
+   */
+  private List<Run> runs(UpdaterBlock block, Collection<Region> parameters) {
     INDArray flat = own.params();
-    long from = Region.addressOf(flat);
     int size = flat.data().getElementSize();
-    Map<Long, Region> byOffset = new TreeMap<>();
-    for (Region region : parameters().values()) {
-      if (region.spec().bytes() > 0) {
-        byOffset.put((region.address() - from) / size, region);
+    long begin = block.getParamOffsetStart();
+    long end = block.getParamOffsetEnd();
+    List<Run> runs = new ArrayList<>();
+    for (Region region : parameters) {
+      long first = (region.address() - Region.addressOf(flat)) / size;
+      long from = Math.max(first, begin);
+      long to = Math.min(first + region.spec().shape().elements(), end);
+      if (from < to) {
+        runs.add(new Run(region, from - begin, from - first, to - from));
       }
     }
-    return byOffset;
+    return runs;
   }
 
   private BaseMultiLayerUpdater<?> updater() {
@@ -242,6 +263,18 @@ record LayeredNetwork(Model own) implements Trainee {
       throw new UnsupportedOperationException(
           "The network shares its gradients with others through a GradientsAccumulator, whose"
               + " contents cannot be read: train it alone, one process a worker.");
+    }
+    INDArray all = updater().getStateViewArray();
+    long found = slots().values().stream().mapToLong(slot -> slot.spec().shape().elements()).sum();
+    if (all != null && all.length() != found) {
+      throw new UnsupportedOperationException(
+          "Of the updaters' state of "
+              + all.length()
+              + " elements only "
+              + found
+              + " belong to known parameters: the rest would not be saved. Tested with "
+              + PrivateField.TESTED
+              + ".");
     }
   }
 }

@@ -52,17 +52,14 @@ record Region(Object owner, long address, TensorSpec spec, boolean reversed)
   }
 
   /**
-   * A run of elements inside an array, laid out as {@code like}.
+   * A run of elements inside an array.
    *
    * @param from index of its first element
+   * @param spec what it is
    */
-  static Region within(INDArray array, long from, String name, Region like) {
-    TensorSpec spec = TensorSpec.of(name, like.spec.type(), like.spec.shape());
+  static Region within(INDArray array, long from, TensorSpec spec, boolean reversed) {
     return new Region(
-        array,
-        addressOf(array) + Math.multiplyExact(from, spec.type().bytes()),
-        spec,
-        like.reversed);
+        array, addressOf(array) + Math.multiplyExact(from, spec.type().bytes()), spec, reversed);
   }
 
   private static TensorSpec spec(

@@ -97,6 +97,13 @@ class AnyNetworkTest {
             .layer(new BatchNormalization())
             .layer(output().build()));
     images.put(
+        "a layer that DL4J cuts its blocks through",
+        settings(new Adam(0.01))
+            .layer(new ConvolutionLayer.Builder(3, 3).nOut(4).build())
+            .layer(
+                new SeparableConvolution2D.Builder(3, 3).nOut(3).biasUpdater(new Sgd(0.1)).build())
+            .layer(output().build()));
+    images.put(
         "a frozen layer",
         settings(new Adam(0.01))
             .layer(new FrozenLayer(new ConvolutionLayer.Builder(3, 3).nOut(4).build()))
