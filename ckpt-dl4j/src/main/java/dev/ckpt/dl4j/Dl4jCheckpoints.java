@@ -11,26 +11,20 @@ import dev.ckpt.Stores;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
-import java.util.function.Consumer;
-import java.util.function.IntConsumer;
 import org.deeplearning4j.earlystopping.EarlyStoppingConfiguration;
 import org.deeplearning4j.earlystopping.EarlyStoppingResult;
 import org.deeplearning4j.nn.api.Model;
 import org.deeplearning4j.nn.graph.ComputationGraph;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.optimize.api.TrainingListener;
-import org.jspecify.annotations.Nullable;
 import org.nd4j.autodiff.listeners.Listener;
 import org.nd4j.autodiff.samediff.SameDiff;
 import org.nd4j.linalg.dataset.DataSet;
 import org.nd4j.linalg.dataset.api.iterator.DataSetIterator;
 import org.nd4j.linalg.dataset.api.iterator.MultiDataSetIterator;
 import org.nd4j.linalg.dataset.api.preprocessor.Normalizer;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Checkpoints of one DL4J training: killed anywhere and started again, it ends with the same bytes
@@ -71,20 +65,18 @@ import org.slf4j.LoggerFactory;
  * <p>One object serves one network. All methods belong to the training thread.
  */
 public final class Dl4jCheckpoints implements AutoCloseable {
-  private static final Logger log = LoggerFactory.getLogger(Dl4jCheckpoints.class);
-  private static final String EPOCHS = "epochs";
   private static final int AHEAD = 2;
 
   private final CheckpointManager manager;
   private final Session session;
+  private final Loops loops;
   private final CutListener listener;
-  private @Nullable Integer goal;
-  private boolean completed;
   private boolean closed;
 
   private Dl4jCheckpoints(CheckpointManager manager) {
     this.manager = manager;
     this.session = new Session(manager);
+    this.loops = new Loops(manager, session);
     this.listener = new CutListener(session);
   }
 
@@ -142,19 +134,19 @@ public final class Dl4jCheckpoints implements AutoCloseable {
    */
   public void fit(MultiLayerNetwork net, DataSetIterator train, int epochs) {
     DataSetIterator data = iterator(train);
-    fit(Trainee.of(net), epochs, () -> net.fit(data));
+    loops.fit(Trainee.of(net), epochs, () -> net.fit(data));
   }
 
   /** As {@link #fit(MultiLayerNetwork, DataSetIterator, int)}. */
   public void fit(ComputationGraph net, DataSetIterator train, int epochs) {
     DataSetIterator data = iterator(train);
-    fit(Trainee.of(net), epochs, () -> net.fit(data));
+    loops.fit(Trainee.of(net), epochs, () -> net.fit(data));
   }
 
   /** As {@link #fit(MultiLayerNetwork, DataSetIterator, int)}. */
   public void fit(ComputationGraph net, MultiDataSetIterator train, int epochs) {
     MultiDataSetIterator data = iterator(train);
-    fit(Trainee.of(net), epochs, () -> net.fit(data));
+    loops.fit(Trainee.of(net), epochs, () -> net.fit(data));
   }
 
   /**
@@ -163,72 +155,13 @@ public final class Dl4jCheckpoints implements AutoCloseable {
    */
   public void fit(SameDiff graph, DataSetIterator train, int epochs, Listener... listeners) {
     DataSetIterator data = iterator(train);
-    fitGraph(graph, epochs, remaining -> graph.fit(data, remaining, listeners));
+    loops.fitAll(Trainee.of(graph), epochs, remaining -> graph.fit(data, remaining, listeners));
   }
 
   /** As {@link #fit(SameDiff, DataSetIterator, int, Listener...)}. */
   public void fit(SameDiff graph, MultiDataSetIterator train, int epochs, Listener... listeners) {
     MultiDataSetIterator data = iterator(train);
-    fitGraph(graph, epochs, remaining -> graph.fit(data, remaining, listeners));
-  }
-
-  private void fit(Trainee net, int epochs, Runnable epoch) {
-    session.resume(net);
-    int remaining = remaining(epochs);
-    train(
-        () -> {
-          for (int i = 0; i < remaining; i++) {
-            epoch.run();
-            session.boundary();
-          }
-        });
-    finish();
-  }
-
-  private void fitGraph(SameDiff graph, int epochs, IntConsumer all) {
-    session.resume(Trainee.of(graph));
-    int remaining = remaining(epochs);
-    if (remaining > 0) {
-      train(
-          () -> {
-            all.accept(remaining);
-            session.boundary();
-          });
-      if (session.position().epoch() < epochs) {
-        session.position().stopsEarly();
-        log.info("A listener stopped the training after {} epochs", session.position().epoch());
-      }
-    }
-    finish();
-  }
-
-  private int remaining(int epochs) {
-    int remaining = remainingEpochs(epochs);
-    if (remaining == 0 && session.position().stoppedEarly()) {
-      log.info("Run {} stopped early after {} epochs", manager.run(), session.position().epoch());
-    } else if (remaining == 0) {
-      log.info("Run {} has reached its goal of {} epochs", manager.run(), epochs);
-    }
-    return remaining;
-  }
-
-  private void train(Runnable loop) {
-    session.endsByInterrupt(true);
-    try {
-      loop.run();
-    } catch (Session.Interrupted e) {
-      throw e;
-    } catch (RuntimeException | Error e) {
-      session.failed(e);
-      throw e;
-    } finally {
-      session.endsByInterrupt(false);
-    }
-  }
-
-  private void finish() {
-    complete();
-    restoreBest();
+    loops.fitAll(Trainee.of(graph), epochs, remaining -> graph.fit(data, remaining, listeners));
   }
 
   /**
@@ -245,7 +178,7 @@ public final class Dl4jCheckpoints implements AutoCloseable {
       MultiLayerNetwork net,
       DataSetIterator train,
       EarlyStoppingConfiguration<MultiLayerNetwork> stopping) {
-    return fitEarly(net, iterator(train), stopping, net::fit);
+    return loops.fitEarly(net, iterator(train), stopping, net::fit);
   }
 
   /** As {@link #fit(MultiLayerNetwork, DataSetIterator, EarlyStoppingConfiguration)}. */
@@ -253,49 +186,7 @@ public final class Dl4jCheckpoints implements AutoCloseable {
       ComputationGraph net,
       DataSetIterator train,
       EarlyStoppingConfiguration<ComputationGraph> stopping) {
-    return fitEarly(net, iterator(train), stopping, net::fit);
-  }
-
-  private <T extends Model> EarlyStoppingResult<T> fitEarly(
-      T net, DataSetIterator data, EarlyStoppingConfiguration<T> config, Consumer<DataSet> batch) {
-    EarlyStopping stopping = session.earlyStopping();
-    stopping.begin(config, net);
-    Trainee trainee = Trainee.of(net);
-    session.resume(trainee);
-    train(
-        () -> {
-          while (!stopping.hasEnded()) {
-            int epoch = session.position().epoch();
-            trainee.counters(trainee.iteration(), epoch);
-            tellEpoch(trainee, net, true);
-            data.reset();
-            while (!stopping.hasEnded() && data.hasNext()) {
-              batch.accept(data.next());
-              stopping.endsAfterBatch(net.score());
-            }
-            session.boundary();
-            if (!stopping.hasEnded()) {
-              tellEpoch(trainee, net, false);
-              stopping.epochDone(epoch);
-              session.epochDone();
-            }
-          }
-        });
-    session.position().stopsEarly();
-    finish();
-    return stopping.result(session.position().epoch());
-  }
-
-  private static void tellEpoch(Trainee trainee, Model net, boolean begins) {
-    for (Object each : trainee.listeners()) {
-      if (each instanceof TrainingListener told) {
-        if (begins) {
-          told.onEpochStart(net);
-        } else {
-          told.onEpochEnd(net);
-        }
-      }
-    }
+    return loops.fitEarly(net, iterator(train), stopping, net::fit);
   }
 
   /**
@@ -322,21 +213,7 @@ public final class Dl4jCheckpoints implements AutoCloseable {
    * the run is complete, or was stopped early.
    */
   public int remainingEpochs(int epochs) {
-    if (epochs < 0) {
-      throw new IllegalArgumentException("epochs: " + epochs);
-    }
-    session.requireTrainingThread();
-    goal = epochs;
-    if (session.position().stoppedEarly()) {
-      return 0;
-    }
-    int done = session.position().epoch();
-    long reached = manager.completed().map(end -> end.getOrDefault(EPOCHS, 0L)).orElse(0L);
-    if (reached > 0 && reached < epochs) {
-      log.info(
-          "Run {} was complete with {} epochs and trains on to {}", manager.run(), reached, epochs);
-    }
-    return reached >= epochs ? 0 : Math.max(0, epochs - done);
+    return loops.remainingEpochs(epochs);
   }
 
   /**
@@ -405,7 +282,7 @@ public final class Dl4jCheckpoints implements AutoCloseable {
     if (session.isResumed()) {
       throw new IllegalStateException("call ckpt.normalizer(...) before the run is resumed");
     }
-    session.normalizers().add(normalizer);
+    session.parts().normalizers().add(normalizer);
     return normalizer;
   }
 
@@ -414,7 +291,7 @@ public final class Dl4jCheckpoints implements AutoCloseable {
    * use by several threads, though their order is not reproducible.
    */
   public Random random(String name) {
-    return session.streams().named(name);
+    return session.parts().streams().named(name);
   }
 
   /**
@@ -424,7 +301,7 @@ public final class Dl4jCheckpoints implements AutoCloseable {
    * @param value what is not finite takes the metric away
    */
   public void metric(String name, double value) {
-    session.metrics().tell(name, value);
+    session.parts().metrics().tell(name, value);
   }
 
   /**
@@ -473,11 +350,7 @@ public final class Dl4jCheckpoints implements AutoCloseable {
    * @throws dev.ckpt.CheckpointException if the save failed and the policy is to fail
    */
   public boolean complete() {
-    session.requireTrainingThread();
-    session.boundary();
-    int epochs = goal == null ? session.position().epoch() : goal;
-    completed = session.complete(Map.of(EPOCHS, (long) epochs));
-    return completed;
+    return loops.complete();
   }
 
   /**
@@ -505,7 +378,7 @@ public final class Dl4jCheckpoints implements AutoCloseable {
 
   /** Whether this or an earlier attempt has completed the run. */
   public boolean isComplete() {
-    return completed || session.completedBefore();
+    return loops.isComplete();
   }
 
   /**

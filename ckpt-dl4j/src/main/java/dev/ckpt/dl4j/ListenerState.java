@@ -1,5 +1,6 @@
 package dev.ckpt.dl4j;
 
+import dev.ckpt.CheckpointManager;
 import dev.ckpt.Checkpointable;
 import dev.ckpt.DType;
 import dev.ckpt.Shape;
@@ -37,7 +38,7 @@ final class ListenerState implements Checkpointable {
   }
 
   /** Listeners under their class and their place among those of the same class. */
-  static Map<String, Object> numbered(Trainee trainee) {
+  private static Map<String, Object> numbered(Trainee trainee) {
     Map<String, Object> all = new LinkedHashMap<>();
     for (Object listener : trainee.listeners()) {
       int place = 0;
@@ -46,6 +47,17 @@ final class ListenerState implements Checkpointable {
       }
     }
     return all;
+  }
+
+  /** Those of the program that keep a state of their own are parts. */
+  static void register(CheckpointManager manager, Trainee users) {
+    numbered(users)
+        .forEach(
+            (key, listener) -> {
+              if (listener instanceof Checkpointable state) {
+                manager.register("listener." + key.replaceAll("[^A-Za-z0-9._-]", "-"), state);
+              }
+            });
   }
 
   @Override

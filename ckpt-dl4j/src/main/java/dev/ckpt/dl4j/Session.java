@@ -3,12 +3,9 @@ package dev.ckpt.dl4j;
 import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.CheckpointManager;
-import dev.ckpt.Checkpointable;
-import dev.ckpt.Checkpoints;
 import dev.ckpt.Moment.Kind;
 import dev.ckpt.Restored;
 import dev.ckpt.SaveHandle;
-import dev.ckpt.StateView;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -34,17 +31,9 @@ final class Session {
   private static final Logger log = LoggerFactory.getLogger(Session.class);
 
   private final CheckpointManager manager;
-  private final Counters counters = new Counters(this::trainee);
-  private final Position position = new Position(counters);
-  private final Randomness randomness;
-  private final RandomStreams streams;
-  private final Environment environment = new Environment();
-  private final Metrics metrics = new Metrics(() -> trainee().score());
-  private final NormalizerState normalizers = new NormalizerState();
-  private final EarlyStopping earlyStopping = new EarlyStopping();
-  private final ModelState modelState = new ModelState(this::trainee);
-  private final UpdaterState updaterState = new UpdaterState(this::trainee);
-  private final FirstWeights firstWeights = new FirstWeights(this::trainee);
+  private final Parts parts;
+  private final Position position;
+  private final BestWeights best;
   private final List<Runnable> closing = new ArrayList<>();
 
   private @Nullable Trainee trainee;
@@ -67,53 +56,19 @@ final class Session {
   private long openSamples = -1;
   private @Nullable Throwable failure;
 
-  /** Whose weights the model holds, once they are no longer the last ones. */
-  private Optional<Checkpoint> best = Optional.empty();
-
   Session(CheckpointManager manager) {
     this.manager = manager;
-    this.randomness = new Randomness(manager::seed);
-    this.streams = new RandomStreams(manager::seed);
-    manager.register(ModelState.PART, modelState);
-    manager.register(UpdaterState.PART, updaterState);
-    manager.register("counters", counters);
-    manager.register("position", position);
-    manager.register("nd4j-random", randomness);
-    manager.register("random", streams);
-    manager.register("normalizers", normalizers);
-    manager.register("early-stopping", earlyStopping);
-    manager.register("listeners", new ListenerState(this::trainee));
-    manager.register("metrics", metrics);
-    manager.register("environment", environment);
-    manager.register("initialized", firstWeights);
+    this.parts = Parts.register(manager, this::trainee);
+    this.position = parts.position();
+    this.best = new BestWeights(manager, parts.model());
+  }
+
+  Parts parts() {
+    return parts;
   }
 
   Position position() {
     return position;
-  }
-
-  Counters counters() {
-    return counters;
-  }
-
-  Randomness randomness() {
-    return randomness;
-  }
-
-  RandomStreams streams() {
-    return streams;
-  }
-
-  Metrics metrics() {
-    return metrics;
-  }
-
-  NormalizerState normalizers() {
-    return normalizers;
-  }
-
-  EarlyStopping earlyStopping() {
-    return earlyStopping;
   }
 
   Trainee trainee() {
@@ -143,24 +98,14 @@ final class Session {
     users.requireResumable();
     trainee = users;
     training = Thread.currentThread();
-    environment.observe(users);
-    registerListeners(users);
+    parts.environment().observe(users);
+    ListenerState.register(manager, users);
     done = manager.resume();
-    manager.initialize(firstWeights::load);
-    counters.finishUpdate();
-    randomness.applyLast();
+    manager.initialize(parts.firstWeights()::load);
+    parts.counters().finishUpdate();
+    parts.randomness().applyLast();
     restored = done;
     return done;
-  }
-
-  private void registerListeners(Trainee users) {
-    ListenerState.numbered(users)
-        .forEach(
-            (key, listener) -> {
-              if (listener instanceof Checkpointable state) {
-                manager.register("listener." + key.replaceAll("[^A-Za-z0-9._-]", "-"), state);
-              }
-            });
   }
 
   /** What must end before the run is let go of. */
@@ -193,7 +138,7 @@ final class Session {
   }
 
   void enteredEpoch() {
-    requireLastWeights();
+    best.requireNone();
     loopSeen = true;
     iterating = true;
     exhausted = false;
@@ -255,7 +200,7 @@ final class Session {
   /** What a notebook's Stop does: no failure, and no sign of a crash loop. */
   private void endIfInterrupted() {
     if (endsByInterrupt && Thread.interrupted()) {
-      manager.save(position.progress(), metrics.all());
+      manager.save(position.progress(), parts.metrics().all());
       throw new Interrupted(
           "Interrupted: run '"
               + manager.run()
@@ -277,7 +222,7 @@ final class Session {
   /** The boundary of a loop whose batches come from elsewhere. */
   void step(long samples) {
     requireTrainingThread();
-    requireLastWeights();
+    best.requireNone();
     loopSeen = true;
     trained = true;
     position.batchDone(samples);
@@ -317,12 +262,12 @@ final class Session {
     if (!loopSeen && !trainee().updatesWithinBatches()) {
       sayListenerOnly();
       trained = true;
-      counters.ahead(1, 0);
+      parts.counters().ahead(1, 0);
       try {
         position.batchDone(samples);
         offer(Kind.STEP);
       } finally {
-        counters.ahead(0, 0);
+        parts.counters().ahead(0, 0);
       }
     }
   }
@@ -333,14 +278,14 @@ final class Session {
     if (!loopSeen) {
       sayListenerOnly();
       trained = true;
-      counters.ahead(0, 1);
+      parts.counters().ahead(0, 1);
       try {
         position.epochDone();
         if (offer(Kind.EPOCH_END).isEmpty()) {
           offer(Kind.STEP); // with truncated BPTT there is no other chance for steps or time
         }
       } finally {
-        counters.ahead(0, 0);
+        parts.counters().ahead(0, 0);
       }
     }
   }
@@ -368,7 +313,7 @@ final class Session {
   /** Saves the state at the end of the training, then records that the goal is reached. */
   boolean complete(Map<String, Long> goal) {
     requireTrainingThread();
-    if (best.isPresent()) {
+    if (best.isRestored()) {
       return recorded; // the state is the best one's, not the last one's
     }
     boundary();
@@ -376,7 +321,8 @@ final class Session {
       epochDone();
     }
     if (trained && offer(Kind.COMPLETION).isEmpty()) {
-      manager.save(position.progress(), metrics.all()); // a goal without its state would be lost
+      manager.save(
+          position.progress(), parts.metrics().all()); // a goal without its state would be lost
     }
     recorded = manager.complete(goal);
     return recorded;
@@ -384,32 +330,7 @@ final class Session {
 
   /** Puts the best weights into the model, if that is asked for; nothing is saved from then on. */
   Optional<Checkpoint> restoreBest() {
-    if (best.isEmpty()) {
-      best = manager.best();
-      best.ifPresent(
-          checkpoint -> {
-            try (Checkpoints.Opened open = manager.checkpoints().open(checkpoint.id())) {
-              StateView view = open.view(ModelState.PART);
-              modelState.check(view);
-              modelState.fill(view);
-            }
-            log.info(
-                "The model holds the best weights, those of {} (step {}, {})",
-                checkpoint.id(),
-                checkpoint.progress().step(),
-                checkpoint.metrics());
-          });
-    }
-    return best;
-  }
-
-  private void requireLastWeights() {
-    if (best.isPresent()) {
-      throw new IllegalStateException(
-          "The model holds the best weights (restoreBest), those of "
-              + best.get().id()
-              + ": to train on from the last ones, start the program again with the larger goal");
-    }
+    return best.restore();
   }
 
   /** Whether the run was complete when it was opened, and nothing has been trained since. */
@@ -467,13 +388,13 @@ final class Session {
   }
 
   private Optional<SaveHandle> offer(Kind kind) {
-    return manager.offer(kind, position.progress(), metrics::all);
+    return manager.offer(kind, position.progress(), parts.metrics()::all);
   }
 
   StateDigest digest() {
     StateDigest digest = new StateDigest();
-    modelState.capture(digest);
-    updaterState.capture(digest);
+    parts.model().capture(digest);
+    parts.updater().capture(digest);
     return digest;
   }
 }

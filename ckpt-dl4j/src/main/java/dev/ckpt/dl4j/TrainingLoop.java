@@ -88,12 +88,12 @@ final class TrainingLoop<T> {
   private boolean load() {
     Prefetcher<T> loader = prefetcher;
     return loader == null
-        ? session.randomness().loading(entered, loading, source::hasNext)
+        ? session.parts().randomness().loading(entered, loading, source::hasNext)
         : loader.hasNext();
   }
 
   private T loaded() {
-    return session.randomness().loading(entered, loading++, source::next);
+    return session.parts().randomness().loading(entered, loading++, source::next);
   }
 
   /**
@@ -120,7 +120,7 @@ final class TrainingLoop<T> {
     close();
     int epoch = session.position().epoch();
     long skip = session.position().batch();
-    long key = session.randomness().orderKey(epoch);
+    long key = session.parts().randomness().orderKey(epoch);
     if (!source.seek(key, skip)) {
       go(epoch);
       skip(epoch, skip);
@@ -134,7 +134,9 @@ final class TrainingLoop<T> {
   }
 
   private @Nullable T prefetch() {
-    return session.randomness().loading(entered, loading, source::hasNext) ? loaded() : null;
+    return session.parts().randomness().loading(entered, loading, source::hasNext)
+        ? loaded()
+        : null;
   }
 
   /** Resets the source as often as it would have been by now. */
@@ -155,7 +157,7 @@ final class TrainingLoop<T> {
     }
     while (sourceEpoch < epoch) {
       sourceEpoch++;
-      session.randomness().order(sourceEpoch, source::reset);
+      session.parts().randomness().order(sourceEpoch, source::reset);
     }
   }
 
@@ -169,11 +171,11 @@ final class TrainingLoop<T> {
     }
     for (long i = 0; i < batches; i++) {
       long place = i;
-      boolean more = session.randomness().loading(epoch, place, source::hasNext);
+      boolean more = session.parts().randomness().loading(epoch, place, source::hasNext);
       if (!more) {
         break;
       }
-      session.randomness().loading(epoch, place, source::next);
+      session.parts().randomness().loading(epoch, place, source::next);
     }
   }
 
