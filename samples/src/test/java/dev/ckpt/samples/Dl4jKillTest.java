@@ -38,6 +38,17 @@ class Dl4jKillTest {
         new Combination(OptimizerKind.SGD, Loop.EASYTRAIN, Place.FIRST, true, false), 2, 1);
   }
 
+  @Test
+  void aStopIsACheckpointAtTheNextBoundary() throws IOException, InterruptedException {
+    KilledRun run =
+        new KilledRun(
+            folder, new Training(Combination.PLAIN, 2, DjlRelease.BUILT, DigitsDl4j.class));
+    int batches = 5 + random.nextInt(Training.BATCHES_PER_EPOCH);
+    Attempt stopped = run.terminateAt(process -> process.trained().size() >= batches);
+    assertThat(stopped.lost()).as("ckpt.kill.seed=%d", seed).isZero();
+    run.finish();
+  }
+
   @Tag("nightly")
   @Test
   void twentyKillsLeaveNoTrace() throws IOException, InterruptedException {
