@@ -57,7 +57,7 @@ final class Forgetting {
   }
 
   private static boolean isStatistic(String name) {
-    return name.endsWith("_mean") || name.endsWith("_var");
+    return name.endsWith("_mean") || name.endsWith("_var") || name.endsWith("_log10stdev");
   }
 
   private static void putBack(

@@ -12,16 +12,23 @@ import dev.ckpt.Shape;
 import dev.ckpt.Stability;
 import dev.ckpt.StateSink;
 import dev.ckpt.StateView;
+import dev.ckpt.Stores;
 import dev.ckpt.TensorSpec;
 import dev.ckpt.internal.memory.InMemoryStore;
+import dev.ckpt.spi.CheckpointStore;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.file.Path;
 import java.time.Clock;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Random;
+import java.util.zip.CRC32C;
 import org.bytedeco.javacpp.Pointer;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
@@ -142,6 +149,45 @@ class RegionTest {
           });
       assertThatThrownBy(() -> reader.read("other/x")).hasMessageContaining("any/scalar");
     }
+  }
+
+  @Tag("nightly")
+  @Test
+  void anArrayOfMoreThanTwoGibibytesIsSavedAndReadBackToTheLastByte(@TempDir Path folder)
+      throws IOException {
+    long size = (1L << 29) + 25;
+    try (INDArray large = Nd4j.create(DataType.FLOAT, size);
+        CheckpointStore store = Stores.local(folder)) {
+      for (long at : new long[] {0, 1, size / 3, (1L << 29) - 1, 1L << 29, size - 1}) {
+        large.putScalar(at, (float) (at % 1000) + 0.5f);
+      }
+      try (CheckpointManager manager =
+          CheckpointManager.in(store)
+              .run("large")
+              .part("any", new Anything(Map.of("large", large)))
+              .open()) {
+        manager.resume();
+        manager.save(Progress.step(1), Map.of()).join();
+      }
+      try (NDArrayReader reader = NDArrayReader.open(Checkpoints.read(store, "large"), "latest");
+          INDArray read = reader.read("any/large")) {
+        assertThat(read.shape()).containsExactly(size);
+        assertThat(crc(read)).isEqualTo(crc(large));
+        read.putScalar(size - 1, 0);
+        assertThat(crc(read)).as("it sees the last one").isNotEqualTo(crc(large));
+      }
+    }
+  }
+
+  private static long crc(INDArray array) {
+    Region region = Region.of("a", "a", array);
+    CRC32C crc = new CRC32C();
+    for (long offset = 0; offset < region.spec().bytes(); ) {
+      int length = (int) Math.min(1 << 26, region.spec().bytes() - offset);
+      crc.update(region.window(offset, length));
+      offset += length;
+    }
+    return crc.getValue();
   }
 
   private static float[] floats(Region region) {
