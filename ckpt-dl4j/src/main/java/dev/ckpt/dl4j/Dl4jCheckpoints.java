@@ -155,13 +155,15 @@ public final class Dl4jCheckpoints implements AutoCloseable {
    */
   public void fit(SameDiff graph, DataSetIterator train, int epochs, Listener... listeners) {
     DataSetIterator data = iterator(train);
-    loops.fitAll(Trainee.of(graph), epochs, remaining -> graph.fit(data, remaining, listeners));
+    loops.fitAll(
+        Trainee.of(graph, listeners), epochs, remaining -> graph.fit(data, remaining, listeners));
   }
 
   /** As {@link #fit(SameDiff, DataSetIterator, int, Listener...)}. */
   public void fit(SameDiff graph, MultiDataSetIterator train, int epochs, Listener... listeners) {
     MultiDataSetIterator data = iterator(train);
-    loops.fitAll(Trainee.of(graph), epochs, remaining -> graph.fit(data, remaining, listeners));
+    loops.fitAll(
+        Trainee.of(graph, listeners), epochs, remaining -> graph.fit(data, remaining, listeners));
   }
 
   /**

@@ -3,6 +3,7 @@ package dev.ckpt.dl4j;
 import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.CheckpointManager;
+import dev.ckpt.Checkpointable;
 import dev.ckpt.Moment.Kind;
 import dev.ckpt.Restored;
 import dev.ckpt.SaveHandle;
@@ -37,6 +38,7 @@ final class Session {
   private final List<Runnable> closing = new ArrayList<>();
 
   private @Nullable Trainee trainee;
+  private List<?> listeners = List.of();
   private @Nullable Thread training;
   private @Nullable Optional<Restored> restored;
 
@@ -92,6 +94,7 @@ final class Session {
         throw new IllegalArgumentException(
             "These checkpoints are attached to another network: one Dl4jCheckpoints serves one");
       }
+      requireKnown(users);
       return done;
     }
     users.parameters(); // says what cannot be saved, before anything is touched
@@ -99,6 +102,7 @@ final class Session {
     trainee = users;
     training = Thread.currentThread();
     parts.environment().observe(users);
+    listeners = users.listeners();
     ListenerState.register(manager, users);
     done = manager.resume();
     manager.initialize(parts.firstWeights()::load);
@@ -106,6 +110,18 @@ final class Session {
     parts.randomness().applyLast();
     restored = done;
     return done;
+  }
+
+  /** A listener with a state that comes behind the resume would neither be saved nor restored. */
+  private void requireKnown(Trainee users) {
+    for (Object listener : users.listeners()) {
+      if (listener instanceof Checkpointable && !listeners.contains(listener)) {
+        throw new IllegalStateException(
+            listener.getClass().getName()
+                + " keeps a state, and the run is resumed without it: add it with setListeners"
+                + " before ckpt.resume(...)");
+      }
+    }
   }
 
   /** What must end before the run is let go of. */

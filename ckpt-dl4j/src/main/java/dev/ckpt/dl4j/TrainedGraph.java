@@ -1,17 +1,23 @@
 package dev.ckpt.dl4j;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.nd4j.autodiff.listeners.Listener;
 import org.nd4j.autodiff.samediff.SameDiff;
 import org.nd4j.autodiff.samediff.TrainingConfig;
 import org.nd4j.autodiff.samediff.VariableType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.learning.GradientUpdater;
 
-/** A SameDiff graph: an array for each variable, and an updater for each that is trained. */
-record TrainedGraph(SameDiff own) implements Trainee {
+/**
+ * A SameDiff graph: an array for each variable, and an updater for each that is trained.
+ *
+ * @param given listeners of one {@code fit}, which the graph does not know
+ */
+record TrainedGraph(SameDiff own, List<Listener> given) implements Trainee {
 
   @Override
   public Map<String, Region> parameters() {
@@ -123,7 +129,9 @@ record TrainedGraph(SameDiff own) implements Trainee {
 
   @Override
   public List<?> listeners() {
-    return List.copyOf(own.getListeners());
+    List<Listener> all = new ArrayList<>(own.getListeners());
+    all.addAll(given);
+    return all;
   }
 
   @Override

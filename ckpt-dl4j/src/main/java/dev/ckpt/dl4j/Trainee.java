@@ -5,6 +5,7 @@ import java.util.Map;
 import org.deeplearning4j.nn.api.Model;
 import org.deeplearning4j.nn.graph.ComputationGraph;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
+import org.nd4j.autodiff.listeners.Listener;
 import org.nd4j.autodiff.samediff.SameDiff;
 
 /** What is trained, whatever kind it is of. All on the training thread. */
@@ -26,8 +27,8 @@ sealed interface Trainee permits LayeredNetwork, TrainedGraph {
   }
 
   /** What there is to know of a graph. */
-  static Trainee of(SameDiff graph) {
-    return new TrainedGraph(graph);
+  static Trainee of(SameDiff graph, Listener... given) {
+    return new TrainedGraph(graph, List.of(given));
   }
 
   /** The user's own object. */

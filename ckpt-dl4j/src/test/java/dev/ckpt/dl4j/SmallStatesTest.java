@@ -24,8 +24,14 @@ import org.deeplearning4j.optimize.api.InvocationType;
 import org.deeplearning4j.optimize.listeners.CollectScoresListener;
 import org.deeplearning4j.optimize.listeners.EvaluativeListener;
 import org.junit.jupiter.api.Test;
+import org.nd4j.autodiff.listeners.At;
+import org.nd4j.autodiff.listeners.BaseListener;
+import org.nd4j.autodiff.listeners.Loss;
+import org.nd4j.autodiff.listeners.Operation;
+import org.nd4j.autodiff.samediff.SameDiff;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.dataset.DataSet;
+import org.nd4j.linalg.dataset.api.MultiDataSet;
 import org.nd4j.linalg.dataset.api.preprocessor.ImagePreProcessingScaler;
 import org.nd4j.linalg.dataset.api.preprocessor.MultiNormalizerStandardize;
 import org.nd4j.linalg.dataset.api.preprocessor.Normalizer;
@@ -162,6 +168,68 @@ class SmallStatesTest {
           assertThat(Dl4jInternals.EVALUATIONS.get(evaluationsAgain).get())
               .isEqualTo(Dl4jInternals.EVALUATIONS.get(evaluations).get());
         });
+  }
+
+  /** A listener of the user's own, of a graph. */
+  private static final class GraphSum extends BaseListener implements Checkpointable {
+    double sum;
+
+    @Override
+    public boolean isActive(Operation operation) {
+      return operation == Operation.TRAINING;
+    }
+
+    @Override
+    public void iterationDone(SameDiff graph, At at, MultiDataSet batch, Loss loss) {
+      sum += loss.totalLoss();
+    }
+
+    @Override
+    public void capture(StateSink sink) {
+      sink.value("sum", Double.toString(sum));
+    }
+
+    @Override
+    public void restore(StateView view) {
+      sum = Double.parseDouble(view.value("sum", String.class));
+    }
+  }
+
+  @Test
+  void aListenerThatIsGivenToFitAloneGoesOn() {
+    GraphSum whole = new GraphSum();
+    try (Dl4jCheckpoints ckpt =
+        Dl4jCheckpoints.open(
+            CheckpointManager.in(new InMemoryStore(Clock.systemUTC())).run("w").seed(5))) {
+      ckpt.fit(SmallTraining.sameDiff(Updater.ADAM), data(), 4, whole);
+    }
+    GraphSum first = new GraphSum();
+    open(ckpt -> ckpt.fit(SmallTraining.sameDiff(Updater.ADAM), data(), 2, first));
+    GraphSum next = new GraphSum();
+    open(ckpt -> ckpt.fit(SmallTraining.sameDiff(Updater.ADAM), data(), 4, next));
+    assertThat(next.sum).isEqualTo(whole.sum).isGreaterThan(first.sum);
+  }
+
+  @Test
+  void aListenerWithAStateThatComesBehindTheResumeIsRefused() {
+    open(
+        ckpt -> {
+          SameDiff graph = SmallTraining.sameDiff(Updater.ADAM);
+          ckpt.resume(graph);
+          assertThatThrownBy(() -> ckpt.fit(graph, data(), 5, new GraphSum()))
+              .isInstanceOf(IllegalStateException.class)
+              .hasMessageContaining("setListeners before ckpt.resume");
+        });
+    try (Dl4jCheckpoints ckpt =
+        Dl4jCheckpoints.open(
+            CheckpointManager.in(new InMemoryStore(Clock.systemUTC())).run("n").seed(5))) {
+      MultiLayerNetwork net = SmallTraining.network(Updater.ADAM);
+      ckpt.resume(net);
+      net.addListeners(new Sum());
+      assertThatThrownBy(() -> ckpt.fit(net, data(), 1))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("Sum keeps a state");
+    }
   }
 
   @Test
