@@ -50,7 +50,7 @@ record Dl4jWorkload(
   static List<Dl4jWorkload> all(boolean quick) {
     return quick
         ? List.of(mlp("small MLP", 2, 128, 4, 2))
-        : List.of(mlp("1M MLP", 3, 600, 10, 3), mlp("6M MLP", 6, 1024, 5, 2));
+        : List.of(mlp("1M MLP", 3, 600, 5, 2), mlp("6M MLP", 6, 1024, 2, 2));
   }
 
   private static MultiLayerNetwork network(int layers, int width) {
