@@ -26,7 +26,7 @@ public final class Figures {
   private static final String USAGE =
       """
       Usage: benchmarks/run [--dir DIR] [--megabytes N] [--pairs N] [--quick] [--peers]
-                            [--only saves,training,peers]
+                            [--only saves,training,dl4j,peers]
 
         --dir DIR       where to write: the disk that is measured (default: the temporary folder)
         --megabytes N   size of the state, 1 to 1500 (default 400)
@@ -34,7 +34,7 @@ public final class Figures {
         --quick         40 MB, small trainings, 7 pairs: whether it works, not how fast
         --peers         also other checkpoint systems, in a Python environment that is made once in
                         benchmarks/.venv (6 GB)
-        --only GROUPS   some of: saves (and restores), training, peers
+        --only GROUPS   some of: saves (and restores), training, dl4j, peers
 
       Exit codes: 0 all was measured, 1 something was left out, 2 wrong usage.
       """;
@@ -43,6 +43,7 @@ public final class Figures {
   enum Group {
     SAVES,
     TRAINING,
+    DL4J,
     PEERS
   }
 
@@ -67,7 +68,7 @@ public final class Figures {
       int megabytes = 400;
       int pairs = 15;
       boolean quick = false;
-      Set<Group> groups = EnumSet.of(Group.SAVES, Group.TRAINING);
+      Set<Group> groups = EnumSet.of(Group.SAVES, Group.TRAINING, Group.DL4J);
       Optional<Path> python = Optional.empty();
       for (int i = 0; i < args.size(); i++) {
         switch (args.get(i)) {
@@ -96,10 +97,11 @@ public final class Figures {
             switch (name) {
               case "saves" -> Group.SAVES;
               case "training" -> Group.TRAINING;
+              case "dl4j" -> Group.DL4J;
               case "peers" -> Group.PEERS;
               default ->
                   throw new IllegalArgumentException(
-                      "--only needs some of saves,training,peers, not '" + name + "'");
+                      "--only needs some of saves,training,dl4j,peers, not '" + name + "'");
             });
       }
       return groups;
@@ -175,6 +177,10 @@ public final class Figures {
         out.println("\nTrainings");
         training(folder, options, out, leftOut);
       }
+      if (options.groups.contains(Group.DL4J)) {
+        out.println("\nDL4J");
+        dl4j(folder, options, out);
+      }
       if (options.groups.contains(Group.PEERS)) {
         out.println("\nPeers");
         peers(folder, options, out, leftOut);
@@ -216,6 +222,18 @@ public final class Figures {
       figures.addAll(new TrainingFigures(folder, workload).measure(options.pairs, out));
     }
     out.print(Figure.table(figures));
+  }
+
+  private static void dl4j(Path folder, Options options, PrintStream out) throws Exception {
+    List<Figure> figures = new ArrayList<>();
+    for (Dl4jWorkload workload : Dl4jWorkload.all(options.quick)) {
+      figures.addAll(new Dl4jFigures(folder, workload).measure(options.pairs, out));
+    }
+    out.print(Figure.table(figures));
+    out.println();
+    Dl4jResumes resumes = new Dl4jResumes(folder);
+    out.print(Dl4jResumes.table(resumes.compare()));
+    out.println("CheckpointListener on the folder of its own run: " + resumes.inItsOwnFolder());
   }
 
   private static void peers(Path folder, Options options, PrintStream out, List<String> leftOut)

@@ -3,7 +3,6 @@ package dev.ckpt.benchmarks;
 import ai.djl.training.Trainer;
 import ai.djl.training.listener.SaveModelTrainingListener;
 import ai.djl.training.listener.TrainingListener;
-import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.CheckpointManager;
 import dev.ckpt.Retention;
@@ -17,9 +16,6 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /** Who saves a training, and how. All on the training thread. */
@@ -91,17 +87,7 @@ abstract class TrainingSaves implements AutoCloseable {
   /** The state of the whole training, at the end of an epoch, with defaults. */
   private static final class Ours extends TrainingSaves {
 
-    /** When a checkpoint was committed, and that the one before it is gone. */
-    private static final class Events extends Deletions {
-      private final BlockingQueue<Long> committed = new LinkedBlockingQueue<>();
-
-      @Override
-      public void committed(Checkpoint checkpoint) {
-        committed.add(System.nanoTime());
-      }
-    }
-
-    private final Events events = new Events();
+    private final Commits events = new Commits();
     private final Path folder;
     private final DjlCheckpoints ckpt;
     private final List<Long> started = new ArrayList<>();
@@ -142,10 +128,7 @@ abstract class TrainingSaves implements AutoCloseable {
     @Override
     void finish() throws IOException, InterruptedException {
       for (long start : started) {
-        Long committed = events.committed.poll(2, TimeUnit.MINUTES);
-        if (committed == null) {
-          throw new IOException("a checkpoint was not committed: " + ckpt.manager().failures());
-        }
+        long committed = events.next(ckpt.manager());
         durable.add((double) (committed - start));
         if (hasOlder) {
           events.await();
@@ -201,7 +184,7 @@ abstract class TrainingSaves implements AutoCloseable {
     }
   }
 
-  private static long sizeOf(Path folder) throws IOException {
+  static long sizeOf(Path folder) throws IOException {
     try (Stream<Path> all = Files.walk(folder)) {
       return all.filter(Files::isRegularFile).mapToLong(path -> path.toFile().length()).sum();
     }

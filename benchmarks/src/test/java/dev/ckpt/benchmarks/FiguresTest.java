@@ -69,6 +69,22 @@ class FiguresTest {
   }
 
   @Test
+  void dl4jsTrainingsAreMeasuredWithoutCheckpointsWithOursAndWithItsOwn(@TempDir Path dir)
+      throws Exception {
+    String text = figures(dir, Figures.Group.DL4J);
+    // both hold the weights and two slots for each
+    Matcher sizes = Pattern.compile("ckpt writes ([0-9.]+) MB, DL4J ([0-9.]+) MB").matcher(text);
+    assertThat(sizes.find()).as(text).isTrue();
+    double ratio = Double.parseDouble(sizes.group(1)) / Double.parseDouble(sizes.group(2));
+    assertThat(ratio).isBetween(0.8, 1.3);
+    assertThat(rows(text, "small MLP: ")).hasSize(11);
+    assertThat(rows(text, "small MLP: blocked")).hasSize(5).allMatch(FiguresTest::positive);
+    assertThat(rows(text, "small MLP: durable")).hasSize(2).allMatch(FiguresTest::positive);
+    assertThat(rows(text, "ckpt  ")).hasSize(1).allMatch(row -> row.contains(" yes "));
+    assertThat(dir).isEmptyDirectory();
+  }
+
+  @Test
   void whatATrainingDetachesIsFreedAtItsEnd(@TempDir Path dir) throws Exception {
     // a detached array belongs to no manager, as the slots of DJL's optimizers do
     List<NDArray> detached = new ArrayList<>();
@@ -126,12 +142,12 @@ class FiguresTest {
   @Test
   void groupsAreChosenByNameAndAnotherNameIsRefusedWithTheList() {
     assertThat(Figures.Options.parse(List.of()).groups())
-        .containsExactly(Figures.Group.SAVES, Figures.Group.TRAINING);
-    assertThat(Figures.Options.parse(List.of("--peers")).groups()).hasSize(3);
+        .containsExactly(Figures.Group.SAVES, Figures.Group.TRAINING, Figures.Group.DL4J);
+    assertThat(Figures.Options.parse(List.of("--peers")).groups()).hasSize(4);
     assertThat(Figures.Options.parse(List.of("--only", "peers,saves")).groups())
         .containsExactly(Figures.Group.SAVES, Figures.Group.PEERS);
     assertThatThrownBy(() -> Figures.Options.parse(List.of("--only", "peer")))
-        .hasMessage("--only needs some of saves,training,peers, not 'peer'");
+        .hasMessage("--only needs some of saves,training,dl4j,peers, not 'peer'");
   }
 
   private static final Path PYTHON = Path.of("python3");

@@ -15,14 +15,15 @@ import picocli.CommandLine.Parameters;
     description = {
       "Writes a checkpoint's model as a file that other programs read. The file's ending says"
           + " which kind: .params is DJL's own, for Model.load and Criteria.optModelPath; they look"
-          + " for NAME-0000.params.",
+          + " for NAME-0000.params. .zip is DL4J's own, for ModelSerializer.",
       "Every byte is verified on the way. The file is there whole or not at all."
     },
     footer = {
       "",
       "Examples:",
       "  ckpt export best --to model/digits-0000.params",
-      "  ckpt export 'best(loss,min)' --to model/digits-0000.params --force"
+      "  ckpt export 'best(loss,min)' --to model/digits-0000.params --force",
+      "  ckpt export latest --to model.zip"
     })
 final class ExportCommand extends StoreCommand {
 

@@ -38,7 +38,8 @@ class LauncherTest {
 
   @TempDir Path folder;
 
-  private static final List<String> MODULES = List.of("ckpt-core", "ckpt-djl", "ckpt-cli");
+  private static final List<String> MODULES =
+      List.of("ckpt-core", "ckpt-djl", "ckpt-dl4j", "ckpt-cli");
 
   private Path checkout;
   private Path script;

@@ -8,6 +8,7 @@ import dev.ckpt.Checkpoints;
 import dev.ckpt.StateView;
 import dev.ckpt.TensorSpec;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.Set;
 
@@ -22,10 +23,17 @@ import java.util.Set;
  * }
  * }</pre>
  *
+ * <p>A tensor has the shape and the values that its own framework shows: DL4J's matrices, which lie
+ * in memory column by column, come out as they are seen there, as a transposed view.
+ *
  * <p>Every byte is verified as it is read. Usable from any thread, if the manager is; an array
  * outlives the reader.
  */
 public final class NDArrayReader implements AutoCloseable {
+
+  /** Tensors whose dimensions the framework that saved them has in the other order. */
+  private static final String COLUMN_MAJOR = "columnMajor";
+
   private final Checkpoints.Opened open;
 
   private NDArrayReader(Checkpoints.Opened open) {
@@ -80,10 +88,21 @@ public final class NDArrayReader implements AutoCloseable {
             new Shape(spec.shape().dims()), ArrayBytes.dataType("Tensor " + name, spec.type()));
     try {
       new ArrayBytes(array, manager, spec).fill(view, own);
-      return array;
+      return isColumnMajor(view, own) ? reversed(array) : array;
     } catch (RuntimeException e) {
       array.close();
       throw e;
+    }
+  }
+
+  private static boolean isColumnMajor(StateView view, String name) {
+    return view.values().contains(COLUMN_MAJOR)
+        && view.value(COLUMN_MAJOR, List.class).contains(name);
+  }
+
+  private static NDArray reversed(NDArray rows) {
+    try (rows) {
+      return rows.transpose();
     }
   }
 

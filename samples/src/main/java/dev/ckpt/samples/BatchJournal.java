@@ -5,6 +5,7 @@ import ai.djl.training.listener.TrainingListenerAdapter;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,22 +30,37 @@ final class BatchJournal extends TrainingListenerAdapter {
 
   @Override
   public void onTrainingBatch(Trainer trainer, BatchData batchData) {
-    write("T " + fingerprint(batchData));
+    training(batchData.getBatch().getData().head().toByteBuffer());
   }
 
   @Override
   public void onValidationBatch(Trainer trainer, BatchData batchData) {
-    write("V " + fingerprint(batchData));
+    validation(batchData.getBatch().getData().head().toByteBuffer());
   }
 
   @Override
   public void onEpoch(Trainer trainer) {
+    epoch();
+  }
+
+  /** A training batch is taken up. */
+  void training(ByteBuffer pixels) {
+    write("T " + fingerprint(pixels));
+  }
+
+  /** A validation batch is. */
+  void validation(ByteBuffer pixels) {
+    write("V " + fingerprint(pixels));
+  }
+
+  /** An epoch has ended. */
+  void epoch() {
     write("E");
   }
 
-  private static String fingerprint(BatchData batchData) {
+  private static String fingerprint(ByteBuffer pixels) {
     CRC32 crc = new CRC32();
-    crc.update(batchData.getBatch().getData().head().toByteBuffer());
+    crc.update(pixels);
     return Long.toHexString(crc.getValue());
   }
 

@@ -70,24 +70,37 @@ public final class DigitsData {
   }
 
   private ArrayDataset dataset(NDManager manager, int batch, int prefetch, boolean validation) {
-    int[] rows =
-        IntStream.range(0, labels.length)
-            .filter(row -> (row % VALIDATES == 0) == validation)
-            .toArray();
-    float[] images = new float[rows.length * PIXELS];
-    long[] answers = new long[rows.length];
-    for (int i = 0; i < rows.length; i++) {
-      System.arraycopy(pixels, rows[i] * PIXELS, images, i * PIXELS, PIXELS);
-      answers[i] = labels[rows[i]];
-    }
+    long[] answers = labels(validation);
+    float[] images = pixels(validation);
     var builder =
         new ArrayDataset.Builder()
-            .setData(manager.create(images, new Shape(rows.length, 1, SIDE, SIDE)))
+            .setData(manager.create(images, new Shape(answers.length, 1, SIDE, SIDE)))
             .optLabels(manager.create(answers))
             .setSampling(batch, !validation);
     if (prefetch > 0) {
       builder.optPrefetchNumber(prefetch);
     }
     return builder.build();
+  }
+
+  /** Grey values from 0 to 1, image by image, row by row. */
+  float[] pixels(boolean validation) {
+    int[] rows = rows(validation);
+    float[] images = new float[rows.length * PIXELS];
+    for (int i = 0; i < rows.length; i++) {
+      System.arraycopy(pixels, rows[i] * PIXELS, images, i * PIXELS, PIXELS);
+    }
+    return images;
+  }
+
+  /** The digit of each image. */
+  long[] labels(boolean validation) {
+    return IntStream.of(rows(validation)).mapToLong(row -> labels[row]).toArray();
+  }
+
+  private int[] rows(boolean validation) {
+    return IntStream.range(0, labels.length)
+        .filter(row -> (row % VALIDATES == 0) == validation)
+        .toArray();
   }
 }

@@ -1,18 +1,10 @@
 package dev.ckpt.samples;
 
-import dev.ckpt.CheckpointException;
 import java.io.PrintStream;
-import java.io.UncheckedIOException;
 import java.util.function.BiFunction;
 
 /** The command {@code digits-djl}: reads the command line, trains, gives the exit code. */
 public final class DigitsDjl {
-
-  private static final int FAILED = 1;
-  private static final int WRONG_USAGE = 2;
-  private static final int NOTHING_RESTORABLE = 3;
-  private static final int SAVE_FAILED = 4;
-  private static final int CRASH_LOOP = 5;
 
   private DigitsDjl() {}
 
@@ -48,43 +40,6 @@ public final class DigitsDjl {
       PrintStream out,
       PrintStream err,
       BiFunction<DigitsOptions, PrintStream, DigitsTraining> program) {
-    DigitsOptions options;
-    try {
-      options = DigitsOptions.parse(args);
-    } catch (DigitsOptions.UsageException e) {
-      err.println("digits-djl: " + e.getMessage());
-      err.println();
-      err.print(DigitsOptions.USAGE);
-      return WRONG_USAGE;
-    }
-    if (options.help()) {
-      out.print(DigitsOptions.USAGE);
-      return 0;
-    }
-    DigitsTraining training = program.apply(options, out);
-    try {
-      training.run();
-      return 0;
-    } catch (CheckpointException.SaveFailed | CheckpointException.CommitUnknown e) {
-      return refuse(err, e, training.trained() ? SAVE_FAILED : FAILED);
-    } catch (CheckpointException.Corrupt | CheckpointException.NotFound e) {
-      int code = refuse(err, e, NOTHING_RESTORABLE);
-      err.println("--fresh begins anew and leaves what is there in its place.");
-      return code;
-    } catch (CheckpointException.CrashLoop e) {
-      return refuse(err, e, CRASH_LOOP);
-    } catch (CheckpointException e) {
-      return refuse(err, e, WRONG_USAGE);
-    } catch (IllegalArgumentException | UncheckedIOException e) {
-      return refuse(err, e, WRONG_USAGE);
-    } catch (Exception e) {
-      e.printStackTrace(err);
-      return FAILED;
-    }
-  }
-
-  private static int refuse(PrintStream err, RuntimeException why, int code) {
-    err.println("digits-djl: " + why.getMessage());
-    return code;
+    return new DigitsCommand("digits-djl", out, err).run(args, program);
   }
 }

@@ -1,15 +1,22 @@
 package dev.ckpt.samples;
 
+import dev.ckpt.CheckpointConfig;
+import dev.ckpt.CheckpointManager;
+import dev.ckpt.CheckpointManagerBuilder;
+import dev.ckpt.Resume;
+import dev.ckpt.SaveTrigger;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
- * The command line of {@code digits-djl}.
+ * The command line of the programs that learn the digits.
  *
  * @param epochs the goal, counted from the start of the run
  * @param dir where the checkpoints go; empty: as the configuration says
@@ -87,6 +94,11 @@ record DigitsOptions(
       4 trained but a save failed, 5 the last attempts failed all alike, nothing was started,
       143 stopped by SIGTERM.
       """;
+
+  /** The usage of one of the programs; all have the same options. */
+  static String usage(String program) {
+    return USAGE.replace("digits-djl", program);
+  }
 
   private static final DigitsOptions DEFAULTS =
       new DigitsOptions(
@@ -170,6 +182,44 @@ record DigitsOptions(
         batch,
         everySteps,
         rows);
+  }
+
+  /** Options win over the environment and the file; what none of them says is chosen here. */
+  CheckpointManagerBuilder checkpoints(String run) {
+    CheckpointConfig settings =
+        config().map(CheckpointConfig::load).orElseGet(CheckpointConfig::defaults);
+    if (dir().isPresent()) {
+      settings = settings.with("store", dir().get().toString());
+    }
+    CheckpointManagerBuilder builder = CheckpointManager.from(settings);
+    if (settings.run().isEmpty()) {
+      builder.run(run);
+    }
+    if (seed().isPresent() || settings.seed().isEmpty()) {
+      builder.seed(seed().orElse(DEFAULT_SEED));
+    }
+    if (fresh()) {
+      builder.resume(new Resume.Never());
+    }
+    if (everySteps().isPresent()) {
+      builder.saveWhen(andAtTheEnds(SaveTrigger.everySteps(everySteps().getAsInt())));
+    } else if (config().isEmpty() && isDefault(settings, "every", "everySteps")) {
+      builder.saveWhen(andAtTheEnds(SaveTrigger.every(Duration.ofSeconds(1))));
+    }
+    return builder;
+  }
+
+  private static boolean isDefault(CheckpointConfig config, String... triggers) {
+    return Stream.of(triggers).allMatch(key -> config.origin("save." + key).equals("default"));
+  }
+
+  private static SaveTrigger andAtTheEnds(SaveTrigger during) {
+    return SaveTrigger.anyOf(
+        during,
+        SaveTrigger.everyEpoch(),
+        SaveTrigger.onStop(),
+        SaveTrigger.onException(),
+        SaveTrigger.onCompletion());
   }
 
   private static String value(String option, String[] args, int at) throws UsageException {

@@ -15,23 +15,16 @@ import ai.djl.training.loss.Loss;
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
 import ai.djl.translate.TranslateException;
-import dev.ckpt.CheckpointConfig;
 import dev.ckpt.CheckpointException;
-import dev.ckpt.CheckpointManager;
-import dev.ckpt.CheckpointManagerBuilder;
-import dev.ckpt.Resume;
-import dev.ckpt.SaveTrigger;
 import dev.ckpt.djl.DjlCheckpoints;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.stream.Stream;
 
 /**
  * Trains a small network on the UCI digits and resumes by itself.
@@ -40,7 +33,7 @@ import java.util.stream.Stream;
  * listener, and let them run the loop ({@code ckpt.fit}). The rest of this class is an ordinary DJL
  * training, with switches to try it in other ways.
  */
-class DigitsTraining {
+class DigitsTraining implements DigitsCommand.Program {
 
   static final String ACCURACY = "accuracy";
 
@@ -62,11 +55,12 @@ class DigitsTraining {
   }
 
   /** Trains until the goal, or finds that it is reached; prints the digest of what was learned. */
-  void run() throws IOException, TranslateException {
+  @Override
+  public void run() throws IOException, TranslateException {
     DigitsData digits = DigitsData.load(options.rows());
     ExecutorService loaders =
         options.prefetch() > 0 ? Executors.newFixedThreadPool(options.prefetch()) : null;
-    try (DjlCheckpoints ckpt = DjlCheckpoints.open(checkpoints());
+    try (DjlCheckpoints ckpt = DjlCheckpoints.open(options.checkpoints("digits-djl"));
         Model model = Model.newInstance("digits", Device.cpu())) {
       model.setBlock(DigitsNetwork.block());
       ArrayDataset training =
@@ -117,8 +111,8 @@ class DigitsTraining {
     }
   }
 
-  /** Whether the goal was reached, whatever came after it. */
-  boolean trained() {
+  @Override
+  public boolean trained() {
     return trained;
   }
 
@@ -132,44 +126,6 @@ class DigitsTraining {
   /** For tests that interfere, in each batch. */
   List<TrainingListener> interference() {
     return List.of();
-  }
-
-  /** Options win over the environment and the file; what none of them says is chosen here. */
-  private CheckpointManagerBuilder checkpoints() {
-    CheckpointConfig config =
-        options.config().map(CheckpointConfig::load).orElseGet(CheckpointConfig::defaults);
-    if (options.dir().isPresent()) {
-      config = config.with("store", options.dir().get().toString());
-    }
-    CheckpointManagerBuilder builder = CheckpointManager.from(config);
-    if (config.run().isEmpty()) {
-      builder.run("digits-djl");
-    }
-    if (options.seed().isPresent() || config.seed().isEmpty()) {
-      builder.seed(options.seed().orElse(DigitsOptions.DEFAULT_SEED));
-    }
-    if (options.fresh()) {
-      builder.resume(new Resume.Never());
-    }
-    if (options.everySteps().isPresent()) {
-      builder.saveWhen(andAtTheEnds(SaveTrigger.everySteps(options.everySteps().getAsInt())));
-    } else if (options.config().isEmpty() && isDefault(config, "every", "everySteps")) {
-      builder.saveWhen(andAtTheEnds(SaveTrigger.every(Duration.ofSeconds(1))));
-    }
-    return builder;
-  }
-
-  private static boolean isDefault(CheckpointConfig config, String... triggers) {
-    return Stream.of(triggers).allMatch(key -> config.origin("save." + key).equals("default"));
-  }
-
-  private static SaveTrigger andAtTheEnds(SaveTrigger during) {
-    return SaveTrigger.anyOf(
-        during,
-        SaveTrigger.everyEpoch(),
-        SaveTrigger.onStop(),
-        SaveTrigger.onException(),
-        SaveTrigger.onCompletion());
   }
 
   private static Optimizer optimizer(DigitsOptions.OptimizerKind kind) {

@@ -43,7 +43,7 @@ final class Commits {
 
   /** Names in a folder of the run; none if there is no such folder. */
   static Stream<String> names(Path store, String folder) {
-    Path path = store.resolve("runs/digits-djl").resolve(folder);
+    Path path = run(store).resolve(folder);
     try (Stream<Path> files = Files.list(path)) {
       return files.map(file -> file.getFileName().toString()).toList().stream();
     } catch (NoSuchFileException e) {
@@ -55,12 +55,24 @@ final class Commits {
 
   /** Oldest first. */
   static List<Path> manifests(Path store) {
-    Path folder = store.resolve("runs/digits-djl/manifests");
+    Path folder = run(store).resolve("manifests");
     if (!Files.isDirectory(folder)) {
       return List.of();
     }
     try (var files = Files.list(folder)) {
       return files.filter(file -> file.toString().endsWith(".json")).sorted().toList();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** The folder of the only run; one that does not exist if there is none yet. */
+  private static Path run(Path store) {
+    Path runs = store.resolve("runs");
+    try (var folders = Files.list(runs)) {
+      return folders.filter(Files::isDirectory).findAny().orElse(runs.resolve("none"));
+    } catch (NoSuchFileException e) {
+      return runs.resolve("none");
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

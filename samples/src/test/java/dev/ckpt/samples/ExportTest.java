@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.ckpt.Checkpoints;
 import dev.ckpt.Stores;
 import dev.ckpt.djl.DjlCheckpoints;
+import dev.ckpt.dl4j.Dl4jCheckpoints;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
 import java.net.URISyntaxException;
@@ -38,7 +39,7 @@ class ExportTest {
     Path jar = built.resolve("../../ckpt-cli/" + built.getFileName() + "/ckpt-cli.jar").normalize();
     classpath = Files.readString(jar.resolveSibling("classpath"));
     Path checkout = folder.resolve("checkout");
-    for (String module : List.of("ckpt-core", "ckpt-djl", "ckpt-cli")) {
+    for (String module : List.of("ckpt-core", "ckpt-djl", "ckpt-dl4j", "ckpt-cli")) {
       Files.createDirectories(checkout.resolve(module).resolve("src/main"));
       Files.createFile(checkout.resolve(module).resolve("pom.xml"));
     }
@@ -63,7 +64,7 @@ class ExportTest {
 
   @Test
   void theCommandWritesTheBytesThatTheLibraryWrites() throws IOException, InterruptedException {
-    assertThat(classpath).contains("ckpt-djl").doesNotContain("ai/djl");
+    assertThat(classpath).contains("ckpt-djl", "ckpt-dl4j").doesNotContain("ai/djl", "org/nd4j");
     Path at = folder.resolve("store");
     SampleProcess trained =
         SampleProcess.run(
@@ -81,6 +82,24 @@ class ExportTest {
         assertThat(file).hasSameBinaryContentAs(expected);
         assertThat(Files.size(file)).isGreaterThan(10_000);
       }
+    }
+  }
+
+  @Test
+  void theCommandWritesDl4jsZipWithoutDl4j() throws IOException, InterruptedException {
+    Path at = folder.resolve("store");
+    List<String> arguments = List.of("--dir", at.toString(), "--epochs", "1", "--rows", "60");
+    try (SampleProcess trained =
+        SampleProcess.start(folder.resolve("trained"), DigitsDl4j.class, arguments)) {
+      assertThat(trained.exitCode()).as(trained.toString()).isZero();
+    }
+    Path file = folder.resolve("model.zip");
+    assertThat(ckpt(at, "export", "latest", "--to", file.toString())).contains(file.toString());
+    try (CheckpointStore store = Stores.local(at)) {
+      Path expected =
+          Dl4jCheckpoints.exportModel(
+              Checkpoints.only(store), "latest", folder.resolve("library.zip"));
+      assertThat(file).hasSameBinaryContentAs(expected);
     }
   }
 

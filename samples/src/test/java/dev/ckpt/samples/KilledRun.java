@@ -225,7 +225,7 @@ final class KilledRun {
   private SampleProcess start(Map<String, String> environment) throws IOException {
     return SampleProcess.start(
         folder.resolve("attempt-" + started++),
-        DigitsDjl.class,
+        training.program(),
         training.arguments(store),
         environment,
         release);

@@ -15,8 +15,9 @@ import java.util.Map;
  *
  * @param epochs of 50 training batches and 13 validation batches
  * @param release the DJL that it trains on
+ * @param program its main class
  */
-record Training(Combination combination, int epochs, DjlRelease release) {
+record Training(Combination combination, int epochs, DjlRelease release, Class<?> program) {
 
   private static final int ROWS = 500;
   private static final int BATCH = 8;
@@ -30,6 +31,10 @@ record Training(Combination combination, int epochs, DjlRelease release) {
 
   Training(Combination combination, int epochs) {
     this(combination, epochs, DjlRelease.BUILT);
+  }
+
+  Training(Combination combination, int epochs, DjlRelease release) {
+    this(combination, epochs, release, DigitsDjl.class);
   }
 
   /**
@@ -62,7 +67,7 @@ record Training(Combination combination, int epochs, DjlRelease release) {
 
   /** The run to compare with. */
   Uninterrupted uninterrupted() throws IOException, InterruptedException {
-    return reference(new Training(combination.decisive(), epochs, release));
+    return reference(new Training(combination.decisive(), epochs, release, program));
   }
 
   private static synchronized Uninterrupted reference(Training decisive)
@@ -71,8 +76,12 @@ record Training(Combination combination, int epochs, DjlRelease release) {
     if (known == null) {
       Path folder = Files.createTempDirectory("ckpt-reference");
       SampleProcess process =
-          SampleProcess.run(
-              folder.resolve("run"), decisive.arguments(folder.resolve("store")), decisive.release);
+          SampleProcess.start(
+              folder.resolve("run"),
+              decisive.program,
+              decisive.arguments(folder.resolve("store")),
+              Map.of(),
+              decisive.release);
       assertThat(process.exitCode()).as(process.toString()).isZero();
       known = new Uninterrupted(process.sha(), process.epochLines(), process.trained());
       assertThat(known.batches()).hasSize(decisive.batches()).doesNotHaveDuplicates();

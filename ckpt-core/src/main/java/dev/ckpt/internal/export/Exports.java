@@ -82,7 +82,7 @@ public final class Exports {
             + name
             + "': the ending says what to write, "
             + (known.isEmpty()
-                ? "but no exporter is on the class path; .params needs dev.ckpt:ckpt-djl"
+                ? "but no exporter is on the class path; .params needs dev.ckpt:ckpt-djl, .zip dev.ckpt:ckpt-dl4j"
                 : "one of " + known));
   }
 

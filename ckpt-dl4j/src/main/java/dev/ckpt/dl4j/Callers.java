@@ -1,0 +1,44 @@
+package dev.ckpt.dl4j;
+
+import java.util.List;
+
+/** Refuses to be called by what is not {@code fit} itself, on the stack of this thread. */
+final class Callers {
+  private static final String PARALLEL = "org.deeplearning4j.parallelism.";
+  private static final String ASYNC = "org.nd4j.linalg.dataset.Async";
+
+  private Callers() {}
+
+  /** Workers train behind the training thread's back. */
+  static void refuseWorkers() {
+    if (stands(PARALLEL)) {
+      throw workers();
+    }
+  }
+
+  static UnsupportedOperationException workers() {
+    return new UnsupportedOperationException(
+        "ParallelWrapper trains copies of the network on threads of their own, with random streams"
+            + " that nobody can set: no batch boundary is a cut. Train with ckpt.fit, one process a"
+            + " worker; or give ParallelWrapper the bare iterator, leave ckpt.listener() out and"
+            + " call ckpt.endEpoch() behind each wrapper.fit, which saves the averaged network"
+            + " without the promise of equal bytes.");
+  }
+
+  /** DL4J's loader may wait for ever when its thread has failed: it must not come to that. */
+  static void refuseLoaders() {
+    if (stands(ASYNC)) {
+      throw new UnsupportedOperationException(
+          "AsyncDataSetIterator would read ahead of the training, on another thread: no batch"
+              + " boundary would be a cut. Give ckpt.iterator(...) to fit as it is: it loads ahead"
+              + " by itself.");
+    }
+  }
+
+  private static boolean stands(String prefix) {
+    List<String> callers =
+        StackWalker.getInstance()
+            .walk(frames -> frames.map(StackWalker.StackFrame::getClassName).toList());
+    return callers.stream().anyMatch(name -> name.startsWith(prefix));
+  }
+}

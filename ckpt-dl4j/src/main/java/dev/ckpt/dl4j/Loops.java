@@ -1,0 +1,164 @@
+package dev.ckpt.dl4j;
+
+import dev.ckpt.CheckpointManager;
+import java.util.Map;
+import java.util.function.Consumer;
+import java.util.function.IntConsumer;
+import org.deeplearning4j.earlystopping.EarlyStoppingConfiguration;
+import org.deeplearning4j.earlystopping.EarlyStoppingResult;
+import org.deeplearning4j.nn.api.Model;
+import org.deeplearning4j.optimize.api.TrainingListener;
+import org.jspecify.annotations.Nullable;
+import org.nd4j.linalg.dataset.DataSet;
+import org.nd4j.linalg.dataset.api.iterator.DataSetIterator;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Runs DL4J's own loops up to the goal of the run, which is a number of epochs. */
+final class Loops {
+  private static final Logger log = LoggerFactory.getLogger(Dl4jCheckpoints.class);
+  private static final String EPOCHS = "epochs";
+
+  private final CheckpointManager manager;
+  private final Session session;
+  private @Nullable Integer goal;
+  private boolean completed;
+
+  Loops(CheckpointManager manager, Session session) {
+    this.manager = manager;
+    this.session = session;
+  }
+
+  int remainingEpochs(int epochs) {
+    if (epochs < 0) {
+      throw new IllegalArgumentException("epochs: " + epochs);
+    }
+    session.requireTrainingThread();
+    goal = epochs;
+    if (session.position().stoppedEarly()) {
+      return 0;
+    }
+    int done = session.position().epoch();
+    long reached = manager.completed().map(end -> end.getOrDefault(EPOCHS, 0L)).orElse(0L);
+    if (reached > 0 && reached < epochs) {
+      log.info(
+          "Run {} was complete with {} epochs and trains on to {}", manager.run(), reached, epochs);
+    }
+    return reached >= epochs ? 0 : Math.max(0, epochs - done);
+  }
+
+  boolean complete() {
+    session.requireTrainingThread();
+    session.boundary();
+    int epochs = goal == null ? session.position().epoch() : goal;
+    completed = session.complete(Map.of(EPOCHS, (long) epochs));
+    return completed;
+  }
+
+  boolean isComplete() {
+    return completed || session.completedBefore();
+  }
+
+  void fit(Trainee net, int epochs, Runnable epoch) {
+    session.resume(net);
+    int remaining = remaining(epochs);
+    train(
+        () -> {
+          for (int i = 0; i < remaining; i++) {
+            epoch.run();
+            session.boundary();
+          }
+        });
+    finish();
+  }
+
+  /** For a loop of its own over all epochs that are left, which a listener may end before. */
+  void fitAll(Trainee graph, int epochs, IntConsumer all) {
+    session.resume(graph);
+    int remaining = remaining(epochs);
+    if (remaining > 0) {
+      train(
+          () -> {
+            all.accept(remaining);
+            session.boundary();
+          });
+      if (session.position().epoch() < epochs) {
+        session.position().stopsEarly();
+        log.info("A listener stopped the training after {} epochs", session.position().epoch());
+      }
+    }
+    finish();
+  }
+
+  private int remaining(int epochs) {
+    int remaining = remainingEpochs(epochs);
+    if (remaining == 0 && session.position().stoppedEarly()) {
+      log.info("Run {} stopped early after {} epochs", manager.run(), session.position().epoch());
+    } else if (remaining == 0) {
+      log.info("Run {} has reached its goal of {} epochs", manager.run(), epochs);
+    }
+    return remaining;
+  }
+
+  private void train(Runnable loop) {
+    session.endsByInterrupt(true);
+    try {
+      loop.run();
+    } catch (Session.Interrupted e) {
+      throw e;
+    } catch (RuntimeException | Error e) {
+      session.failed(e);
+      throw e;
+    } finally {
+      session.endsByInterrupt(false);
+    }
+  }
+
+  private void finish() {
+    complete();
+    session.restoreBest();
+  }
+
+  /** As {@code EarlyStoppingTrainer} does. */
+  <T extends Model> EarlyStoppingResult<T> fitEarly(
+      T net, DataSetIterator data, EarlyStoppingConfiguration<T> config, Consumer<DataSet> batch) {
+    EarlyStopping stopping = session.parts().earlyStopping();
+    stopping.begin(config, net);
+    Trainee trainee = Trainee.of(net);
+    session.resume(trainee);
+    train(
+        () -> {
+          while (!stopping.hasEnded()) {
+            int epoch = session.position().epoch();
+            trainee.counters(trainee.iteration(), epoch);
+            tellEpoch(trainee, net, true);
+            data.reset();
+            while (!stopping.hasEnded() && data.hasNext()) {
+              batch.accept(data.next());
+              stopping.endsAfterBatch(net.score());
+            }
+            session.boundary();
+            if (!stopping.hasEnded()) {
+              tellEpoch(trainee, net, false);
+              stopping.epochDone(epoch);
+              session.epochDone();
+            }
+          }
+        });
+    session.position().stopsEarly();
+    finish();
+    return stopping.result(session.position().epoch());
+  }
+
+  private static void tellEpoch(Trainee trainee, Model net, boolean begins) {
+    for (Object each : trainee.listeners()) {
+      if (each instanceof TrainingListener told) {
+        if (begins) {
+          told.onEpochStart(net);
+        } else {
+          told.onEpochEnd(net);
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,88 @@
+package dev.ckpt.dl4j;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import dev.ckpt.Checkpointable;
+import dev.ckpt.Stability;
+import dev.ckpt.StateSink;
+import dev.ckpt.StateView;
+import dev.ckpt.TensorSpec;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Supplier;
+
+/**
+ * Weights and running statistics. All of them change in the update alone, the statistics of
+ * BatchNorm too: they pass through the updater as if they were gradients.
+ */
+final class ModelState implements Checkpointable {
+  static final String PART = "model";
+
+  /** Names of tensors that the framework sees with the dimensions in the other order. */
+  static final String REVERSED = "columnMajor";
+
+  /** JSON of DL4J's own configuration, for the export; its counters are old. */
+  static final String CONFIGURATION = "configuration";
+
+  private static final String ADVICE = "Restore the old structure, or start a new run.";
+
+  private final Supplier<Trainee> trainee;
+  private String settingsOfText = "none";
+  private byte[] text = {};
+
+  ModelState(Supplier<Trainee> trainee) {
+    this.trainee = trainee;
+  }
+
+  @Override
+  public void capture(StateSink sink) {
+    Map<String, Region> parameters = trainee.get().parameters();
+    List<String> reversed = new ArrayList<>();
+    parameters.forEach(
+        (name, region) -> {
+          sink.tensor(region.spec(), region, Stability.STABLE_UNTIL_UPDATE);
+          if (region.reversed()) {
+            reversed.add(name);
+          }
+        });
+    sink.value(REVERSED, reversed);
+    sink.value("class", trainee.get().own().getClass().getName());
+    if (configuration().length > 0) {
+      sink.bytes(CONFIGURATION, ByteBuffer.wrap(configuration()));
+    }
+  }
+
+  /** Made once for all saves: it takes its time. The counters in it are set by the export. */
+  private byte[] configuration() {
+    String settings = trainee.get().settings();
+    if (!settings.equals(settingsOfText)) {
+      settingsOfText = settings;
+      text = trainee.get().configuration().getBytes(UTF_8);
+    }
+    return text;
+  }
+
+  @Override
+  public void check(StateView view) {
+    Structure.require(view, specs(trainee.get().parameters()), ADVICE);
+  }
+
+  @Override
+  public void restore(StateView view) {
+    fill(view);
+  }
+
+  /** Takes over weights and running statistics. */
+  void fill(StateView view) {
+    trainee.get().parameters().forEach((name, region) -> region.fill(view, name));
+  }
+
+  static Map<String, TensorSpec> specs(Map<String, Region> regions) {
+    Map<String, TensorSpec> specs = new LinkedHashMap<>();
+    regions.forEach((name, region) -> specs.put(name, region.spec()));
+    return specs;
+  }
+}

@@ -1,0 +1,157 @@
+package dev.ckpt.dl4j;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import dev.ckpt.CheckpointException;
+import dev.ckpt.DType;
+import dev.ckpt.StateView;
+import dev.ckpt.TensorSpec;
+import dev.ckpt.spi.CheckpointExporter;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.Channels;
+import java.nio.channels.SeekableByteChannel;
+import java.time.LocalDateTime;
+import java.util.Map;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipOutputStream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Writes the zip of DL4J's {@code ModelSerializer}: configuration, weights, updater state. Needs
+ * neither DL4J nor ND4J. The tensors of a checkpoint lie in the order of DL4J's flat arrays, and
+ * each in the order of DL4J's memory; the file has them big-endian.
+ *
+ * <p>The counters in its configuration are those of the checkpoint, so that training can go on from
+ * the file, though not to the same bytes: it has no random streams and no place in the data.
+ */
+public final class ModelZipExporter implements CheckpointExporter {
+  private static final int WINDOW = 1 << 20;
+  private static final int RANK_1_INFO = 6;
+
+  /** ND4J's flag of each type in shape information. */
+  private static final Map<DType, Long> FLAGS =
+      Map.of(
+          DType.FLOAT16, 0x1000L,
+          DType.BFLOAT16, 0x800L,
+          DType.FLOAT32, 0x2000L,
+          DType.FLOAT64, 0x4000L);
+
+  private static final Map<DType, String> NAMES =
+      Map.of(
+          DType.FLOAT16, "HALF",
+          DType.BFLOAT16, "BFLOAT16",
+          DType.FLOAT32, "FLOAT",
+          DType.FLOAT64, "DOUBLE");
+
+  /** For {@link java.util.ServiceLoader}. */
+  public ModelZipExporter() {}
+
+  @Override
+  public String extension() {
+    return "zip";
+  }
+
+  @Override
+  public String title() {
+    return "DL4J's model file";
+  }
+
+  @Override
+  public void write(Map<String, StateView> parts, SeekableByteChannel file) throws IOException {
+    StateView model = parts.get("model");
+    if (model == null || !model.opaque().contains("configuration")) {
+      throw new CheckpointException.NotFound(
+          "the checkpoint holds no configuration of a DL4J network: a SameDiff graph is written by"
+              + " its program, with Dl4jCheckpoints.loadWeights and sd.save");
+    }
+    ZipOutputStream zip = new ZipOutputStream(Channels.newOutputStream(file));
+    zip.putNextEntry(entry("configuration.json"));
+    zip.write(configuration(model, parts.get("counters")).getBytes(UTF_8));
+    zip.putNextEntry(entry("coefficients.bin"));
+    array(model, zip);
+    StateView updater = parts.get("updater");
+    if (updater != null && !updater.names().isEmpty()) {
+      zip.putNextEntry(entry("updaterState.bin"));
+      array(updater, zip);
+    }
+    zip.finish();
+  }
+
+  /** Of no time: the same checkpoint gives the same bytes. */
+  private static ZipEntry entry(String name) {
+    ZipEntry entry = new ZipEntry(name);
+    entry.setTimeLocal(LocalDateTime.of(1980, 1, 1, 0, 0));
+    return entry;
+  }
+
+  /** With the counters of the checkpoint, which stand in several places. */
+  private static String configuration(StateView model, @Nullable StateView counters) {
+    String json = UTF_8.decode(model.bytes("configuration")).toString();
+    if (counters == null) {
+      return json;
+    }
+    Map<?, ?> state = counters.value("state", Map.class);
+    return json.replaceAll("(\"iterationCount\"\\s*:\\s*)\\d+", "$1" + state.get("iteration"))
+        .replaceAll("(\"epochCount\"\\s*:\\s*)\\d+", "$1" + state.get("epoch"));
+  }
+
+  /** All tensors of a part, one behind the other, as one array of rank 1. */
+  private static void array(StateView part, ZipOutputStream zip) throws IOException {
+    @Nullable DType type = null;
+    long elements = 0;
+    for (String name : part.names()) {
+      TensorSpec spec = part.spec(name);
+      if (type != null && type != spec.type()) {
+        throw new CheckpointException.NotFound(
+            "the network has weights of several types, which DL4J's file cannot hold");
+      }
+      type = spec.type();
+      elements += spec.shape().elements();
+    }
+    if (type == null || !NAMES.containsKey(type)) {
+      throw new CheckpointException.NotFound(
+          "the network has no weights of a type that DL4J's file can hold: " + type);
+    }
+    DataOutputStream out = new DataOutputStream(zip);
+    header(out, RANK_1_INFO, "LONG");
+    long[] info = {1, elements, 1, FLAGS.getOrDefault(type, 0L), 1, 'c'};
+    for (long each : info) {
+      out.writeLong(each);
+    }
+    header(out, elements, NAMES.getOrDefault(type, ""));
+    for (String name : part.names()) {
+      bigEndian(part, name, out);
+    }
+    out.flush();
+  }
+
+  private static void header(DataOutputStream out, long length, String type) throws IOException {
+    out.writeUTF("MIXED_DATA_TYPES");
+    out.writeLong(length);
+    out.writeUTF(type);
+  }
+
+  private static void bigEndian(StateView part, String name, DataOutputStream out)
+      throws IOException {
+    TensorSpec spec = part.spec(name);
+    ByteBuffer window =
+        ByteBuffer.allocate((int) Math.min(WINDOW, spec.bytes())).order(ByteOrder.LITTLE_ENDIAN);
+    byte[] turned = window.array();
+    int width = spec.type().bytes();
+    for (long offset = 0; offset < spec.bytes(); offset += window.limit()) {
+      window.clear().limit((int) Math.min(window.capacity(), spec.bytes() - offset));
+      part.read(name, offset, window);
+      for (int at = 0; at < window.limit(); at += width) {
+        for (int low = at, high = at + width - 1; low < high; low++, high--) {
+          byte swapped = turned[low];
+          turned[low] = turned[high];
+          turned[high] = swapped;
+        }
+      }
+      out.write(turned, 0, window.limit());
+    }
+  }
+}

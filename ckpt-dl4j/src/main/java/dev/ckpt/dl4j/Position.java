@@ -1,0 +1,73 @@
+package dev.ckpt.dl4j;
+
+import dev.ckpt.Progress;
+import dev.ckpt.Progress.Phase;
+import java.util.Map;
+
+/** Where the loop stands in the data. Counts what was trained on, never what was fetched. */
+final class Position extends SmallState {
+  private final Counters counters;
+  private int epoch;
+  private long batch;
+  private long samples;
+  private Phase phase = Phase.AFTER_STEP;
+  private boolean stoppedEarly;
+
+  Position(Counters counters) {
+    this.counters = counters;
+  }
+
+  int epoch() {
+    return epoch;
+  }
+
+  /** Batches of this epoch that are done. */
+  long batch() {
+    return batch;
+  }
+
+  /** Whether a listener has ended the training before its goal, and nothing was trained since. */
+  boolean stoppedEarly() {
+    return stoppedEarly;
+  }
+
+  void stopsEarly() {
+    stoppedEarly = true;
+  }
+
+  Progress progress() {
+    return new Progress(counters.iteration(), epoch, batch, samples, phase);
+  }
+
+  void batchDone(long size) {
+    stoppedEarly = false;
+    batch++;
+    samples += size;
+    phase = Phase.AFTER_STEP;
+  }
+
+  void epochDone() {
+    epoch++;
+    batch = 0;
+    phase = Phase.AFTER_EPOCH;
+  }
+
+  @Override
+  Map<String, ?> read() {
+    return Map.of(
+        "epoch", epoch,
+        "batch", batch,
+        "samples", samples,
+        "phase", phase.name(),
+        "stoppedEarly", stoppedEarly);
+  }
+
+  @Override
+  void write(Map<String, ?> state) {
+    epoch = (int) number(state, "epoch");
+    batch = number(state, "batch");
+    samples = number(state, "samples");
+    phase = Phase.valueOf(String.valueOf(state.get("phase")));
+    stoppedEarly = Boolean.TRUE.equals(state.get("stoppedEarly"));
+  }
+}

@@ -1,0 +1,96 @@
+package dev.ckpt.dl4j;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongSupplier;
+
+/** The random streams that the program asked for by name. */
+final class RandomStreams extends SmallState {
+  private final LongSupplier seed;
+  private final Map<String, Stream> streams = new TreeMap<>();
+  private Map<String, Long> restored = Map.of();
+
+  RandomStreams(LongSupplier seed) {
+    this.seed = seed;
+  }
+
+  /** The stream of that name; one object per name. */
+  Random named(String name) {
+    return streams.computeIfAbsent(
+        name,
+        unused -> {
+          Long state = restored.get(name);
+          return new Stream(
+              state != null
+                  ? state
+                  : Mixing.mix(seed.getAsLong(), Mixing.number("stream " + name)));
+        });
+  }
+
+  @Override
+  Map<String, ?> read() {
+    // one that is asked for later in this process goes on where the checkpoint left it
+    Map<String, String> states = new TreeMap<>();
+    restored.forEach((name, state) -> states.put(name, Long.toHexString(state)));
+    streams.forEach((name, stream) -> states.put(name, Long.toHexString(stream.state.get())));
+    return states;
+  }
+
+  @Override
+  void write(Map<String, ?> state) {
+    Map<String, Long> states = new LinkedHashMap<>();
+    state.forEach((name, hex) -> states.put(name, Long.parseUnsignedLong((String) hex, 16)));
+    restored = states;
+    states.forEach(
+        (name, value) -> {
+          Stream stream = streams.get(name);
+          if (stream != null) {
+            stream.state.set(value);
+          }
+        });
+  }
+
+  /** SplitMix64: its whole state is one number, which {@link Random} does not show of its own. */
+  private static final class Stream extends Random {
+    private static final long serialVersionUID = 1L;
+
+    private final AtomicLong state;
+
+    Stream(long state) {
+      this.state = new AtomicLong(state);
+    }
+
+    @Override
+    protected int next(int bits) {
+      return (int) (nextLong() >>> (64 - bits));
+    }
+
+    @Override
+    public long nextLong() {
+      return Mixing.avalanche(state.addAndGet(Mixing.GAMMA));
+    }
+
+    /** Marsaglia's polar method without the second value, which would be hidden state. */
+    @Override
+    public double nextGaussian() {
+      while (true) {
+        double x = 2 * nextDouble() - 1;
+        double y = 2 * nextDouble() - 1;
+        double square = x * x + y * y;
+        if (square < 1 && square != 0) {
+          return x * StrictMath.sqrt(-2 * StrictMath.log(square) / square);
+        }
+      }
+    }
+
+    @Override
+    public void setSeed(long seed) {
+      if (state != null) { // called by the constructor of Random before there is a field
+        state.set(seed);
+      }
+    }
+  }
+}

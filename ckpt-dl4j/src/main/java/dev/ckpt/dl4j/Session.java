@@ -1,0 +1,416 @@
+package dev.ckpt.dl4j;
+
+import dev.ckpt.Checkpoint;
+import dev.ckpt.CheckpointException;
+import dev.ckpt.CheckpointManager;
+import dev.ckpt.Checkpointable;
+import dev.ckpt.Moment.Kind;
+import dev.ckpt.Restored;
+import dev.ckpt.SaveHandle;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CancellationException;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One training as the checkpoints see it: where it stands, whether that is a cut, and what is due
+ * there. All on the training thread.
+ *
+ * <p>The life of an epoch: {@link #enteredEpoch}, then for each batch {@link #delivered} and {@link
+ * #boundary} (it is done), then {@link #exhausted}; DL4J tells the listeners and counts the epoch,
+ * and the next {@link #boundary} sees by that count that it has ended. A save between the last
+ * batch and that says "all batches done": resumed, the epoch is entered to be ended.
+ *
+ * <p>With the listener alone nobody sees batches: {@link #heardUpdate} and {@link #heardEpoch} are
+ * called from inside DL4J's update and before it counts the epoch.
+ */
+final class Session {
+  private static final Logger log = LoggerFactory.getLogger(Session.class);
+
+  private final CheckpointManager manager;
+  private final Parts parts;
+  private final Position position;
+  private final BestWeights best;
+  private final List<Runnable> closing = new ArrayList<>();
+
+  private @Nullable Trainee trainee;
+  private List<?> listeners = List.of();
+  private @Nullable Thread training;
+  private @Nullable Optional<Restored> restored;
+
+  /** Whether batches are seen one by one; else the listener is all there is. */
+  private boolean loopSeen;
+
+  private boolean endsByInterrupt;
+  private boolean iterating;
+  private boolean exhausted;
+  private boolean offerDue;
+  private boolean trained;
+  private boolean listenerOnlySaid;
+  private boolean recorded;
+  private long ranInThisEpoch;
+  private int epochAtEntry;
+  private int iterationAtEntry;
+  private long openSamples = -1;
+  private @Nullable Throwable failure;
+
+  Session(CheckpointManager manager) {
+    this.manager = manager;
+    this.parts = Parts.register(manager, this::trainee);
+    this.position = parts.position();
+    this.best = new BestWeights(manager, parts.model());
+  }
+
+  Parts parts() {
+    return parts;
+  }
+
+  Position position() {
+    return position;
+  }
+
+  Trainee trainee() {
+    if (trainee == null) {
+      throw new IllegalStateException(
+          "No network is attached: call ckpt.resume(net) behind net.init(), or train with"
+              + " ckpt.fit(net, ...)");
+    }
+    return trainee;
+  }
+
+  boolean isResumed() {
+    return restored != null;
+  }
+
+  /** Resumes at the first call; the network is initialized by then. */
+  Optional<Restored> resume(Trainee users) {
+    Optional<Restored> done = restored;
+    if (done != null) {
+      if (trainee().own() != users.own()) {
+        throw new IllegalArgumentException(
+            "These checkpoints are attached to another network: one Dl4jCheckpoints serves one");
+      }
+      requireKnown(users);
+      return done;
+    }
+    users.parameters(); // says what cannot be saved, before anything is touched
+    users.requireResumable();
+    trainee = users;
+    training = Thread.currentThread();
+    parts.environment().observe(users);
+    listeners = users.listeners();
+    ListenerState.register(manager, users);
+    done = manager.resume();
+    manager.initialize(parts.firstWeights()::load);
+    parts.counters().finishUpdate();
+    parts.randomness().applyLast();
+    restored = done;
+    return done;
+  }
+
+  /** A listener with a state that comes behind the resume would neither be saved nor restored. */
+  private void requireKnown(Trainee users) {
+    for (Object listener : users.listeners()) {
+      if (listener instanceof Checkpointable && !listeners.contains(listener)) {
+        throw new IllegalStateException(
+            listener.getClass().getName()
+                + " keeps a state, and the run is resumed without it: add it with setListeners"
+                + " before ckpt.resume(...)");
+      }
+    }
+  }
+
+  /** What must end before the run is let go of. */
+  void closing(Runnable close) {
+    closing.add(close);
+  }
+
+  /**
+   * Refuses another thread.
+   *
+   * @throws IllegalStateException saying why it matters
+   */
+  void requireTrainingThread() {
+    if (restored == null) {
+      throw new IllegalStateException(
+          "The run is not resumed yet: call ckpt.resume(net) behind net.init(), before the"
+              + " training");
+    }
+    if (Thread.currentThread() != training) {
+      Callers.refuseWorkers(); // one of them trains the network itself
+      throw new IllegalStateException(
+          "Called from thread '"
+              + Thread.currentThread().getName()
+              + "', but the training is resumed on '"
+              + (training == null ? "" : training.getName())
+              + "': boundaries belong to the thread that trains. Give ckpt.iterator(...) to fit as"
+              + " it is, without AsyncDataSetIterator around it, which it does not need: it loads"
+              + " ahead by itself.");
+    }
+  }
+
+  void enteredEpoch() {
+    best.requireNone();
+    loopSeen = true;
+    iterating = true;
+    exhausted = false;
+    ranInThisEpoch = 0;
+    epochAtEntry = trainee().epoch();
+    iterationAtEntry = trainee().iteration();
+  }
+
+  void delivered(long samples) {
+    openSamples = samples;
+    trained = true;
+    ranInThisEpoch++;
+    manager.beforeUpdate();
+  }
+
+  boolean ranInThisEpoch() {
+    return ranInThisEpoch > 0;
+  }
+
+  boolean isExhausted() {
+    return exhausted;
+  }
+
+  /** The epoch has no further batch. */
+  void exhausted() {
+    exhausted = true;
+  }
+
+  /** The loop is done with the batch that it held, and with the epoch if DL4J has counted it. */
+  void boundary() {
+    if (openSamples >= 0) {
+      position.batchDone(openSamples);
+      openSamples = -1;
+      offerDue = true;
+    }
+    if (iterating && trainee().epoch() != epochAtEntry) {
+      epochDone();
+    }
+  }
+
+  /**
+   * Saves what is due at a boundary.
+   *
+   * @param more whether a batch follows in this epoch
+   */
+  void offerHere(boolean more) {
+    if (offerDue && (more || trainee().canEndEpochAfterResume())) {
+      offerDue = false;
+      offer(Kind.STEP);
+      endIfInterrupted();
+    }
+  }
+
+  /** From now on an interrupt of the training thread ends the training at the next boundary. */
+  void endsByInterrupt(boolean ends) {
+    endsByInterrupt = ends;
+  }
+
+  /** What a notebook's Stop does: no failure, and no sign of a crash loop. */
+  private void endIfInterrupted() {
+    if (endsByInterrupt && Thread.interrupted()) {
+      manager.save(position.progress(), parts.metrics().all());
+      throw new Interrupted(
+          "Interrupted: run '"
+              + manager.run()
+              + "' is saved at step "
+              + position.progress().step()
+              + ". Start it again, from Dl4jCheckpoints.in or open on, to go on from there");
+    }
+  }
+
+  /** The training was interrupted, and its state is saved. */
+  static final class Interrupted extends CancellationException {
+    private static final long serialVersionUID = 1L;
+
+    Interrupted(String message) {
+      super(message);
+    }
+  }
+
+  /** The boundary of a loop whose batches come from elsewhere. */
+  void step(long samples) {
+    requireTrainingThread();
+    best.requireNone();
+    loopSeen = true;
+    trained = true;
+    position.batchDone(samples);
+    offer(Kind.STEP);
+  }
+
+  /** Listeners of the epoch are done. */
+  void epochDone() {
+    if (ranInThisEpoch > 0 && trainee().iteration() == iterationAtEntry) {
+      throw new IllegalStateException(
+          "None of the "
+              + ranInThisEpoch
+              + " batches of this epoch updated the network: another one is trained with them, a"
+              + " copy perhaps. Give the network that is trained to ckpt.resume(net).");
+    }
+    iterating = false;
+    exhausted = false;
+    offerDue = false;
+    ranInThisEpoch = 0;
+    boolean batchesSeen = position.batch() > 0;
+    position.epochDone();
+    if (offer(Kind.EPOCH_END).isEmpty() && !batchesSeen) {
+      offer(Kind.STEP); // there was no other chance for triggers by step or time
+    }
+  }
+
+  void endEpoch() {
+    requireTrainingThread();
+    loopSeen = true;
+    trained = true;
+    epochDone();
+  }
+
+  /** An update was made, seen from inside it. Counts only if nobody else counts. */
+  void heardUpdate(long samples) {
+    requireTrainingThread();
+    if (!loopSeen && !trainee().updatesWithinBatches()) {
+      sayListenerOnly();
+      trained = true;
+      parts.counters().ahead(1, 0);
+      try {
+        position.batchDone(samples);
+        offer(Kind.STEP);
+      } finally {
+        parts.counters().ahead(0, 0);
+      }
+    }
+  }
+
+  /** The epoch has ended and is not counted yet. */
+  void heardEpoch() {
+    requireTrainingThread();
+    if (!loopSeen) {
+      sayListenerOnly();
+      trained = true;
+      parts.counters().ahead(0, 1);
+      try {
+        position.epochDone();
+        if (offer(Kind.EPOCH_END).isEmpty()) {
+          offer(Kind.STEP); // with truncated BPTT there is no other chance for steps or time
+        }
+      } finally {
+        parts.counters().ahead(0, 0);
+      }
+    }
+  }
+
+  private void sayListenerOnly() {
+    if (!listenerOnlySaid) {
+      listenerOnlySaid = true;
+      log.warn(
+          "The iterator is not wrapped: {}. Train with ckpt.fit(...) or iterate over"
+              + " ckpt.iterator(...), which find the place in the data by themselves.",
+          trainee().updatesWithinBatches()
+              ? "with truncated BPTT checkpoints are saved at the ends of epochs only"
+              : "a resume begins at batch ckpt.progress().batch() of the epoch, to which the"
+                  + " program must go");
+    }
+  }
+
+  /** A listener hears of a network that is not the one that is saved. */
+  void requireOwn(Object model) {
+    if (restored != null && trainee().own() != model) {
+      throw Callers.workers();
+    }
+  }
+
+  /** Saves the state at the end of the training, then records that the goal is reached. */
+  boolean complete(Map<String, Long> goal) {
+    requireTrainingThread();
+    if (best.isRestored()) {
+      return recorded; // the state is the best one's, not the last one's
+    }
+    boundary();
+    if (iterating && exhausted) {
+      epochDone();
+    }
+    if (trained && offer(Kind.COMPLETION).isEmpty()) {
+      manager.save(
+          position.progress(), parts.metrics().all()); // a goal without its state would be lost
+    }
+    recorded = manager.complete(goal);
+    return recorded;
+  }
+
+  /** Puts the best weights into the model, if that is asked for; nothing is saved from then on. */
+  Optional<Checkpoint> restoreBest() {
+    return best.restore();
+  }
+
+  /** Whether the run was complete when it was opened, and nothing has been trained since. */
+  boolean completedBefore() {
+    return !trained && manager.completed().isPresent();
+  }
+
+  /** An attempt that only looked at a complete run leaves it complete. */
+  void stayComplete() {
+    if (restored != null && restored.isPresent() && failure == null && completedBefore()) {
+      manager.complete(manager.completed().orElseThrow());
+    }
+  }
+
+  /**
+   * Thrown by the loop, by the data, by a listener: saves if the state stands at a cut, and is what
+   * the attempt's record of its end will tell.
+   */
+  void failed(Throwable thrown) {
+    if (failure == thrown || thrown instanceof Interrupted) {
+      return;
+    }
+    failure = thrown;
+    if (trainee == null) {
+      return;
+    }
+    manager.failed(thrown, position.progress());
+    if (thrown instanceof CheckpointException || restored == null) {
+      return;
+    }
+    if (openSamples >= 0 || !loopSeen) {
+      log.warn(
+          "The training threw inside a step, which may have changed a part of the state: nothing"
+              + " new is saved; a save in flight is finished");
+      return;
+    }
+    if (exhausted && !trainee().canEndEpochAfterResume()) {
+      return;
+    }
+    try {
+      offer(Kind.EXCEPTION);
+    } catch (RuntimeException e) {
+      thrown.addSuppressed(e);
+    }
+  }
+
+  @Nullable Throwable failure() {
+    return failure;
+  }
+
+  /** Ends what loads data. */
+  void detach() {
+    closing.forEach(Runnable::run);
+    closing.clear();
+  }
+
+  private Optional<SaveHandle> offer(Kind kind) {
+    return manager.offer(kind, position.progress(), parts.metrics()::all);
+  }
+
+  StateDigest digest() {
+    StateDigest digest = new StateDigest();
+    parts.model().capture(digest);
+    parts.updater().capture(digest);
+    return digest;
+  }
+}

@@ -1,0 +1,126 @@
+package dev.ckpt.dl4j;
+
+import org.nd4j.linalg.dataset.DataSet;
+import org.nd4j.linalg.dataset.api.MultiDataSet;
+import org.nd4j.linalg.dataset.api.iterator.DataSetIterator;
+import org.nd4j.linalg.dataset.api.iterator.MultiDataSetIterator;
+
+/**
+ * The user's iterator, of whichever kind.
+ *
+ * @param <T> what it gives
+ */
+interface Source<T> {
+
+  boolean hasNext();
+
+  T next();
+
+  void reset();
+
+  boolean resetSupported();
+
+  /** Whether it may be asked from another thread. */
+  boolean asyncSupported();
+
+  long samples(T batch);
+
+  /** Its class, for messages. */
+  String name();
+
+  /**
+   * Goes to a place without reading what lies before.
+   *
+   * @return false if it cannot: then it is reset and read
+   */
+  default boolean seek(long orderKey, long batch) {
+    return false;
+  }
+
+  static Source<DataSet> of(DataSetIterator users) {
+    return new Source<>() {
+      @Override
+      public boolean hasNext() {
+        return users.hasNext();
+      }
+
+      @Override
+      public DataSet next() {
+        return users.next();
+      }
+
+      @Override
+      public void reset() {
+        users.reset();
+      }
+
+      @Override
+      public boolean resetSupported() {
+        return users.resetSupported();
+      }
+
+      @Override
+      public boolean asyncSupported() {
+        return users.asyncSupported();
+      }
+
+      @Override
+      public long samples(DataSet batch) {
+        return batch.getFeatures() == null ? 0 : batch.numExamples();
+      }
+
+      @Override
+      public String name() {
+        return users.getClass().getName();
+      }
+
+      @Override
+      public boolean seek(long orderKey, long batch) {
+        if (users instanceof ShuffledBatches own) {
+          own.seek(orderKey, batch);
+          return true;
+        }
+        return false;
+      }
+    };
+  }
+
+  static Source<MultiDataSet> of(MultiDataSetIterator users) {
+    return new Source<>() {
+      @Override
+      public boolean hasNext() {
+        return users.hasNext();
+      }
+
+      @Override
+      public MultiDataSet next() {
+        return users.next();
+      }
+
+      @Override
+      public void reset() {
+        users.reset();
+      }
+
+      @Override
+      public boolean resetSupported() {
+        return users.resetSupported();
+      }
+
+      @Override
+      public boolean asyncSupported() {
+        return users.asyncSupported();
+      }
+
+      @Override
+      public long samples(MultiDataSet batch) {
+        return batch.numFeatureArrays() == 0 ? 0 : batch.getFeatures(0).size(0);
+      }
+
+      @Override
+      public String name() {
+        return users.getClass().getName();
+      }
+    };
+  }
+}

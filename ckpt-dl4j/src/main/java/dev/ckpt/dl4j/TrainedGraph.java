@@ -1,0 +1,139 @@
+package dev.ckpt.dl4j;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.nd4j.autodiff.listeners.Listener;
+import org.nd4j.autodiff.samediff.SameDiff;
+import org.nd4j.autodiff.samediff.TrainingConfig;
+import org.nd4j.autodiff.samediff.VariableType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.learning.GradientUpdater;
+
+/**
+ * A SameDiff graph: an array for each variable, and an updater for each that is trained.
+ *
+ * @param given listeners of one {@code fit}, which the graph does not know
+ */
+record TrainedGraph(SameDiff own, List<Listener> given) implements Trainee {
+
+  @Override
+  public Map<String, Region> parameters() {
+    Map<String, Region> byName = new LinkedHashMap<>();
+    own.getVariables()
+        .forEach(
+            (name, variable) -> {
+              if (variable.getVariable().getVariableType() == VariableType.VARIABLE) {
+                INDArray array = variable.getVariable().getArr();
+                if (array == null) {
+                  throw new IllegalStateException("variable " + name + " has no value yet");
+                }
+                byName.put(name, Region.of("Variable " + name, name, array));
+              }
+            });
+    return byName;
+  }
+
+  @Override
+  public Map<String, Region> slots() {
+    Map<String, GradientUpdater> byVariable = gradientUpdaters();
+    Map<String, Region> slots = new LinkedHashMap<>();
+    for (String parameter : parameters().keySet()) {
+      GradientUpdater<?> updater = byVariable.get(parameter);
+      if (updater != null) {
+        new TreeMap<>(updater.getState())
+            .forEach(
+                (slot, array) -> {
+                  String name = slot + "/" + parameter;
+                  slots.put(name, Region.of("Updater state " + name, name, array));
+                });
+      }
+    }
+    return slots;
+  }
+
+  @SuppressWarnings("rawtypes") // as SameDiff declares it
+  private Map<String, GradientUpdater> gradientUpdaters() {
+    training();
+    if (!own.isInitializedTraining()) {
+      Dl4jInternals.initializeTraining(own);
+    }
+    return own.getUpdaterMap();
+  }
+
+  @Override
+  public Map<String, String> updaters() {
+    Map<String, String> classes = new TreeMap<>();
+    gradientUpdaters()
+        .forEach((name, updater) -> classes.put(name, updater.getConfig().getClass().getName()));
+    return classes;
+  }
+
+  @Override
+  public String configuration() {
+    return "";
+  }
+
+  @Override
+  public String settings() {
+    return training().getUpdater().toString();
+  }
+
+  private TrainingConfig training() {
+    TrainingConfig config = own.getTrainingConfig();
+    if (config == null) {
+      throw new IllegalStateException("the graph has no TrainingConfig: call setTrainingConfig");
+    }
+    return config;
+  }
+
+  @Override
+  public int iteration() {
+    return training().getIterationCount();
+  }
+
+  @Override
+  public int epoch() {
+    return training().getEpochCount();
+  }
+
+  @Override
+  public void counters(int iteration, int epoch) {
+    training().setIterationCount(iteration);
+    training().setEpochCount(epoch);
+  }
+
+  @Override
+  public double score() {
+    return Double.NaN;
+  }
+
+  @Override
+  public void score(double score) {}
+
+  @Override
+  public void applyConstraints() {}
+
+  @Override
+  public boolean updatesWithinBatches() {
+    return false;
+  }
+
+  /** {@code SameDiff.fit} fails in an epoch without a batch. */
+  @Override
+  public boolean canEndEpochAfterResume() {
+    return false;
+  }
+
+  @Override
+  public List<?> listeners() {
+    List<Listener> all = new ArrayList<>(own.getListeners());
+    all.addAll(given);
+    return all;
+  }
+
+  @Override
+  public void requireResumable() {}
+}

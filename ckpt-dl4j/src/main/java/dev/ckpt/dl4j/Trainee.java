@@ -1,0 +1,82 @@
+package dev.ckpt.dl4j;
+
+import java.util.List;
+import java.util.Map;
+import org.deeplearning4j.nn.api.Model;
+import org.deeplearning4j.nn.graph.ComputationGraph;
+import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
+import org.nd4j.autodiff.listeners.Listener;
+import org.nd4j.autodiff.samediff.SameDiff;
+
+/** What is trained, whatever kind it is of. All on the training thread. */
+sealed interface Trainee permits LayeredNetwork, TrainedGraph {
+
+  /**
+   * What there is to know of a network.
+   *
+   * @throws UnsupportedOperationException if it is no whole network, or trains in a way that cannot
+   *     be resumed
+   */
+  static Trainee of(Model model) {
+    if (model instanceof MultiLayerNetwork || model instanceof ComputationGraph) {
+      return new LayeredNetwork(model);
+    }
+    throw new UnsupportedOperationException(
+        model.getClass().getName()
+            + " is no network: give a MultiLayerNetwork, a ComputationGraph or a SameDiff");
+  }
+
+  /** What there is to know of a graph. */
+  static Trainee of(SameDiff graph, Listener... given) {
+    return new TrainedGraph(graph, List.of(given));
+  }
+
+  /** The user's own object. */
+  Object own();
+
+  /** Weights and running statistics by name, as they lie in memory. */
+  Map<String, Region> parameters();
+
+  /** State of the updaters: {@code <slot>/<parameter>}, as it lies in memory. */
+  Map<String, Region> slots();
+
+  /** The updater of each parameter: the name of its class. */
+  Map<String, String> updaters();
+
+  /** The program's own settings as JSON, without counters; empty if there is no such text. */
+  String configuration();
+
+  /** The settings of the updaters, for people. */
+  String settings();
+
+  /** Updates done. */
+  int iteration();
+
+  /** Epochs that were ended. */
+  int epoch();
+
+  void counters(int iteration, int epoch);
+
+  /** The loss of the last batch; NaN if it is not known. */
+  double score();
+
+  void score(double score);
+
+  /** Does what DL4J does behind each update: weights are kept within their bounds. */
+  void applyConstraints();
+
+  /** Whether one batch makes several updates, so that a listener cannot tell where it ends. */
+  boolean updatesWithinBatches();
+
+  /** Whether an epoch whose batches are all done can be entered again, only to end it. */
+  boolean canEndEpochAfterResume();
+
+  List<?> listeners();
+
+  /**
+   * Refuses what keeps state that nobody can read.
+   *
+   * @throws UnsupportedOperationException saying what it is
+   */
+  void requireResumable();
+}

@@ -1,0 +1,189 @@
+package dev.ckpt.dl4j;
+
+import java.util.NoSuchElementException;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The user's training data, entered where the run stands. DL4J's {@code fit} asks {@code hasNext()}
+ * on the training thread, behind the update and its constraints, before the next batch: that is the
+ * boundary. Behind the end of an epoch, {@code fit} counts it, and asks again or resets.
+ *
+ * <p>An order that the source draws when it is reset, and what it draws for a batch, come from
+ * ND4J's generator seeded with the epoch and the place of the batch: so it is the same on whatever
+ * thread, and after a resume. A source that shuffles what it had shuffled before is reset once for
+ * each epoch that is done.
+ */
+final class TrainingLoop<T> {
+  private static final Logger log = LoggerFactory.getLogger(TrainingLoop.class);
+
+  private final Source<T> source;
+  private final Session session;
+  private final int ahead;
+  private @Nullable Prefetcher<T> prefetcher;
+
+  /** The epoch whose batches are given; -1 before the first. */
+  private int entered = -1;
+
+  /** How often the source was reset, less one: the epoch that it is in. */
+  private int sourceEpoch = -1;
+
+  /** The place in the epoch of the batch that is loaded next. Belongs to whoever loads. */
+  private long loading;
+
+  private boolean peeked;
+  private boolean resetBefore;
+  private boolean slowSkipSaid;
+
+  TrainingLoop(Source<T> source, Session session, int ahead) {
+    this.source = source;
+    this.session = session;
+    this.ahead = ahead;
+    session.closing(this::close);
+  }
+
+  boolean hasNext() {
+    session.requireTrainingThread();
+    if (peeked) {
+      return true;
+    }
+    session.boundary();
+    boolean more;
+    try {
+      if (entered != session.position().epoch()) {
+        enter();
+      }
+      more = load();
+    } catch (RuntimeException | Error e) {
+      session.failed(e);
+      throw e;
+    }
+    if (!more) {
+      session.exhausted();
+    }
+    session.offerHere(more);
+    peeked = more;
+    return more;
+  }
+
+  T next() {
+    if (!hasNext()) {
+      throw new NoSuchElementException();
+    }
+    peeked = false;
+    T batch;
+    try {
+      Prefetcher<T> loader = prefetcher;
+      batch = loader == null ? loaded() : loader.next();
+    } catch (RuntimeException | Error e) {
+      session.failed(e);
+      throw e;
+    }
+    session.delivered(source.samples(batch));
+    return batch;
+  }
+
+  /** Whether there is a batch; with a prefetcher it is there. */
+  private boolean load() {
+    Prefetcher<T> loader = prefetcher;
+    return loader == null
+        ? session.parts().randomness().loading(entered, loading, source::hasNext)
+        : loader.hasNext();
+  }
+
+  private T loaded() {
+    return session.parts().randomness().loading(entered, loading++, source::next);
+  }
+
+  /**
+   * What {@code fit}, or a loop by hand, does before an epoch. The first reset behind a resume
+   * leaves the run where it stands; every later one ends the epoch, if it has begun.
+   */
+  void reset() {
+    session.requireTrainingThread();
+    boolean first = !resetBefore;
+    resetBefore = true;
+    session.boundary();
+    if (session.ranInThisEpoch() || (!first && session.isExhausted())) {
+      session.epochDone();
+    }
+    peeked = false;
+    if (entered != session.position().epoch()) {
+      entered = -1;
+    }
+  }
+
+  private void enter() {
+    Callers.refuseWorkers();
+    Callers.refuseLoaders();
+    close();
+    int epoch = session.position().epoch();
+    long skip = session.position().batch();
+    long key = session.parts().randomness().orderKey(epoch);
+    if (!source.seek(key, skip)) {
+      go(epoch);
+      skip(epoch, skip);
+    }
+    loading = skip;
+    session.enteredEpoch();
+    entered = epoch;
+    if (ahead > 0) {
+      prefetcher = new Prefetcher<>(ahead, this::prefetch);
+    }
+  }
+
+  private @Nullable T prefetch() {
+    return session.parts().randomness().loading(entered, loading, source::hasNext)
+        ? loaded()
+        : null;
+  }
+
+  /** Resets the source as often as it would have been by now. */
+  private void go(int epoch) {
+    if (!source.resetSupported()) {
+      if (sourceEpoch >= 0 || epoch > 0) {
+        throw new IllegalStateException(
+            source.name()
+                + " cannot be reset, and the training is in its epoch "
+                + (epoch + 1)
+                + ": give an iterator that can");
+      }
+      sourceEpoch = epoch;
+      return;
+    }
+    if (sourceEpoch >= epoch) {
+      sourceEpoch = epoch - 1; // the same epoch again: only a source without history can
+    }
+    while (sourceEpoch < epoch) {
+      sourceEpoch++;
+      session.parts().randomness().order(sourceEpoch, source::reset);
+    }
+  }
+
+  private void skip(int epoch, long batches) {
+    if (batches > 0 && !slowSkipSaid) {
+      slowSkipSaid = true;
+      log.info(
+          "{} batches of {} are read and dropped to resume inside the epoch",
+          batches,
+          source.name());
+    }
+    for (long i = 0; i < batches; i++) {
+      long place = i;
+      boolean more = session.parts().randomness().loading(epoch, place, source::hasNext);
+      if (!more) {
+        break;
+      }
+      session.parts().randomness().loading(epoch, place, source::next);
+    }
+  }
+
+  private void close() {
+    Prefetcher<T> loader = prefetcher;
+    if (loader != null) {
+      prefetcher = null;
+      loader.close();
+    }
+  }
+}

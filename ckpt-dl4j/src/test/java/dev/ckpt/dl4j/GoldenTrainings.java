@@ -1,0 +1,88 @@
+package dev.ckpt.dl4j;
+
+import dev.ckpt.dl4j.SmallTraining.Data;
+import dev.ckpt.dl4j.SmallTraining.Kind;
+import dev.ckpt.dl4j.SmallTraining.Loop;
+import dev.ckpt.dl4j.SmallTraining.Setup;
+import dev.ckpt.dl4j.SmallTraining.Updater;
+import dev.ckpt.internal.memory.InMemoryStore;
+import dev.ckpt.spi.CheckpointStore;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * Makes the adapter's golden store of format version 1: the same objects and names each time; the
+ * tensors' last bits are those of the machine. All runs are killed inside their second epoch;
+ * {@code listener} was saved inside the update.
+ */
+final class GoldenTrainings {
+  static final Path FOLDER = Path.of("src", "test", "resources", "golden", "v1");
+  static final List<String> RUNS = List.of("network", "graph", "samediff", "listener");
+  static final int KILLED_AT = 14;
+
+  private GoldenTrainings() {}
+
+  /** The training of a run, to be begun or to go on. */
+  static SmallTraining training(String run, CheckpointStore store) {
+    Setup plain = Setup.PLAIN;
+    SmallTraining training =
+        new SmallTraining(
+            switch (run) {
+              case "network" -> plain;
+              case "graph" -> plain.with(Kind.GRAPH).with(Updater.NESTEROVS);
+              case "samediff" -> plain.with(Kind.SAMEDIFF);
+              case "listener" -> plain.with(Loop.LISTENER_ONLY).with(Data.SYNC);
+              default -> throw new IllegalArgumentException(run);
+            },
+            store);
+    training.checkpointing = builder -> builder.run(run);
+    return training;
+  }
+
+  static InMemoryStore written() {
+    InMemoryStore store = empty();
+    RUNS.forEach(run -> training(run, store).run(KILLED_AT));
+    return store;
+  }
+
+  static InMemoryStore empty() {
+    return new InMemoryStore(Clock.systemUTC());
+  }
+
+  /** The golden store as it was committed, in memory: what is done to it leaves it alone. */
+  static InMemoryStore golden() throws IOException {
+    InMemoryStore store = empty();
+    try (var files = Files.walk(FOLDER)) {
+      for (Path file : files.filter(Files::isRegularFile).toList()) {
+        String key =
+            FOLDER.relativize(file).toString().replace(file.getFileSystem().getSeparator(), "/");
+        store.putIfAbsent(key, ByteBuffer.wrap(Files.readAllBytes(file)));
+      }
+    }
+    return store;
+  }
+
+  static Map<String, byte[]> objects(CheckpointStore store) throws IOException {
+    Map<String, byte[]> objects = new TreeMap<>();
+    try (var entries = store.list("", "")) {
+      entries.forEach(
+          entry -> {
+            ByteBuffer bytes = ByteBuffer.allocate((int) entry.length());
+            try {
+              store.read(entry.key(), 0, bytes);
+            } catch (IOException e) {
+              throw new UncheckedIOException(e);
+            }
+            objects.put(entry.key(), bytes.array());
+          });
+    }
+    return objects;
+  }
+}

@@ -1,0 +1,46 @@
+package dev.ckpt.dl4j;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.ckpt.manifest.AttemptRecord;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Wrote the adapter's golden store, once. Its name ends so that no build runs it; {@code -Dtest=}
+ * does. A golden store is never written again: a new version of the format gets a folder of its
+ * own.
+ */
+class GoldenTrainingsGenerator {
+
+  @Test
+  void writeItOnce() throws IOException {
+    assertThat(GoldenTrainings.FOLDER).as("golden stores are never rewritten").doesNotExist();
+    Map<String, byte[]> objects = GoldenTrainings.objects(GoldenTrainings.written());
+    for (Map.Entry<String, byte[]> object : objects.entrySet()) {
+      Path file = GoldenTrainings.FOLDER.resolve(object.getKey());
+      Files.createDirectories(file.getParent());
+      Files.write(file, ofNoMachine(object.getKey(), object.getValue()));
+    }
+  }
+
+  private static byte[] ofNoMachine(String key, byte[] bytes) {
+    if (!key.contains("/attempts/")) {
+      return bytes;
+    }
+    AttemptRecord record = AttemptRecord.decode(key, bytes);
+    return new AttemptRecord(
+            record.attempt(),
+            record.world(),
+            List.of("0123456789abcde" + record.attempt()),
+            record.request(),
+            record.seed(),
+            record.startedAt(),
+            Map.of("host", "golden", "pid", "1", "dl4j", "1.0.0-M2.1"))
+        .encode();
+  }
+}
