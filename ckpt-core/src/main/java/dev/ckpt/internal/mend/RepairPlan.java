@@ -84,7 +84,14 @@ final class RepairPlan {
     repair.lookAtEnds(ends);
     Decisions then = new Decisions(repair.whole, repair.unreadable);
     Map<CheckpointId, CheckpointId> witnesses = new TreeMap<>(lost.witnesses());
-    witnesses.values().removeIf(then.whole()::containsKey);
+    // who is committed again, or goes aside with a record of it, needs nobody to tell of it
+    witnesses
+        .values()
+        .removeIf(
+            id ->
+                then.whole().containsKey(id)
+                    || repair.withdrawn.containsKey(id)
+                    || secured.contains(id));
     LeftOvers.plan(
             held,
             then,
