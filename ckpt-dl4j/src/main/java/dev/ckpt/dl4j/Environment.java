@@ -17,7 +17,8 @@ final class Environment extends SmallState {
   private static final Logger log = LoggerFactory.getLogger(Environment.class);
 
   /** Not the program's wish, yet the same numbers come out with other last bits. */
-  private static final Set<String> CHANGES_BITS = Set.of("arch", "backend", "dl4j", "threads");
+  private static final Set<String> CHANGES_BITS =
+      Set.of("arch", "backend", "blasThreads", "dl4j", "threads");
 
   private final Map<String, String> facts = new TreeMap<>();
   private final Map<String, String> saved = new HashMap<>();
@@ -25,6 +26,7 @@ final class Environment extends SmallState {
   void observe(Trainee trainee) {
     fact("arch", System.getProperty("os.arch", "unknown"));
     fact("backend", Nd4j.getBackend().getClass().getName());
+    fact("blasThreads", Integer.toString(Nd4j.factory().blas().getMaxThreads()));
     fact("dl4j", PrivateField.version());
     fact("threads", Integer.toString(Nd4j.getEnvironment().maxThreads()));
     fact("updaters", trainee.settings());

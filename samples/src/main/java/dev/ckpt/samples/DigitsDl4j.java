@@ -20,5 +20,6 @@ public final class DigitsDl4j {
     Environment environment = Nd4j.getEnvironment();
     environment.setMaxThreads(1);
     environment.setMaxMasterThreads(1);
+    Nd4j.factory().blas().setMaxThreads(1); // OpenBLAS counts its own
   }
 }
