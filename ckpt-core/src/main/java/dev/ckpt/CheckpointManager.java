@@ -417,7 +417,7 @@ public final class CheckpointManager implements AutoCloseable {
     }
     signal.idle();
     OpenRuns.completed(setup.identity());
-    return ending.say(EndRecord.COMPLETED, goal, setup.options().deadline());
+    return ending.completed(goal, saver.newest(), setup.options().deadline());
   }
 
   /**

@@ -21,6 +21,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.InstantSource;
@@ -94,29 +95,33 @@ public final class Checkpoints implements AutoCloseable {
                 : ", which holds " + String.join(", ", runs) + ": give the name of one"));
   }
 
-  /** Names of the runs in a store, sorted. */
+  /**
+   * Names of the runs in a store, sorted. One whose folder this process may not look into is there.
+   */
   public static List<String> runs(CheckpointStore store) {
     List<String> runs = new ArrayList<>();
     try {
-      for (Optional<String> run = runAfter(store, ""); run.isPresent(); ) {
-        runs.add(run.get());
-        // '0' follows '/': behind all keys of that run, whatever they are
-        run = runAfter(store, "runs/" + run.get() + "0");
+      for (String run : store.folders("runs/")) {
+        if (holdsAnything(store, "runs/" + run + "/")) {
+          runs.add(run);
+        }
       }
-      return runs.stream().distinct().sorted().toList();
+      return List.copyOf(runs);
     } catch (IOException e) {
       throw new UncheckedIOException("cannot list " + store.uri(), e);
     }
   }
 
-  private static Optional<String> runAfter(CheckpointStore store, String after) throws IOException {
-    try (Stream<CheckpointStore.Entry> entries = store.list("runs/", after)) {
-      // a file beside the runs' folders is foreign, and no run
-      return entries
-          .map(entry -> entry.key().split("/"))
-          .filter(segments -> segments.length > 2)
-          .findFirst()
-          .map(segments -> segments[1]);
+  private static boolean holdsAnything(CheckpointStore store, String folder) throws IOException {
+    try (Stream<CheckpointStore.Entry> entries = store.list(folder, "")) {
+      return entries.findAny().isPresent();
+    } catch (AccessDeniedException e) {
+      return true;
+    } catch (UncheckedIOException e) {
+      if (e.getCause() instanceof AccessDeniedException) {
+        return true;
+      }
+      throw e.getCause();
     }
   }
 

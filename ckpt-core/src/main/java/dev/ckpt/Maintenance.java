@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Consumer;
 
 /**
  * Cleans up and repairs the runs of a store from outside: what {@code ckpt gc} and {@code ckpt
@@ -35,19 +36,25 @@ public final class Maintenance {
   private final boolean takeOver;
   private final Duration grace;
   private final InstantSource clock;
+  private final Consumer<MaintenanceAction> told;
   private final Formats formats = new Formats();
 
   private Maintenance(
-      CheckpointStore store, boolean takeOver, Duration grace, InstantSource clock) {
+      CheckpointStore store,
+      boolean takeOver,
+      Duration grace,
+      InstantSource clock,
+      Consumer<MaintenanceAction> told) {
     this.store = store;
     this.takeOver = takeOver;
     this.grace = grace;
     this.clock = clock;
+    this.told = told;
   }
 
   /** Maintenance of a store, which stays the caller's. */
   public static Maintenance of(CheckpointStore store) {
-    return new Maintenance(store, false, GRACE, InstantSource.system());
+    return new Maintenance(store, false, GRACE, InstantSource.system(), action -> {});
   }
 
   /**
@@ -55,7 +62,7 @@ public final class Maintenance {
    * own, which never starts. By default they are left alone.
    */
   public Maintenance takeOver(boolean take) {
-    return new Maintenance(store, take, grace, clock);
+    return new Maintenance(store, take, grace, clock, told);
   }
 
   /** How old a left-over must be, by the store's clock; 10 minutes unless said otherwise. */
@@ -63,12 +70,20 @@ public final class Maintenance {
     if (age.isNegative()) {
       throw new IllegalArgumentException("a grace of " + age + ": it must not be negative");
     }
-    return new Maintenance(store, takeOver, age, clock);
+    return new Maintenance(store, takeOver, age, clock, told);
   }
 
   /** What a dry run measures ages by, which may not ask the store's clock; this machine's clock. */
   public Maintenance clock(InstantSource source) {
-    return new Maintenance(store, takeOver, grace, source);
+    return new Maintenance(store, takeOver, grace, source, told);
+  }
+
+  /**
+   * Who is told of each action as soon as it is done, on the calling thread: if a later one fails,
+   * that is all there is to know of what was done before.
+   */
+  public Maintenance telling(Consumer<MaintenanceAction> listener) {
+    return new Maintenance(store, takeOver, grace, clock, listener);
   }
 
   /**
@@ -116,7 +131,7 @@ public final class Maintenance {
   }
 
   private List<MaintenanceAction> limited(StoreLimit limit, StoreLimit.Taking taking) {
-    return using(() -> limit.apply(Checkpoints.runs(store), taking));
+    return using(() -> limit.apply(Checkpoints.runs(store), taking, told));
   }
 
   /**
@@ -159,7 +174,7 @@ public final class Maintenance {
   }
 
   private Housekeeping housekeeping() {
-    return new Housekeeping(store, formats::named, takeOver, grace, clock);
+    return new Housekeeping(store, formats::named, takeOver, grace, clock, told);
   }
 
   /** Something that uses the store. */

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.manifest.AttemptRecord;
+import dev.ckpt.manifest.EndRecord;
 import dev.ckpt.manifest.Manifest;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
@@ -16,6 +17,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -215,12 +217,23 @@ class GoldenStoreTest {
     }
     assertThat(today.keySet()).isEqualTo(golden.keySet());
     golden.replaceAll(GoldenStoreTest::masked);
+    golden.computeIfPresent(new Keys(GoldenRuns.RUN).end(3), GoldenStoreTest::withItsStep);
     today.replaceAll(GoldenStoreTest::masked);
     golden.forEach(
         (key, bytes) ->
             assertThat(new String(today.get(key), StandardCharsets.ISO_8859_1))
                 .as(key)
                 .isEqualTo(new String(bytes, StandardCharsets.ISO_8859_1)));
+  }
+
+  /** Since 0.1 a completed end says at which step: a reader of version 1 has always known it. */
+  private static byte[] withItsStep(String key, byte[] bytes) {
+    EndRecord end = EndRecord.decode(key, bytes);
+    assertThat(end.how()).isEqualTo(EndRecord.COMPLETED);
+    assertThat(end.step()).isEmpty();
+    return new EndRecord(
+            end.attempt(), end.how(), end.goal(), end.endedAt(), end.cause(), OptionalLong.of(45))
+        .encode();
   }
 
   private static byte[] masked(String key, byte[] bytes) {

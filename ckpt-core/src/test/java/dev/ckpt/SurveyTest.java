@@ -159,7 +159,7 @@ class SurveyTest {
   void aCommitWhoseAttemptHasNoRecordOfItsStartIsSaidToHaveNoPlace() {
     run.taken(1, "auto", 0).resumed(1, "").committed(A10, 1);
     run.taken(2, "auto", 10).committed(B30, 11);
-    assertThat(run.listed(B30).standing()).isEqualTo(Standing.DEAD_BRANCH);
+    assertThat(run.listed(B30).standing()).isEqualTo(Standing.UNKNOWN);
     assertThat(run.listed(B30).reason()).contains("attempt 2 has no record of what it resumed");
     assertThat(run.read().verifyRecords().problems())
         .singleElement()

@@ -1,6 +1,7 @@
 package dev.ckpt.cli;
 
 import dev.ckpt.Attempt;
+import dev.ckpt.CheckpointException;
 import dev.ckpt.MaintenanceAction;
 import dev.ckpt.MaintenanceAction.Kind;
 import java.util.ArrayList;
@@ -59,9 +60,23 @@ final class Actions {
     console.out.println(sum);
   }
 
-  /** That a run was left alone altogether. */
-  static MaintenanceAction inUse(String run) {
-    return new MaintenanceAction(Kind.LEAVE, run, run, 0, "it is in use");
+  /** What was done before something failed, if anything was. */
+  static void printDone(
+      List<MaintenanceAction> actions,
+      boolean dryRun,
+      boolean json,
+      boolean manyRuns,
+      Console console) {
+    if (!actions.isEmpty()) {
+      print(actions, dryRun, json, manyRuns, console);
+    }
+  }
+
+  /** That a run was left as it was, from some action on. */
+  static MaintenanceAction leftAlone(String run, RuntimeException why) {
+    String reason =
+        why instanceof CheckpointException.Fenced ? "it is in use" : Failures.message(why);
+    return new MaintenanceAction(Kind.LEAVE, run, run, 0, reason);
   }
 
   /** A dry run takes no run, and so is refused none. */

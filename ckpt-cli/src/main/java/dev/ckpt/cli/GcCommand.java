@@ -5,6 +5,7 @@ import dev.ckpt.CheckpointException;
 import dev.ckpt.Maintenance;
 import dev.ckpt.MaintenanceAction;
 import dev.ckpt.Retention;
+import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -94,23 +95,25 @@ final class GcCommand extends StoreCommand {
     }
     Retention best = best();
     Retention keep = keep(best);
-    Maintenance maintenance = Maintenance.of(place.store()).takeOver(takeOver);
+    Set<MaintenanceAction> actions = new LinkedHashSet<>();
+    Maintenance maintenance =
+        Maintenance.of(place.store()).takeOver(takeOver).telling(actions::add);
     if (grace != null) {
       maintenance = maintenance.grace(grace);
     }
     List<String> runs = place.chosen(allRuns || maxBytes != null);
-    Set<MaintenanceAction> actions = new LinkedHashSet<>();
     int code = Exit.FINE;
     for (String run : runs) {
       try {
-        actions.addAll(maintenance.collect(run, withOwn(maintenance, run, keep), dryRun));
-      } catch (CheckpointException.Fenced e) {
+        maintenance.collect(run, withOwn(maintenance, run, keep), dryRun);
+      } catch (CheckpointException | UncheckedIOException e) {
         if (!allRuns && maxBytes == null) {
+          Actions.printDone(List.copyOf(actions), dryRun, json, false, console);
           throw e;
         }
-        // one run in use does not keep the others from being cleaned
-        code = Failures.report(console, e);
-        actions.add(Actions.inUse(run));
+        // one run in use, or that cannot be read, keeps no other from being cleaned
+        code = Math.max(code, Failures.report(console, e));
+        actions.add(Actions.leftAlone(run, e));
       }
     }
     if (keepBest.isEmpty() && (maxBytes != null || keepLatest != null)) {
@@ -127,14 +130,24 @@ final class GcCommand extends StoreCommand {
     if (maxBytes != null) {
       Map<String, Retention> bests = new HashMap<>();
       runs.forEach(run -> bests.put(run, best));
-      List<MaintenanceAction> limited =
-          dryRun
-              ? maintenance.limitAfter(List.copyOf(actions), maxBytes, bests)
-              : maintenance.limit(maxBytes, bests, false);
-      limited.stream()
-          .filter(action -> actions.stream().noneMatch(known -> same(known, action)))
-          .toList()
-          .forEach(actions::add);
+      List<MaintenanceAction> before = List.copyOf(actions);
+      Maintenance limiting =
+          maintenance.telling(
+              action -> {
+                if (before.stream().noneMatch(known -> same(known, action))) {
+                  actions.add(action);
+                }
+              });
+      try {
+        if (dryRun) {
+          limiting.limitAfter(before, maxBytes, bests);
+        } else {
+          limiting.limit(maxBytes, bests, false);
+        }
+      } catch (CheckpointException | UncheckedIOException e) {
+        Actions.printDone(List.copyOf(actions), dryRun, json, runs.size() > 1, console);
+        throw e;
+      }
     }
     Actions.print(List.copyOf(actions), dryRun, json, runs.size() > 1, console);
     if (dryRun && !takeOver) {

@@ -96,10 +96,10 @@ final class Place implements AutoCloseable {
 
   /** The run that was named, else the only one. */
   String run() {
-    List<String> runs = runs();
     if (!wantedRun.isEmpty()) {
       return existing(wantedRun);
     }
+    List<String> runs = runs();
     if (runs.isEmpty()) {
       throw new CheckpointException.NotFound("there is no run in " + store.uri() + within());
     }

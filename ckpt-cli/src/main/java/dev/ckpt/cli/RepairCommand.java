@@ -3,6 +3,7 @@ package dev.ckpt.cli;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.Maintenance;
 import dev.ckpt.MaintenanceAction;
+import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
 import picocli.CommandLine.Command;
@@ -53,20 +54,22 @@ final class RepairCommand extends StoreCommand {
     if (allRuns && runIsGiven()) {
       throw wrong("--all-runs is about all runs; leave --run out");
     }
-    Maintenance maintenance = Maintenance.of(place.store()).takeOver(takeOver);
     List<MaintenanceAction> actions = new ArrayList<>();
+    Maintenance maintenance =
+        Maintenance.of(place.store()).takeOver(takeOver).telling(actions::add);
     int code = Exit.FINE;
     List<String> runs = place.chosen(allRuns);
     for (String run : runs) {
       try {
-        actions.addAll(maintenance.repair(run, !apply));
-      } catch (CheckpointException.Fenced e) {
+        maintenance.repair(run, !apply);
+      } catch (CheckpointException | UncheckedIOException e) {
         if (!allRuns) {
+          Actions.printDone(actions, !apply, json, false, console);
           throw e;
         }
-        // one run in use does not keep the others from being mended
-        code = Failures.report(console, e);
-        actions.add(Actions.inUse(run));
+        // one run in use, or that cannot be read, keeps no other from being mended
+        code = Math.max(code, Failures.report(console, e));
+        actions.add(Actions.leftAlone(run, e));
       }
     }
     Actions.print(actions, !apply, json, allRuns, console);

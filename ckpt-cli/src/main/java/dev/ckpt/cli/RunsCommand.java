@@ -2,8 +2,10 @@ package dev.ckpt.cli;
 
 import dev.ckpt.Attempt;
 import dev.ckpt.Checkpoint;
+import dev.ckpt.CheckpointException;
 import dev.ckpt.Checkpoints;
 import dev.ckpt.ListedCheckpoint;
+import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -79,8 +81,14 @@ final class RunsCommand extends StoreCommand {
   @Override
   int on(Place place, Console console) {
     List<Line> lines = new ArrayList<>();
+    int code = Exit.FINE;
     for (String run : place.chosen(!runIsGiven())) {
-      lines.add(Line.of(run, place.checkpoints(run)));
+      try {
+        lines.add(Line.of(run, place.checkpoints(run)));
+      } catch (CheckpointException | UncheckedIOException e) {
+        // one that cannot be looked at keeps no other from being shown
+        code = Math.max(code, Failures.report(console, e));
+      }
     }
     Contrast contrast = Contrast.between(lines.stream().map(Line::facts).toList(), config);
     if (json) {
@@ -89,11 +97,13 @@ final class RunsCommand extends StoreCommand {
           .list("runs", lines, line -> line.json(contrast))
           .print(console);
     } else if (lines.isEmpty()) {
-      console.say("there is no run in " + place.store().uri());
+      if (code == Exit.FINE) {
+        console.say("there is no run in " + place.store().uri());
+      }
     } else {
       print(lines, contrast, console);
     }
-    return Exit.FINE;
+    return code;
   }
 
   private static void print(List<Line> lines, Contrast contrast, Console console) {

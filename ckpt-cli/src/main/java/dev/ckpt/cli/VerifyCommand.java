@@ -175,7 +175,10 @@ final class VerifyCommand extends StoreCommand {
     try {
       return checkpoints.all().stream().filter(VerifyCommand::canBeVerified).toList();
     } catch (UncheckedIOException e) {
-      its.unread.put("its list", String.valueOf(e.getMessage()));
+      its.unread.put("its list", Failures.message(e));
+      return List.of();
+    } catch (CheckpointException.Incompatible e) {
+      its.newerRecords = Optional.of(String.valueOf(e.getMessage()));
       return List.of();
     }
   }

@@ -243,6 +243,33 @@ class CareTest {
   }
 
   @Test
+  void aRunThatCannotBeReadKeepsNoOtherFromBeingLookedAtOrMended() throws IOException {
+    try (CheckpointStore store = Stores.local(at)) {
+      Trained.completed(store, "aaa");
+      Trained.completed(store, "zzz");
+    }
+    ExitCodesTest.newer(at.resolve("runs/digits/attempts/000001.json"));
+    Trained.damage(at.resolve("runs/aaa/data/000001-000000000020-0"));
+    Trained.damage(at.resolve("runs/zzz/data/000001-000000000020-0"));
+    Called runs = Called.on(at, "runs");
+    assertThat(runs.code()).isEqualTo(Exit.NEWER);
+    assertThat(runs.out()).contains("aaa", "zzz").doesNotContain("digits");
+    assertThat(runs.err()).contains("runs/digits/attempts/000001.json");
+    Called verified = Called.on(at, "verify", "--all-runs");
+    assertThat(verified.code()).isEqualTo(Exit.FOUND);
+    assertThat(verified.out()).contains("2 damaged");
+    Called mended = Called.on(at, "repair", "--all-runs", "--apply");
+    assertThat(mended.code()).isEqualTo(Exit.NEWER);
+    assertThat(mended.out())
+        .containsPattern("quarantine +aaa +000001-000000000020-0")
+        .containsPattern("leave +digits +digits ")
+        .containsPattern("quarantine +zzz +000001-000000000020-0");
+    Called cleaned = Called.on(at, "gc", "--all-runs", "--grace", "0s", "--keep-latest", "1");
+    assertThat(cleaned.code()).isEqualTo(Exit.NEWER);
+    assertThat(cleaned.out()).containsPattern("delete +aaa ").containsPattern("delete +zzz ");
+  }
+
+  @Test
   void gcSaysWhatItLeavesAndWhy() throws IOException {
     Trained.damage(shard("000002-000000000025-0"));
     Called done = Called.on(at, "gc", "--grace", "0s", "--keep-latest", "1");

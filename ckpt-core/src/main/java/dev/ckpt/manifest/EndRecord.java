@@ -16,8 +16,8 @@ import java.util.OptionalLong;
  * @param endedAt by the clock of rank 0
  * @param cause what a failed one threw: class and message, in one line; of a closed one, by which
  *     attempt it was fenced
- * @param step updates done when it ended, if that is known; of a completed one its checkpoint says
- *     it
+ * @param step updates done when it ended, if that is known; of a completed one those of its last
+ *     checkpoint
  */
 public record EndRecord(
     int attempt,

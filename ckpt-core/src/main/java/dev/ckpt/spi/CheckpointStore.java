@@ -2,10 +2,14 @@ package dev.ckpt.spi;
 
 import java.io.Closeable;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.URI;
 import java.nio.ByteBuffer;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
+import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
 
@@ -81,6 +85,37 @@ public interface CheckpointStore extends Closeable {
    * @param after empty for all
    */
   Stream<Entry> list(String prefix, String after) throws IOException;
+
+  /**
+   * The segments that follow {@code prefix} in the keys of objects below it: the folders right
+   * there, sorted. One whose contents this process may not list may be among them; so may, on a
+   * medium that has them, an empty one.
+   *
+   * @param prefix empty, or ending in {@code /}
+   */
+  default List<String> folders(String prefix) throws IOException {
+    List<String> folders = new ArrayList<>();
+    for (String after = ""; ; ) {
+      Optional<String> next;
+      try (Stream<Entry> entries = list(prefix, after)) {
+        next =
+            entries
+                .map(entry -> entry.key().substring(prefix.length()))
+                .filter(rest -> rest.indexOf('/') > 0)
+                .map(rest -> rest.substring(0, rest.indexOf('/')))
+                .findFirst();
+      } catch (UncheckedIOException e) {
+        throw e.getCause();
+      }
+      if (next.isEmpty()) {
+        Collections.sort(folders);
+        return folders;
+      }
+      folders.add(next.get());
+      // '0' follows '/': behind all keys in that folder
+      after = prefix + next.get() + "0";
+    }
+  }
 
   /** Deletes these keys; one that does not exist is no error. Not atomic. */
   void delete(Collection<String> keys) throws IOException;

@@ -147,6 +147,18 @@ public abstract class CheckpointStoreContract extends StoreWritingContract {
   }
 
   @Test
+  void foldersAreNamedOnceAndSorted() throws IOException {
+    for (String key : List.of("a-b/c", "a/b", "a/c/d", "a0/x", "file", "a/c/e/f", "zz/1/2")) {
+      store.putIfAbsent(key, bytes(key));
+    }
+    assertThat(store.folders("")).containsExactly("a", "a-b", "a0", "zz");
+    assertThat(store.folders("a/")).containsExactly("c");
+    assertThat(store.folders("a/c/")).containsExactly("e");
+    assertThat(store.folders("a0/")).isEmpty();
+    assertThat(store.folders("none/such/")).isEmpty();
+  }
+
+  @Test
   void aListingTellsLengthAndTime() throws IOException {
     Instant before = store.now();
     store.putIfAbsent("small", bytes("12345"));

@@ -6,20 +6,29 @@ import static dev.ckpt.manager.MaintainedStore.id;
 import static dev.ckpt.manager.MaintainedStore.parsed;
 import static dev.ckpt.manager.MaintainedStore.text;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
 
+import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointManager;
 import dev.ckpt.Checkpoints;
 import dev.ckpt.Maintenance;
 import dev.ckpt.MaintenanceAction;
 import dev.ckpt.MaintenanceAction.Kind;
+import dev.ckpt.Progress;
 import dev.ckpt.Resume;
 import dev.ckpt.Retention;
+import dev.ckpt.Stores;
 import dev.ckpt.spi.CheckpointStore;
+import dev.ckpt.testkit.CrashingFileSystem;
+import dev.ckpt.testkit.FaultyStore;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.BeforeEach;
@@ -62,6 +71,53 @@ class CollectTest {
     long dead = at.bytes(at.shard(id(1, 3))).length;
     assertThat(at.collect(ALL).stream().mapToLong(MaintenanceAction::bytes).sum())
         .isEqualTo(300 + 400 + 500 + 600 + dead);
+  }
+
+  @Test
+  void onAFullDiskACollectionMakesRoom() throws IOException {
+    CrashingFileSystem disk = CrashingFileSystem.create();
+    List<String> ids = new ArrayList<>();
+    try (CheckpointStore store = Stores.local(disk.getPath("/store"))) {
+      ToyState state = fresh();
+      try (CheckpointManager ckpt =
+          CheckpointManager.in(store).run("toy").part("toy", state).keep(ALL).open()) {
+        ckpt.resume();
+        for (int step = 1; step <= 3; step++) {
+          state.advance(1);
+          ids.add(ckpt.save(Progress.step(step), Map.of()).join().id());
+        }
+      }
+      disk.on(CrashingFileSystem.Operation.WRITE).isFull();
+      List<MaintenanceAction> told = new ArrayList<>();
+      List<MaintenanceAction> done =
+          Maintenance.of(store).telling(told::add).collect("toy", Retention.latest(1), false);
+      assertThat(done)
+          .extracting(MaintenanceAction::kind, MaintenanceAction::subject)
+          .containsExactly(tuple(Kind.DELETE, ids.get(0)), tuple(Kind.DELETE, ids.get(1)));
+      assertThat(told).isEqualTo(done);
+      assertThat(Checkpoints.read(store, "toy").list())
+          .extracting(Checkpoint::id)
+          .containsExactly(ids.get(2));
+      assertThat(Checkpoints.read(store, "toy").verify(ids.get(2)).ok()).isTrue();
+    }
+  }
+
+  @Test
+  void whatWasDoneIsToldThoughALaterActionFails() throws IOException {
+    FaultyStore faulty = FaultyStore.around(at.store);
+    faulty.on(FaultyStore.Operation.DELETE).from(4).fails();
+    List<MaintenanceAction> told = new ArrayList<>();
+    assertThatThrownBy(
+            () ->
+                Maintenance.of(faulty)
+                    .clock(at.clock)
+                    .telling(told::add)
+                    .collect("toy", ALL, false))
+        .isInstanceOf(UncheckedIOException.class)
+        .hasMessageContaining("start it again");
+    assertThat(told).isNotEmpty();
+    List<MaintenanceAction> rest = at.collect(ALL);
+    assertThat(rest).isNotEmpty().doesNotContainAnyElementsOf(told);
   }
 
   @Test

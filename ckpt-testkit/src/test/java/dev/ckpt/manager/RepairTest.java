@@ -133,6 +133,23 @@ class RepairTest {
     assertThat(at.listed("toy")).containsExactly(id(1, 1), id(1, 2), id(2, 4), id(2, 5), id(3, 7));
   }
 
+  /** As docs/operations.md tells people to do. */
+  @Test
+  void whatWasMovedAsideCanBeBroughtBackByHand() throws IOException {
+    byte[] shard = at.bytes(at.shard(id(3, 6)));
+    at.flip(at.shard(id(3, 6)), 700);
+    at.mends(Kind.QUARANTINE, id(3, 6));
+    String manifest = KEYS.manifest(parsed(id(3, 6)));
+    for (String key : List.of(at.shard(id(3, 6)), KEYS.vote(parsed(id(3, 6)), 0), manifest)) {
+      byte[] copy = at.bytes(KEYS.quarantined(Optional.of(parsed(id(3, 6))), key));
+      at.put(key, key.equals(at.shard(id(3, 6))) ? shard : copy);
+    }
+    assertThat(Checkpoints.read(at.store, "toy").verify(id(3, 6)).ok()).isTrue();
+    assertThat(at.listed("toy")).contains(id(3, 6));
+    assertThat(at.repair()).allMatch(action -> action.kind() == Kind.REMOVE);
+    assertThat(at.start()).isEqualTo(id(3, 6));
+  }
+
   /** All of an id is copied as it was, but for these; only an ABORT is in its place. */
   private void withdrawn(String id, Map<String, byte[]> damaged) throws IOException {
     TreeMap<String, byte[]> expected = new TreeMap<>(before);
@@ -367,11 +384,22 @@ class RepairTest {
   }
 
   @Test
-  void anIdWhoseNumberNoAttemptHasIsGivenUpAndBlocksNoStart() throws IOException {
-    at.put(KEYS.shard(parsed(id(9, 1)), 0, 1, 0, "arrow"), new byte[9]);
-    at.clock.pass(java.time.Duration.ofHours(1));
-    at.mends(Kind.GIVE_UP, id(9, 1));
-    assertThat(at.start()).isEqualTo(id(3, 6));
+  void aRunUnderAnotherNameIsNotDamagedAndIsLeftAsItIs() throws IOException {
+    TreeMap<String, byte[]> renamed = new TreeMap<>();
+    before.forEach(
+        (key, bytes) -> renamed.put(key.replaceFirst("^runs/toy/", "runs/other/"), bytes));
+    MaintainedStore copy = MaintainedStore.of(renamed);
+    for (boolean dry : new boolean[] {true, false}) {
+      assertThatThrownBy(() -> Maintenance.of(copy.store).clock(copy.clock).repair("other", dry))
+          .isInstanceOf(CheckpointException.Corrupt.class)
+          .hasMessageContaining("are the records of run 'toy'")
+          .hasMessageContaining("Nothing was changed");
+    }
+    copy.isAsBefore(renamed);
+    assertThatThrownBy(() -> copy.run("other", new Resume.Auto()))
+        .isInstanceOf(CheckpointException.Corrupt.class)
+        .hasMessageContaining("call it 'toy' again");
+    assertThat(copy.objects()).containsAllEntriesOf(renamed);
   }
 
   @Test

@@ -10,12 +10,14 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 
@@ -32,11 +34,14 @@ import java.util.TreeSet;
  * @param witnesses undecided ids whose votes tell of a proven one, by that: without them nothing
  *     would
  * @param likely the last that an attempt saved which ended in order, in a run that lost others
+ * @param untold of which nobody can tell, because records of the run are missing that were written
+ *     before their files, or beside them
  */
 public record Evidence(
     NavigableMap<CheckpointId, String> proven,
     NavigableMap<CheckpointId, String> likely,
-    NavigableMap<CheckpointId, CheckpointId> witnesses) {
+    NavigableMap<CheckpointId, CheckpointId> witnesses,
+    NavigableMap<CheckpointId, String> untold) {
 
   private static final String SAVED_AFTER = " was saved after it";
 
@@ -51,7 +56,7 @@ public record Evidence(
       }
     }
     if (undecided.isEmpty()) {
-      return new Evidence(new TreeMap<>(), new TreeMap<>(), new TreeMap<>());
+      return new Evidence(new TreeMap<>(), new TreeMap<>(), new TreeMap<>(), new TreeMap<>());
     }
     undecided.removeAll(run.idsUnder(keys.manifests()));
     undecided.removeAll(run.deleted());
@@ -59,8 +64,25 @@ public record Evidence(
     return of(undecided, run);
   }
 
-  /** How it is known of one id; the next one is asked first, so that many can be asked about. */
-  public static Optional<String> about(CheckpointId id, RunLog run) throws IOException {
+  /** What is wrong with an id that is not decided, in one clause; empty if nothing is known. */
+  public Optional<String> damage(CheckpointId id) {
+    return Optional.ofNullable(all().get(id))
+        .map(Evidence::lost)
+        .or(
+            () ->
+                Optional.ofNullable(untold.get(id))
+                    .map(why -> "nobody can tell whether it was committed: " + why));
+  }
+
+  private static String lost(String why) {
+    return "its manifest is missing, and it was committed: " + why;
+  }
+
+  /**
+   * What is wrong with one undecided id; the next one is asked first, so that many can be asked
+   * about.
+   */
+  public static Optional<String> damage(CheckpointId id, RunLog run) throws IOException {
     Keys keys = run.keys();
     NavigableSet<CheckpointId> later = run.idsUnder(keys.manifests());
     for (String key : run.keysUnder(keys.votes(), keys.votes() + id + "0")) {
@@ -71,9 +93,9 @@ public record Evidence(
         && run.votes(next, keys.votes(next)).stream()
             .anyMatch(vote -> vote.parent().equals(Optional.of(id)))
         && settled(List.of(id), run).isEmpty()) {
-      return Optional.of(next + SAVED_AFTER);
+      return Optional.of(lost(next + SAVED_AFTER));
     }
-    return Optional.ofNullable(above(Optional.empty(), run).all().get(id));
+    return above(Optional.empty(), run).damage(id);
   }
 
   /**
@@ -105,11 +127,12 @@ public record Evidence(
     NavigableMap<CheckpointId, String> proven = new TreeMap<>();
     NavigableMap<CheckpointId, String> likely = new TreeMap<>();
     NavigableMap<CheckpointId, CheckpointId> witnesses = new TreeMap<>();
+    NavigableMap<CheckpointId, String> untold = new TreeMap<>(untold(without, run));
     if (!undecided.isEmpty()) {
       Search search = new Search(undecided, run);
       search.into(mended, proven, likely);
       // who was at work meanwhile has decided, or marked what it deletes, or left no file
-      for (NavigableMap<CheckpointId, String> ids : List.of(proven, likely)) {
+      for (NavigableMap<CheckpointId, String> ids : List.of(proven, likely, untold)) {
         List<CheckpointId> settled = settled(ids.keySet(), run);
         settled.removeAll(mended.unproven());
         ids.keySet().removeAll(settled);
@@ -125,7 +148,76 @@ public record Evidence(
             }
           });
     }
-    return new Evidence(proven, likely, witnesses);
+    return new Evidence(proven, likely, witnesses, untold);
+  }
+
+  /** As this, with other witnesses. */
+  public Evidence witnessedBy(NavigableMap<CheckpointId, CheckpointId> others) {
+    return new Evidence(proven, likely, others, untold);
+  }
+
+  /**
+   * Looks at records after the files were listed that follow them: an attempt that begins meanwhile
+   * is not taken for one that lost its beginning.
+   */
+  private static NavigableMap<CheckpointId, String> untold(
+      NavigableSet<CheckpointId> undecided, RunLog run) throws IOException {
+    NavigableMap<CheckpointId, String> untold = new TreeMap<>();
+    if (undecided.isEmpty()) {
+      return untold;
+    }
+    Keys keys = run.keys();
+    Set<Integer> begun = new HashSet<>();
+    for (String folder :
+        List.of(keys.resumes(), keys.quarantined(Optional.empty(), keys.resumes()))) {
+      run.keysUnder(folder, "").forEach(key -> keys.attemptOf(key).ifPresent(begun::add));
+    }
+    for (CheckpointId id : undecided) {
+      if (!begun.contains(id.attempt())) {
+        untold.put(
+            id,
+            keys.resume(id.attempt())
+                + " is missing, which is there before attempt "
+                + id.attempt()
+                + " saves anything");
+      }
+    }
+    if (untold.size() < undecided.size() && hasNoDecision(run)) {
+      for (CheckpointId id : undecided) {
+        int own =
+            undecided
+                .subSet(
+                    new CheckpointId(id.attempt(), 0, 0),
+                    true,
+                    CheckpointId.last(id.attempt()),
+                    true)
+                .size();
+        boolean completed = run.isCompleted(id.attempt());
+        if (own > 1 || completed) {
+          untold.putIfAbsent(
+              id,
+              "attempt "
+                  + id.attempt()
+                  + (completed ? " completed the run, has" : " has")
+                  + " shards of "
+                  + own
+                  + " checkpoint(s), and the run not one vote or manifest");
+        }
+      }
+    }
+    return untold;
+  }
+
+  /** A crash leaves the shards of one save without a word about it, not of two. */
+  private static boolean hasNoDecision(RunLog run) throws IOException {
+    Keys keys = run.keys();
+    for (String folder :
+        List.of(keys.manifests(), keys.votes(), keys.deleted(), keys.quarantine())) {
+      if (!run.keysUnder(folder, "").isEmpty()) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /** Both together. */
@@ -236,6 +328,11 @@ public record Evidence(
           });
     }
 
+    /** Saves of another try at a completed run's last step have no file, or its id. */
+    private static boolean isLastOf(EndRecord end, CheckpointId id) {
+      return end.how().equals(EndRecord.COMPLETED) && end.step().equals(OptionalLong.of(id.step()));
+    }
+
     /** Who says that it reached its goal has seen its last state committed; who closes has not. */
     private void ends(
         NavigableSet<CheckpointId> saved,
@@ -254,7 +351,9 @@ public record Evidence(
         EndRecord end = ends.get(id.attempt());
         Instant at = savedAt.get(id);
         // what cannot be read may have been the last; a file without vote was none
-        if (end != null && (at == null ? saved.contains(id) : !at.isAfter(end.endedAt()))) {
+        boolean before =
+            at == null ? saved.contains(id) : end != null && !at.isAfter(end.endedAt());
+        if (end != null && (before || isLastOf(end, id))) {
           last.put(id.attempt(), id);
         }
       }

@@ -208,6 +208,14 @@ public record Keys(String run) {
         : Optional.empty();
   }
 
+  /** The run that a key lies in, if it looks like one of a run's. */
+  static Optional<String> runOf(String key) {
+    String[] segments = key.split("/");
+    return segments.length > 2 && segments[0].equals("runs") && NAME.matcher(segments[1]).matches()
+        ? Optional.of(segments[1])
+        : Optional.empty();
+  }
+
   private static String lastSegment(String key) {
     return key.substring(key.lastIndexOf('/') + 1);
   }

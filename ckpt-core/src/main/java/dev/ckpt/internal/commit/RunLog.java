@@ -277,6 +277,11 @@ public final class RunLog {
     }
   }
 
+  /** Whether an attempt said that the run reached its goal. */
+  public boolean isCompleted(int attempt) throws IOException {
+    return end(attempt).filter(end -> end.how().equals(EndRecord.COMPLETED)).isPresent();
+  }
+
   /**
    * How an attempt ended, if it said so.
    *
@@ -300,9 +305,13 @@ public final class RunLog {
   /**
    * The end of the branch, if it is one that reached its goal: attempts that only looked at the
    * final state of a completed run, and committed nothing, leave it completed.
+   *
+   * @param lost ids that were committed and have no decision now
    */
-  public Optional<Completion> completed(Lineage lineage, int head) throws IOException {
+  public Optional<Completion> completed(Lineage lineage, int head, Collection<CheckpointId> lost)
+      throws IOException {
     NavigableSet<CheckpointId> ids = decided();
+    ids.addAll(lost);
     int attempt = head;
     while (true) {
       Optional<EndRecord> end = end(attempt);
@@ -311,7 +320,8 @@ public final class RunLog {
           Optional.ofNullable(lineage.resumes().get(attempt)).flatMap(ResumeRecord::applied);
       Optional<CheckpointId> last = lastCommitted(attempt, ids);
       if (end.filter(each -> each.how().equals(EndRecord.COMPLETED)).isPresent()) {
-        return Optional.of(new Completion(end.get(), last.or(() -> applied)));
+        return Optional.of(
+            new Completion(end.get(), last.or(() -> applied).filter(id -> fits(end.get(), id))));
       }
       if (last.isPresent() || applied.isEmpty() || applied.get().attempt() >= attempt) {
         return Optional.empty();
@@ -321,6 +331,11 @@ public final class RunLog {
       }
       attempt = applied.get().attempt();
     }
+  }
+
+  /** Of a last state that left nothing behind only the end tells at which step it was. */
+  private static boolean fits(EndRecord end, CheckpointId last) {
+    return end.step().isEmpty() || end.step().getAsLong() == last.step();
   }
 
   /** The newest that an attempt committed, also if it is damaged by now, or was moved aside. */
@@ -337,7 +352,9 @@ public final class RunLog {
   }
 
   private boolean isGivenUp(CheckpointId id) throws IOException {
-    return isAborted(id) && !quarantined().contains(id);
+    return isAborted(id)
+        && !Committer.isWithdrawn(manifest(id).orElseThrow())
+        && !quarantined().contains(id);
   }
 
   /** Whether an id was given up, as far as anybody can read: then it was never saved. */
@@ -452,6 +469,14 @@ public final class RunLog {
     }
   }
 
+  /** The run whose shards a commit names, whatever run it lies in; empty if nothing tells. */
+  public Optional<String> namedBy(CheckpointId id) throws IOException {
+    return readable(keys.manifest(id), Manifest::decode)
+        .filter(Manifest.Commit.class::isInstance)
+        .flatMap(commit -> ((Manifest.Commit) commit).shards().stream().findFirst())
+        .flatMap(shard -> Keys.runOf(shard.key()));
+  }
+
   /** What a manifest names is deleted with it one day: nothing else of the store may be. */
   private void requireShard(String manifest, String key) {
     try {
@@ -462,7 +487,19 @@ public final class RunLog {
       throw new CheckpointException.Corrupt(manifest + ": " + e.getMessage(), e);
     }
     throw new CheckpointException.Corrupt(
-        manifest + " names " + key + ", which is no shard of run '" + keys.run() + "'");
+        manifest
+            + " names "
+            + key
+            + ", which is no shard of run '"
+            + keys.run()
+            + "'"
+            + Keys.runOf(key)
+                .map(
+                    run ->
+                        ": a run keeps its name, so if its folder was renamed or copied, call it '"
+                            + run
+                            + "' again (a copy goes into another store)")
+                .orElse(""));
   }
 
   /** All keys under a folder, sorted. */

@@ -92,7 +92,7 @@ public final class Cleaner {
       return Optional.of(tells(commit.parent().get()));
     }
     String mark = keys().deleted(id);
-    store.putIfAbsent(mark, ByteBuffer.wrap(why.getBytes(StandardCharsets.UTF_8)));
+    mark(mark, why);
     if (run.pinned().contains(id)) {
       store.delete(List.of(mark));
       return Optional.of("it was pinned just now");
@@ -113,6 +113,15 @@ public final class Cleaner {
     files.addAll(run.keysUnder(keys().votes(id), ""));
     store.delete(files);
     return Optional.empty();
+  }
+
+  /** An empty one says the same to programs, and needs no room on a full disk. */
+  private void mark(String key, String why) throws IOException {
+    try {
+      store.putIfAbsent(key, ByteBuffer.wrap(why.getBytes(StandardCharsets.UTF_8)));
+    } catch (IOException e) {
+      store.putIfAbsent(key, ByteBuffer.allocate(0));
+    }
   }
 
   /** Why a checkpoint stays that is all that tells of one that lost its manifest. */

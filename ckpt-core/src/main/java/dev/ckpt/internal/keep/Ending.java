@@ -3,6 +3,7 @@ package dev.ckpt.internal.keep;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.internal.run.Failure;
 import dev.ckpt.internal.run.Uninterruptibly;
+import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.EndRecord;
 import java.io.IOException;
 import java.time.Duration;
@@ -35,6 +36,7 @@ public final class Ending {
 
   private volatile boolean started;
   private volatile long step;
+  private volatile OptionalLong lastStep = OptionalLong.empty();
   private final AtomicReference<@Nullable Failure> failure = new AtomicReference<>();
   private volatile boolean fenced;
   private @Nullable EndRecord tried;
@@ -96,6 +98,16 @@ public final class Ending {
 
   private boolean hasFailed() {
     return failure.get() != null;
+  }
+
+  /**
+   * Records that the run reached its goal, as {@link #say}.
+   *
+   * @param last the checkpoint that holds its final state
+   */
+  public boolean completed(Map<String, Long> goal, Optional<CheckpointId> last, Duration atMost) {
+    lastStep = last.map(id -> OptionalLong.of(id.step())).orElse(OptionalLong.empty());
+    return say(EndRecord.COMPLETED, goal, atMost);
   }
 
   /**
@@ -176,7 +188,7 @@ public final class Ending {
   private EndRecord record(String how, Map<String, Long> goal) {
     Failure failed = failure.get();
     if (how.equals(EndRecord.COMPLETED)) {
-      return new EndRecord(attempt, how, goal, clock.instant());
+      return new EndRecord(attempt, how, goal, clock.instant(), Optional.empty(), lastStep);
     }
     if (failed != null) {
       return new EndRecord(

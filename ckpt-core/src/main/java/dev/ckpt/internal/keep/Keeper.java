@@ -209,9 +209,7 @@ public final class Keeper {
     Decisions decisions = Decisions.read(run, held.manifests().keySet());
     Evidence lost = Evidence.of(held.undecided(), run);
     int ids = 0;
-    for (Step step :
-        LeftOvers.plan(
-            held, decisions, lost.all(), lost.witnesses(), before, id -> id.attempt() < attempt)) {
+    for (Step step : LeftOvers.plan(held, decisions, lost, before, id -> id.attempt() < attempt)) {
       run.checkNotFenced(attempt);
       MaintenanceAction done = cleaner.does(step);
       log.debug("clean-up: {}", done);

@@ -3,6 +3,7 @@ package dev.ckpt.internal.keep;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.MaintenanceAction;
 import dev.ckpt.MaintenanceAction.Kind;
+import dev.ckpt.internal.commit.Evidence;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.Manifest;
 import dev.ckpt.manifest.ShardEntry;
@@ -32,21 +33,16 @@ public final class LeftOvers {
   private final Inventory held;
   private final Decisions decisions;
   private final Map<CheckpointId, String> lost;
-  private final Map<CheckpointId, CheckpointId> witnesses;
+  private final Evidence evidence;
   private final Instant before;
   private final Set<String> needed;
   private final List<Step> steps = new ArrayList<>();
   private final NavigableSet<CheckpointId> emptied = new TreeSet<>();
 
-  private LeftOvers(
-      Inventory held,
-      Decisions decisions,
-      Map<CheckpointId, String> lost,
-      Map<CheckpointId, CheckpointId> witnesses,
-      Instant before) {
+  private LeftOvers(Inventory held, Decisions decisions, Evidence evidence, Instant before) {
     this.held = held;
-    this.lost = lost;
-    this.witnesses = witnesses;
+    this.lost = evidence.all();
+    this.evidence = evidence;
     this.decisions = decisions;
     this.before = before;
     this.needed =
@@ -57,19 +53,17 @@ public final class LeftOvers {
   /**
    * Plans their removal.
    *
-   * @param lost what was committed once and lost its manifest, and how that is known
-   * @param witnesses undecided ids whose votes say so of one of these
+   * @param evidence what was committed once and lost its manifest, or may have been
    * @param before only what is older by the store's clock
    * @param mine of which ids the writers are known to be gone
    */
   public static List<Step> plan(
       Inventory held,
       Decisions decisions,
-      Map<CheckpointId, String> lost,
-      Map<CheckpointId, CheckpointId> witnesses,
+      Evidence evidence,
       Instant before,
       Predicate<CheckpointId> mine) {
-    LeftOvers plan = new LeftOvers(held, decisions, lost, witnesses, before);
+    LeftOvers plan = new LeftOvers(held, decisions, evidence, before);
     for (CheckpointId id : held.ids()) {
       if (mine.test(id)) {
         plan.look(id);
@@ -124,9 +118,21 @@ public final class LeftOvers {
                       + " again, which needs its votes and shards whole, or somebody brings "
                       + held.keys().manifest(id)
                       + " back, or deletes them")));
-    } else if (!decided && witnesses.get(id) != null) {
+    } else if (!decided && evidence.witnesses().get(id) != null) {
       steps.add(
-          new Step.Leave(action(Kind.LEAVE, id, List.of(), Cleaner.tells(witnesses.get(id)))));
+          new Step.Leave(
+              action(Kind.LEAVE, id, List.of(), Cleaner.tells(evidence.witnesses().get(id)))));
+    } else if (!decided && evidence.untold().containsKey(id)) {
+      steps.add(
+          new Step.Leave(
+              action(
+                  Kind.LEAVE,
+                  id,
+                  List.of(),
+                  "nobody can tell whether it was committed: "
+                      + evidence.untold().get(id)
+                      + ". Its files stay until somebody brings the records of the run back, or"
+                      + " deletes them")));
     } else if (!decided && !held.quarantined().contains(id)) {
       List<Entry> files = files(id);
       String why = "orphan of attempt " + id.attempt();

@@ -64,7 +64,12 @@ final class FolderLock implements Closeable {
         throw new LockHeldException(key + " is locked by another process: " + text(channel));
       }
       channel.truncate(0);
-      channel.write(StandardCharsets.UTF_8.encode(line), 0);
+      try {
+        channel.write(StandardCharsets.UTF_8.encode(line), 0);
+      } catch (IOException e) {
+        // on a full disk: whoever makes room needs the lock, and only people need its text
+        channel.truncate(0);
+      }
       FolderLock taken = new FolderLock(name, channel, lock);
       channel = null;
       return taken;

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
@@ -58,6 +59,26 @@ final class Listing implements Iterator<CheckpointStore.Entry> {
       throw new UncheckedIOException(e);
     }
     return entry;
+  }
+
+  /** Names of the folders in one, which keys may have, sorted; none if it is not there. */
+  static List<String> folders(Path folder, String prefix) throws IOException {
+    List<String> names = new ArrayList<>();
+    try (DirectoryStream<Path> paths = Files.newDirectoryStream(folder)) {
+      for (Path path : paths) {
+        String name = path.getFileName().toString();
+        if (isKey(prefix + name)
+            && Folders.attributes(path).map(BasicFileAttributes::isDirectory).orElse(false)) {
+          names.add(name);
+        }
+      }
+    } catch (NoSuchFileException | NotDirectoryException e) {
+      return names;
+    } catch (DirectoryIteratorException e) {
+      throw e.getCause();
+    }
+    Collections.sort(names);
+    return names;
   }
 
   private void advance() throws IOException {

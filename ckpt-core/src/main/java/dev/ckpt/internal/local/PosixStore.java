@@ -6,6 +6,7 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
@@ -17,6 +18,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.Collection;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.Spliterator;
@@ -180,7 +182,16 @@ public final class PosixStore implements CheckpointStore {
         into.limit(end);
       }
       return into.position() - start;
+    } catch (IOException e) {
+      throw named(key, e);
     }
+  }
+
+  /** What the system says of a bad sector names no file. */
+  private static IOException named(String key, IOException e) {
+    return e instanceof FileSystemException || e instanceof ClosedChannelException
+        ? e
+        : new IOException("cannot read " + key + ": " + e.getMessage(), e);
   }
 
   @Override
@@ -198,6 +209,10 @@ public final class PosixStore implements CheckpointStore {
       return Optional.of(channel.map(FileChannel.MapMode.READ_ONLY, offset, length));
     } catch (UnsupportedOperationException e) {
       return Optional.empty();
+    } catch (EOFException e) {
+      throw e;
+    } catch (IOException e) {
+      throw named(key, e);
     }
   }
 
@@ -229,6 +244,13 @@ public final class PosixStore implements CheckpointStore {
     Listing listing = new Listing(start, prefix, after);
     int traits = Spliterator.ORDERED | Spliterator.DISTINCT | Spliterator.NONNULL;
     return StreamSupport.stream(Spliterators.spliteratorUnknownSize(listing, traits), false);
+  }
+
+  /** One look at one folder: what lies in those below needs no right to be looked at. */
+  @Override
+  public List<String> folders(String prefix) throws IOException {
+    requireOpen();
+    return Listing.folders(folder(prefix), prefix);
   }
 
   @Override

@@ -17,6 +17,7 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -33,23 +34,27 @@ public final class Housekeeping {
   private final boolean takeOver;
   private final Duration grace;
   private final InstantSource clock;
+  private final Consumer<MaintenanceAction> told;
 
   /**
    * @param takeOver whether to take over runs that are in use
    * @param grace how old a left-over must be, by the store's clock
    * @param clock in its place for a dry run
+   * @param told of each action as soon as it is done
    */
   public Housekeeping(
       CheckpointStore store,
       Function<String, ShardFormat> formats,
       boolean takeOver,
       Duration grace,
-      InstantSource clock) {
+      InstantSource clock,
+      Consumer<MaintenanceAction> told) {
     this.store = store;
     this.formats = formats;
     this.takeOver = takeOver;
     this.grace = grace;
     this.clock = clock;
+    this.told = told;
   }
 
   /** Finds out what is to be done. */
@@ -78,8 +83,7 @@ public final class Housekeeping {
 
   private List<Step> collection(RunLog run, Instant before, Retention keep) throws IOException {
     Review review = Review.of(store, run, new ReadBack(store, formats), before);
-    List<Step> steps = new ArrayList<>(review.leftOvers(id -> true));
-    steps.addAll(review.unclear());
+    List<Step> steps = new ArrayList<>(review.unclear());
     List<Manifest.Commit> dead = review.dead();
     steps.addAll(
         review.deletions(
@@ -90,6 +94,8 @@ public final class Housekeeping {
         unknown.isEmpty()
             ? review.deletions(review.surplus(keep), "the policy does not keep it")
             : unknown);
+    // last: to give an id up takes room, which a full disk has only by now
+    steps.addAll(review.leftOvers(id -> true));
     return steps;
   }
 
@@ -122,20 +128,23 @@ public final class Housekeeping {
     if (dryRun) {
       // the store's clock is asked by a write
       Instant before = clock.instant().minus(grace);
-      return planning.plan(run, before).stream().map(action).toList();
+      List<MaintenanceAction> planned = planning.plan(run, before).stream().map(action).toList();
+      planned.forEach(told);
+      return planned;
     }
     try (Hold hold = Hold.take(store, run, takeOver)) {
       Doing<T> doing = held.apply(hold);
       List<MaintenanceAction> done = new ArrayList<>();
+      // first, because it needs no room, and what filled the disk is often an unfinished file
+      int files = store.sweep(run.keys().root(), before());
+      log.debug("run '{}': {} unfinished file(s) removed", run.keys().run(), files);
       for (T step : planning.plan(run, before())) {
         hold.check();
         MaintenanceAction did = doing.does(step);
         log.debug("{}", did);
         done.add(did);
+        told.accept(did);
       }
-      hold.check();
-      int files = store.sweep(run.keys().root(), before());
-      log.debug("run '{}': {} unfinished file(s) removed", run.keys().run(), files);
       return done;
     }
   }

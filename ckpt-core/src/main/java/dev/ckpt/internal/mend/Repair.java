@@ -1,5 +1,6 @@
 package dev.ckpt.internal.mend;
 
+import dev.ckpt.CheckpointException;
 import dev.ckpt.MaintenanceAction;
 import dev.ckpt.internal.commit.Committer;
 import dev.ckpt.internal.commit.Evidence;
@@ -51,6 +52,7 @@ final class Repair {
       CheckpointStore store, RunLog run, Function<String, ShardFormat> formats, Instant before)
       throws IOException {
     Inventory held = Inventory.of(store, run.keys());
+    requireOwnName(held, run);
     Examination examination = new Examination(store, run, formats);
     List<Examination.Examined> checkpoints = new ArrayList<>();
     for (CheckpointId id : RepairPlan.ids(held)) {
@@ -77,6 +79,35 @@ final class Repair {
         ends,
         lost,
         before);
+  }
+
+  /**
+   * Nothing of a run is damaged that was given another name, or copied to one, and all would look
+   * so: its manifests name their shards by full keys.
+   *
+   * @throws CheckpointException.Corrupt if all that can be read is of another run
+   */
+  private static void requireOwnName(Inventory held, RunLog run) throws IOException {
+    Optional<String> other = Optional.empty();
+    for (CheckpointId id : held.manifests().keySet()) {
+      Optional<String> named = run.namedBy(id);
+      if (named.isPresent()) {
+        if (named.get().equals(run.keys().run()) || !named.equals(other.or(() -> named))) {
+          return;
+        }
+        other = named;
+      }
+    }
+    if (other.isPresent()) {
+      throw new CheckpointException.Corrupt(
+          "what is under the name of run '"
+              + run.keys().run()
+              + "' are the records of run '"
+              + other.get()
+              + "', whose folder was renamed or copied. Nothing was changed. Call it '"
+              + other.get()
+              + "' again; a copy goes into another store");
+    }
   }
 
   /** Does one thing, and says what was done. */

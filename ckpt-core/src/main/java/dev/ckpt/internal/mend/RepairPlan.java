@@ -83,7 +83,7 @@ final class RepairPlan {
     repair.lookAtResumes(resumes, checkpoints);
     repair.lookAtEnds(ends);
     Decisions then = new Decisions(repair.whole, repair.unreadable);
-    Map<CheckpointId, CheckpointId> witnesses = new TreeMap<>(lost.witnesses());
+    NavigableMap<CheckpointId, CheckpointId> witnesses = new TreeMap<>(lost.witnesses());
     // who is committed again, or goes aside with a record of it, needs nobody to tell of it
     witnesses
         .values()
@@ -95,8 +95,7 @@ final class RepairPlan {
     LeftOvers.plan(
             held,
             then,
-            lost.all(),
-            witnesses,
+            lost.witnessedBy(witnesses),
             before,
             id -> !repair.withdrawn.containsKey(id) && !secured.contains(id))
         .forEach(step -> repair.plan.add(new Mending.Clean(step)));

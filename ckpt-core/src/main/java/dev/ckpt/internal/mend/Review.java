@@ -120,9 +120,7 @@ final class Review {
   /** What was never committed, or is half deleted. */
   List<Step> leftOvers(Predicate<CheckpointId> mine) throws IOException {
     Evidence lost = Evidence.of(held.undecided(), run);
-    List<Step> steps =
-        new ArrayList<>(
-            LeftOvers.plan(held, decisions, lost.all(), lost.witnesses(), before, mine));
+    List<Step> steps = new ArrayList<>(LeftOvers.plan(held, decisions, lost, before, mine));
     steps.addAll(triedBefore(mine));
     steps.removeIf(step -> done.contains(name(step.action())));
     return steps;
@@ -213,7 +211,8 @@ final class Review {
                 run(),
                 young.size()
                     + " checkpoint(s) on a branch that was left were committed just now, and stay"
-                    + " until they are older than the grace")));
+                    + " until they are older than the grace, or a limit of bytes needs their"
+                    + " room")));
   }
 
   private boolean isOld(@Nullable Entry entry) {

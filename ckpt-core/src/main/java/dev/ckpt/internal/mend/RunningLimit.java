@@ -57,7 +57,7 @@ public final class RunningLimit {
    * @param runs names of all runs of the store
    */
   public void apply(List<String> runs) throws IOException {
-    for (MaintenanceAction action : limit.apply(runs, taking)) {
+    for (MaintenanceAction action : limit.apply(runs, taking, action -> {})) {
       if (action.kind() != MaintenanceAction.Kind.LEAVE) {
         log.info(
             "run '{}': removed {} ({} bytes): {}",

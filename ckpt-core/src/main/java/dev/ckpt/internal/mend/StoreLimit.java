@@ -28,6 +28,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.stream.Stream;
 
@@ -157,9 +158,11 @@ public final class StoreLimit {
    * Deletes what must go, if anything must.
    *
    * @param runs names of all runs
+   * @param told of each action as soon as it is done
    * @return what was done; nothing if the store is below the limit
    */
-  public List<MaintenanceAction> apply(List<String> runs, Taking taking) throws IOException {
+  public List<MaintenanceAction> apply(
+      List<String> runs, Taking taking, Consumer<MaintenanceAction> told) throws IOException {
     Map<String, Long> bytes = new LinkedHashMap<>();
     Map<String, Long> aside = new LinkedHashMap<>();
     for (String run : runs) {
@@ -176,15 +179,19 @@ public final class StoreLimit {
     List<MaintenanceAction> done = new ArrayList<>();
     Map<String, Access> taken = new LinkedHashMap<>();
     try (Closeable all = () -> letGo(taken)) {
-      for (Freeing freeing : settled(bytes, left - maxBytes, taking, taken, done)) {
+      List<Freeing> plan = settled(bytes, left - maxBytes, taking, taken, done);
+      done.forEach(told);
+      for (Freeing freeing : plan) {
         Access access = Objects.requireNonNull(taken.get(freeing.run()), all::toString);
         MaintenanceAction did = access.doing().does(freeing.step());
         left -= did.kind() == Kind.LEAVE ? 0 : freeing.bytes();
         done.add(did);
+        told.accept(did);
       }
     }
     if (left > maxBytes) {
       done.add(tooMuch(left, aside));
+      told.accept(done.get(done.size() - 1));
     }
     return done;
   }

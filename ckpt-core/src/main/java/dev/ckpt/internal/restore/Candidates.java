@@ -82,9 +82,14 @@ public record Candidates(
       throw way.damage().get();
     }
     List<CheckpointId> quarantined = way.of(aside);
-    NavigableMap<CheckpointId, String> lost = Evidence.above(newestFinite(live, run), run).all();
+    Evidence evidence = Evidence.above(newestFinite(live, run), run);
+    requireTold(evidence, lineage, ids, run);
+    NavigableMap<CheckpointId, String> lost = evidence.all();
     NavigableMap<CheckpointId, String> gone = gone(lineage, way, ids, aside);
     way.of(lost.navigableKeySet()).forEach(id -> gone.putIfAbsent(id, lost.get(id)));
+    if (live.isEmpty() && quarantined.isEmpty() && gone.isEmpty()) {
+      requireNotCompleted(way, run);
+    }
     NavigableSet<CheckpointId> elsewhere = elsewhere(lineage, ids, aside, lost.navigableKeySet());
     gone.keySet().forEach(elsewhere::remove);
     live.forEach(elsewhere::remove);
@@ -197,6 +202,48 @@ public record Candidates(
               + ". To go on, resume from one by its id"
               + newestCommit(ids, run).map(id -> ", the newest is " + id).orElse("")
               + "; to start over, resume with 'never'");
+    }
+  }
+
+  /**
+   * What lies on branches that were left is nobody's who starts; but where records are missing that
+   * say what the newest attempts began with, or what they committed, something may be lost.
+   */
+  private static void requireTold(
+      Evidence evidence, Lineage lineage, NavigableSet<CheckpointId> ids, RunLog run)
+      throws IOException {
+    int head = lineage.head().orElse(0);
+    for (CheckpointId id : evidence.untold().descendingKeySet()) {
+      boolean begun = lineage.resumes().containsKey(id.attempt());
+      if (begun ? id.attempt() >= lineage.lastNever() : id.attempt() > head) {
+        throw new CheckpointException.Corrupt(
+            "run '"
+                + run.keys().run()
+                + "' lacks records: "
+                + evidence.untold().get(id)
+                + ", and "
+                + run.keys().data(id)
+                + " is there. Was the run copied in part? Nothing was changed. To go on, bring its"
+                + " records back, or resume from a checkpoint by its id"
+                + newestCommit(ids, run).map(newest -> ", the newest is " + newest).orElse("")
+                + "; to start over in the same run, resume with 'never'");
+      }
+    }
+  }
+
+  /** That a run reached its goal is recorded behind the commit of its last state. */
+  private static void requireNotCompleted(Lineage.Way way, RunLog run) throws IOException {
+    for (int attempt : way.upTo().descendingKeySet()) {
+      if (run.isCompleted(attempt)) {
+        throw new CheckpointException.Corrupt(
+            "run '"
+                + run.keys().run()
+                + "' lacks records: "
+                + run.keys().end(attempt)
+                + " says that it was completed, and no checkpoint is there. Was the run copied in"
+                + " part? Nothing was changed. Bring its records back; or to start over in the same"
+                + " run, resume with 'never'");
+      }
     }
   }
 

@@ -102,6 +102,9 @@ public final class Restorer {
               + "' has checkpoints, but none can be restored:\n  "
               + String.join("\n  ", skipped)
               + "\nNothing was changed. "
+              + (candidates.gone().isEmpty()
+                  ? ""
+                  : "`ckpt repair` says which of those without a manifest it can commit again. ")
               + wholeElsewhere(candidates)
                   .map(
                       id ->

@@ -104,7 +104,9 @@ public record TakenRun(
       return Optional.empty(); // its first commit came just now, and its attempt's record is lost
     }
     Optional<RunLog.Completion> completed =
-        newest.branch() == 0 ? Optional.empty() : log.completed(since, newest.branch());
+        newest.branch() == 0
+            ? Optional.empty()
+            : log.completed(since, newest.branch(), newest.gone().keySet());
     return Optional.of(new TakenRun(log, newest, admission.get(), completed));
   }
 

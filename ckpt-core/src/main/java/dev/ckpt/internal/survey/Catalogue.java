@@ -27,12 +27,12 @@ public final class Catalogue {
   private record Verdict(Standing standing, String reason) {}
 
   private final Lineage lineage;
-  private final Map<CheckpointId, String> lost;
+  private final Evidence evidence;
   private final LiveBranch branch;
 
-  private Catalogue(Lineage lineage, Map<CheckpointId, String> lost) {
+  private Catalogue(Lineage lineage, Evidence evidence) {
     this.lineage = lineage;
-    this.lost = lost;
+    this.evidence = evidence;
     this.branch = LiveBranch.of(lineage);
   }
 
@@ -49,7 +49,7 @@ public final class Catalogue {
             undecided.add(id);
           }
         });
-    Catalogue catalogue = new Catalogue(run.lineage(decided), Evidence.of(undecided, run).all());
+    Catalogue catalogue = new Catalogue(run.lineage(decided), Evidence.of(undecided, run));
     Map<CheckpointId, RunLog.Decision> decisions = new HashMap<>();
     run.decisions(decided).forEach(each -> decisions.put(each.id(), each));
     List<ListedCheckpoint> all = new ArrayList<>();
@@ -126,10 +126,9 @@ public final class Catalogue {
       return new Verdict(
           Standing.DELETED, "nothing is left of it but a pin, which can be taken away");
     }
-    String known = lost.get(id);
-    if (known != null) {
-      return new Verdict(
-          Standing.DAMAGED, "its manifest is missing, and it was committed: " + known);
+    Optional<String> damage = evidence.damage(id);
+    if (damage.isPresent()) {
+      return new Verdict(Standing.DAMAGED, damage.get());
     }
     return new Verdict(
         Standing.UNDECIDED,

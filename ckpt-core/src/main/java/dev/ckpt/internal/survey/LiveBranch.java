@@ -8,6 +8,7 @@ import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.Manifest;
 import dev.ckpt.manifest.ResumeRecord;
 import java.util.NavigableMap;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.TreeMap;
@@ -60,23 +61,31 @@ final class LiveBranch {
     return attempt == head ? Optional.empty() : Optional.ofNullable(upTo.get(attempt));
   }
 
-  /** Whether a damaged record keeps anybody from telling if an attempt lies on it. */
+  /** Whether a damaged or missing record keeps anybody from telling if an attempt lies on it. */
   boolean isUnknown(int attempt) {
-    return damage.isPresent() && (upTo.isEmpty() || attempt < upTo.firstKey());
+    return hasNoBeginning(attempt)
+        || damage.isPresent() && (upTo.isEmpty() || attempt < upTo.firstKey());
+  }
+
+  /** The record of what an attempt began with is there before it commits anything. */
+  private boolean hasNoBeginning(int attempt) {
+    return damage.isEmpty()
+        && upTo.higherKey(attempt) == null
+        && !upTo.containsKey(attempt)
+        && !lineage.damaged().containsKey(attempt);
   }
 
   /** Why a committed checkpoint does not lie on it, in one sentence. */
   String whyNot(Manifest.Commit commit) {
     int attempt = commit.id().attempt();
-    if (isUnknown(attempt)) {
-      return "whether it is live cannot be told: " + damage.orElse("");
+    if (hasNoBeginning(attempt)) {
+      return "attempt "
+          + attempt
+          + " has no record of what it resumed from, so nobody can tell where it belongs";
     }
-    Integer next = upTo.higherKey(attempt);
-    return next == null
-        ? "attempt "
-            + attempt
-            + " has no record of what it resumed from, so nobody can tell where it belongs"
-        : left(commit, next);
+    return isUnknown(attempt)
+        ? "whether it is live cannot be told: " + damage.orElse("")
+        : left(commit, Objects.requireNonNull(upTo.higherKey(attempt)));
   }
 
   private String left(Manifest.Commit commit, int by) {

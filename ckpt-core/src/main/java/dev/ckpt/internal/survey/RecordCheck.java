@@ -3,6 +3,7 @@ package dev.ckpt.internal.survey;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.Verification;
 import dev.ckpt.internal.commit.Keys;
+import dev.ckpt.internal.commit.Lineage;
 import dev.ckpt.internal.commit.Records;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.manifest.AttemptRecord;
@@ -15,8 +16,11 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.NavigableMap;
+import java.util.NavigableSet;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -60,12 +64,16 @@ public final class RecordCheck {
                 RunLog.requireOwn(key, attempt, AttemptRecord.decode(key, bytes).attempt()));
     Set<Integer> resumes = numbered(keys.resumes(), RecordCheck::resume);
     NavigableMap<Integer, String> started = new TreeMap<>();
+    Map<Integer, EndRecord> completed = new TreeMap<>();
     Set<Integer> ends =
         numbered(
             keys.ends(),
             (key, attempt, bytes) -> {
               EndRecord end = EndRecord.decode(key, bytes);
               RunLog.requireOwn(key, attempt, end.attempt());
+              if (end.how().equals(EndRecord.COMPLETED)) {
+                completed.put(attempt, end);
+              }
               // an attempt may fail, or be fenced, before it began
               if (!end.how().equals(EndRecord.FAILED) && end.cause().isEmpty()) {
                 started.put(attempt, "it ended");
@@ -78,10 +86,23 @@ public final class RecordCheck {
         started.put(id.attempt(), "it committed " + id);
       }
     }
-    started.forEach((attempt, why) -> require(resumes, attempt, keys.resume(attempt), why));
+    // what has a file of an attempt in it was saved by it, committed or not
+    for (String folder : List.of(keys.data(), keys.votes())) {
+      for (CheckpointId id : run.idsUnder(folder)) {
+        started.putIfAbsent(id.attempt(), "it saved files of " + id);
+      }
+    }
+    for (Map.Entry<Integer, String> each : started.entrySet()) {
+      int attempt = each.getKey();
+      require(resumes, attempt, keys.resume(attempt), each.getValue());
+    }
     resumes.forEach(attempt -> started.putIfAbsent(attempt, "it started"));
     ends.forEach(attempt -> started.putIfAbsent(attempt, "it ended"));
-    started.forEach((attempt, why) -> require(attempts, attempt, keys.attempt(attempt), why));
+    for (Map.Entry<Integer, String> each : started.entrySet()) {
+      int attempt = each.getKey();
+      require(attempts, attempt, keys.attempt(attempt), each.getValue());
+    }
+    requireLastStates(completed);
     committed.removeAll(run.deleted());
     votesBesides(committed);
     return new Verification(keys.run(), bytes, problems);
@@ -96,10 +117,38 @@ public final class RecordCheck {
     }
   }
 
-  private void require(Set<Integer> there, int attempt, String key, String why) {
-    if (!there.contains(attempt)) {
+  private void require(Set<Integer> there, int attempt, String key, String why) throws IOException {
+    // it may have come since the folder was listed
+    if (!there.contains(attempt) && records.read(key).isEmpty()) {
       problems.add(key + " is missing, although attempt " + attempt + " was there: " + why);
     }
+  }
+
+  /** That a run reached its goal is recorded behind the commit of its last state, which stays. */
+  private void requireLastStates(Map<Integer, EndRecord> completed) throws IOException {
+    if (completed.isEmpty()) {
+      return;
+    }
+    NavigableSet<CheckpointId> known = new TreeSet<>(run.quarantined());
+    Keys keys = run.keys();
+    for (String folder : List.of(keys.manifests(), keys.deleted(), keys.data(), keys.votes())) {
+      known.addAll(run.idsUnder(folder));
+    }
+    Lineage lineage = run.lineage();
+    completed.forEach(
+        (attempt, end) -> {
+          List<CheckpointId> branch = lineage.way(attempt).of(known);
+          OptionalLong step = end.step();
+          if (branch.isEmpty()
+              || step.isPresent()
+                  && branch.stream().noneMatch(id -> id.step() == step.getAsLong())) {
+            problems.add(
+                keys.end(attempt)
+                    + " says that the run was completed"
+                    + (step.isPresent() ? " at step " + step.getAsLong() : "")
+                    + ", and no checkpoint of that is there");
+          }
+        });
   }
 
   /** Checks the records of one folder; returns whose there are, whole or not. */

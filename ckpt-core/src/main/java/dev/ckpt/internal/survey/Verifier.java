@@ -102,12 +102,9 @@ public final class Verifier {
       return Optional.of(commit);
     }
     Optional<String> known =
-        manifest.isEmpty() && !marked(id) ? Evidence.about(id, run) : Optional.empty();
+        manifest.isEmpty() && !marked(id) ? Evidence.damage(id, run) : Optional.empty();
     if (known.isPresent()) {
-      problems.add(
-          run.keys().manifest(id)
-              + ": its manifest is missing, and it was committed: "
-              + known.get());
+      problems.add(run.keys().manifest(id) + ": " + known.get());
       return Optional.empty();
     }
     throw new CheckpointException.NotFound(
