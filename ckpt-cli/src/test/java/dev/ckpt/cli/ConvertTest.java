@@ -149,6 +149,15 @@ class ConvertTest {
   }
 
   @Test
+  void aLinkWhereTheNewRunWouldBeIsNotFollowed() throws IOException {
+    Path at = trained();
+    Path elsewhere = Files.createDirectory(folder.resolve("elsewhere"));
+    Files.createSymbolicLink(at.resolve("runs/digits-plain"), elsewhere);
+    assertRefused(at, Exit.STORE, "convert latest --to-format plain", "digits-plain");
+    assertThat(elsewhere).isEmptyDirectory();
+  }
+
+  @Test
   void aDamagedCheckpointIsNotConverted() throws IOException {
     Path at = trained();
     Trained.damage(at.resolve("runs/digits/data/" + LAST));
@@ -182,6 +191,9 @@ class ConvertTest {
       }
       state.tensor("t/" + type, type, bytes, 2, 3);
     }
+    byte[] large = new byte[(3 << 20) + 5];
+    new java.util.Random(3).nextBytes(large);
+    state.tensor("large", DType.UINT8, large, large.length);
     state.tensor("empty", DType.FLOAT32, new byte[0], 0, 4);
     state.tensor("scalar", DType.FLOAT64, new byte[] {1, 2, 3, 4, 5, 6, 7, 8});
     state.tensor("odd %#/name \u00e9", DType.INT8, new byte[] {-1}, 1);
