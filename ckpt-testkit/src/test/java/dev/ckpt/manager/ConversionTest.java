@@ -399,11 +399,7 @@ class ConversionTest {
   @ParameterizedTest
   @ValueSource(booleans = {false, true})
   void whoBeginsTheRunMeanwhileIsLeftAlone(boolean takesOver) throws IOException {
-    TreeMap<String, String> before;
-    try (CheckpointStore medium = Stores.inMemory()) {
-      train(medium, SOURCE, 2);
-      before = objects(medium, "");
-    }
+    TreeMap<String, String> before = trained();
     int refused = 0;
     int fenced = 0;
     int cases = 0;
@@ -449,6 +445,13 @@ class ConversionTest {
     assertThat(fenced).isPositive();
   }
 
+  private static TreeMap<String, String> trained() throws IOException {
+    try (CheckpointStore medium = Stores.inMemory()) {
+      train(medium, SOURCE, 2);
+      return objects(medium, "");
+    }
+  }
+
   private static CheckpointStore with(TreeMap<String, String> objects) throws IOException {
     CheckpointStore store = Stores.inMemory();
     for (Map.Entry<String, String> object : objects.entrySet()) {
@@ -460,11 +463,7 @@ class ConversionTest {
 
   @Test
   void twoConversionsAtOnceMakeOneCopy() throws IOException {
-    TreeMap<String, String> before;
-    try (CheckpointStore medium = Stores.inMemory()) {
-      train(medium, SOURCE, 2);
-      before = objects(medium, "");
-    }
+    TreeMap<String, String> before = trained();
     int done = 0;
     int found = 0;
     for (boolean more = true; more; ) {
@@ -498,11 +497,7 @@ class ConversionTest {
 
   @Test
   void aSourceThatIsDeletedMeanwhileIsNotCalledDamaged() throws IOException {
-    TreeMap<String, String> before;
-    try (CheckpointStore medium = Stores.inMemory()) {
-      train(medium, SOURCE, 2);
-      before = objects(medium, "");
-    }
+    TreeMap<String, String> before = trained();
     int done = 0;
     int gone = 0;
     for (boolean more = true; more; ) {
