@@ -5,6 +5,8 @@ import dev.ckpt.Checkpoints;
 import dev.ckpt.Stores;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
+import java.net.URI;
+import java.nio.file.Path;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -72,7 +74,7 @@ final class ConvertCommand extends StoreCommand {
     String run = place.run();
     Checkpoints checkpoints = place.checkpoints(run);
     String meant = Reference.resolve(run, checkpoints, id);
-    CheckpointStore into = toStore.isEmpty() ? place.store() : opened();
+    CheckpointStore into = toStore.isEmpty() ? place.store() : opened(place);
     try {
       boolean sameStore = into.uri().equals(place.store().uri());
       String name = toRun.isEmpty() ? sameStore ? run + "-" + format : run : toRun;
@@ -94,12 +96,34 @@ final class ConvertCommand extends StoreCommand {
     return Exit.FINE;
   }
 
-  private CheckpointStore opened() throws IOException {
+  private CheckpointStore opened(Place place) throws IOException {
+    CheckpointStore into;
     try {
-      return Stores.open(toStore);
+      into = Stores.open(toStore);
     } catch (IllegalArgumentException e) {
       throw new Problem(Exit.USAGE, "--to-store '" + toStore + "': " + e.getMessage());
     }
+    URI from = place.store().uri();
+    if (isWithin(into.uri(), from) || isWithin(from, into.uri())) {
+      into.close();
+      throw wrong(
+          "--to-store: one of "
+              + from
+              + " and "
+              + into.uri()
+              + " lies among the runs of the other: name a folder outside of runs/");
+    }
+    return into;
+  }
+
+  /** What one writes would stand in a run of the other. */
+  private static boolean isWithin(URI inner, URI outer) {
+    if (!"file".equals(inner.getScheme()) || !"file".equals(outer.getScheme())) {
+      return false;
+    }
+    Path in = Path.of(inner).toAbsolutePath().normalize();
+    Path out = Path.of(outer).toAbsolutePath().normalize();
+    return in.startsWith(out.resolve("runs"));
   }
 
   private void print(

@@ -62,9 +62,10 @@ class ConvertTest {
     assertThat(diff.code()).as(diff.toString()).isZero();
     assertThat(diff.out()).contains("the same state: 3 tensors").doesNotContain("METRIC");
     assertThat(Called.on(at, "verify", "--all-runs").code()).isZero();
-    assertThat(Called.on(at, "--run", "digits-plain", "log").out()).contains("completed");
+    assertThat(Called.on(at, "--run", "digits-plain", "log").out())
+        .contains("converted", "completed");
     assertThat(Called.on(at, "--run", "digits-plain", "show", "latest").out())
-        .contains("convertedFrom", "digits/" + LAST);
+        .contains("1, holds what was converted, completed", "from       digits/" + LAST);
   }
 
   @Test
@@ -146,6 +147,21 @@ class ConvertTest {
       assertRefused(at, Exit.IN_USE, "convert latest --to-format plain", "is in use", "a training");
       assertThat(held).isNotNull();
     }
+  }
+
+  @Test
+  void noStoreIsMadeWithinARunOfTheOther() throws IOException {
+    Path at = trained();
+    for (String within : new String[] {"runs/digits", "runs", "other/../runs/new/store"}) {
+      String line = "convert latest --to-format plain --to-store " + at.resolve(within);
+      assertRefused(at, Exit.USAGE, line, "among the runs of the other", "--to-store");
+    }
+    Path inner = folder.resolve("outer/runs/inner");
+    Files.createDirectories(inner.getParent());
+    Files.move(at, inner);
+    String around = "convert latest --to-format plain --to-store " + folder.resolve("outer");
+    assertRefused(inner, Exit.USAGE, around, "among the runs of the other");
+    assertThat(folder.resolve("outer/runs")).isDirectoryNotContaining("glob:**digits");
   }
 
   @Test

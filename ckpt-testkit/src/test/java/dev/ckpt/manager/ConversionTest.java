@@ -187,7 +187,7 @@ class ConversionTest {
       Attempt made = Checkpoints.read(store, "unfinished").attempts().get(0);
       assertThat(made.end()).isEqualTo(Attempt.End.CLOSED);
       assertThat(made.request()).isEqualTo("convert");
-      assertThat(made.provenance()).containsEntry("convertedFrom", "toy/" + id(1));
+      assertThat(made.provenance()).containsEntry("from", "toy/" + id(1));
     } catch (IOException e) {
       throw new AssertionError(e);
     }

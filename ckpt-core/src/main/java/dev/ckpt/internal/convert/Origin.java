@@ -29,8 +29,8 @@ public record Origin(Optional<Map<String, Long>> goal, Map<String, String> facts
       facts.putAll(saved.provenance());
       facts.keySet().removeIf(name -> !Parameters.isFact(name));
     }
-    facts.put("convertedFrom", run.keys().run() + "/" + id);
-    facts.put("convertedFromStore", store.uri().toString());
+    facts.put("from", run.keys().run() + "/" + id);
+    facts.put("fromStore", store.uri().toString());
     return new Origin(goal(run, lineage, id), facts);
   }
 
