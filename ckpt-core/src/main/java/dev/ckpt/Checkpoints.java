@@ -4,6 +4,8 @@ import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.commit.Lineage;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.internal.config.BestBy;
+import dev.ckpt.internal.convert.Conversion;
+import dev.ckpt.internal.convert.Origin;
 import dev.ckpt.internal.export.Exports;
 import dev.ckpt.internal.formats.Formats;
 import dev.ckpt.internal.restore.Candidates;
@@ -17,6 +19,7 @@ import dev.ckpt.manifest.AttemptRecord;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.Manifest;
 import dev.ckpt.spi.CheckpointStore;
+import dev.ckpt.spi.ShardFormat;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -39,8 +42,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Looks at the checkpoints of a run, also while it trains: takes no attempt and no lock. Every
- * method reads the store anew, may block, and may be called from any thread.
+ * Looks at the checkpoints of a run, also while it trains: takes no attempt and no lock of it.
+ * Every method reads the store anew, may block, and may be called from any thread.
  */
 public final class Checkpoints implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Checkpoints.class);
@@ -271,7 +274,7 @@ public final class Checkpoints implements AutoCloseable {
    * @throws CheckpointException.Corrupt if it is damaged
    */
   public Opened open(String id) {
-    return reading(() -> new Opened(opened(id)));
+    return reading(() -> new Opened(opened(id), this));
   }
 
   /**
@@ -309,9 +312,11 @@ public final class Checkpoints implements AutoCloseable {
   /** One open checkpoint. */
   public static final class Opened implements AutoCloseable {
     private final OpenCheckpoint open;
+    private final Checkpoints of;
 
-    private Opened(OpenCheckpoint open) {
+    private Opened(OpenCheckpoint open, Checkpoints of) {
       this.open = open;
+      this.of = of;
     }
 
     /** What is known of it. */
@@ -352,6 +357,56 @@ public final class Checkpoints implements AutoCloseable {
         Exports.write(views, file);
       } catch (IOException e) {
         throw new UncheckedIOException("cannot write " + file + ": " + e.getMessage(), e);
+      }
+    }
+
+    /**
+     * Rewrites it in another shard format, as the only checkpoint of a new run, from which a
+     * training resumes exactly as from this one: every tensor and value, the progress, the metrics,
+     * the seed, and that it is finished are the same. Reads every byte before anything is written,
+     * and compares what was written before it is committed. The new run is there whole, or has no
+     * checkpoint; after a crash it may be converted again under the same name. Nothing of this
+     * checkpoint's run is changed. Blocks.
+     *
+     * @param format name of the shard format: {@code arrow}, {@code hdf5}
+     * @param into the store that it goes to, which may be this one's; stays the caller's
+     * @param run name of the new run
+     * @param dryRun whether only to find out; what is returned then is not committed, and has the
+     *     size of this one
+     * @param onBytes told of bytes of tensors as they are written, and again as they are compared
+     * @return the checkpoint of the new run
+     * @throws CheckpointException.Incompatible if it was saved by many workers
+     * @throws CheckpointException.Corrupt if this checkpoint is damaged; nothing was written
+     * @throws CheckpointException.NotFound if it was deleted meanwhile
+     * @throws CheckpointException.Fenced if another process begins the run
+     * @throws CheckpointException.SaveFailed if what was written does not read back the same
+     * @throws CheckpointException.CommitUnknown if nobody can tell whether it was committed
+     * @throws IllegalArgumentException if the run is there, this is in that format already, or
+     *     nothing on the class path writes it
+     * @throws UncheckedIOException if a store fails
+     */
+    public Checkpoint convert(
+        String format, CheckpointStore into, String run, boolean dryRun, LongConsumer onBytes) {
+      ShardFormat target;
+      try {
+        target = of.formats().named(format);
+      } catch (CheckpointException.Incompatible e) {
+        throw new IllegalArgumentException(e.getMessage(), e);
+      }
+      Conversion conversion = new Conversion(open, into, run, target, InstantSource.system());
+      CheckpointId id = open.manifest().id();
+      try {
+        return (dryRun
+                ? conversion.plan()
+                : conversion.apply(Origin.of(of.store, of.run, id), onBytes))
+            .checkpoint();
+      } catch (CheckpointException.Corrupt | IOException e) {
+        of.requireNotDeleted(id, "converted");
+        if (e instanceof IOException io) {
+          throw new UncheckedIOException(
+              "cannot convert " + id + " into " + into.uri() + ": " + io.getMessage(), io);
+        }
+        throw (CheckpointException.Corrupt) e;
       }
     }
 
@@ -402,11 +457,17 @@ public final class Checkpoints implements AutoCloseable {
     try {
       return OpenCheckpoint.open(store, commit, formats()::named);
     } catch (CheckpointException.Corrupt | NoSuchFileException e) {
-      if (run.deleted().contains(parsed)) {
-        throw new CheckpointException.NotFound(
-            "run '" + run.keys().run() + "': " + id + " was deleted while it was opened");
-      }
+      requireNotDeleted(parsed, "opened");
       throw e;
+    }
+  }
+
+  /** For who read its manifest before: the mark may have come and gone since. */
+  private void requireNotDeleted(CheckpointId id, String meanwhile) {
+    if (reading(
+        () -> run.deleted().contains(id) || !run.idsUnder(run.keys().manifests()).contains(id))) {
+      throw new CheckpointException.NotFound(
+          "run '" + run.keys().run() + "': " + id + " was deleted while it was " + meanwhile);
     }
   }
 

@@ -78,6 +78,7 @@ public final class Ckpt implements Runnable {
     commands.put("diff", DiffCommand::new);
     commands.put("best", BestCommand::new);
     commands.put("export", ExportCommand::new);
+    commands.put("convert", ConvertCommand::new);
     commands.put("log", LogCommand::new);
     commands.put("tail", TailCommand::new);
     commands.put("pin", PinCommand.Pin::new);
@@ -166,11 +167,11 @@ public final class Ckpt implements Runnable {
   }
 
   private static final String[] DESCRIPTION = {
-    "Looks at checkpoints, compares, verifies, exports, cleans up and repairs them.",
+    "Looks at checkpoints, compares, verifies, exports, converts, cleans up and repairs them.",
     "",
     "An argument ID is an id like 000001-000000000100-0, 'latest', 'best(metric)' (the largest),"
-        + " 'best(metric,min)', or 'best' as the run's keep.best says, among the committed checkpoints"
-        + " of the run's live branch.",
+        + " 'best(metric,min)', or 'best' as the run's keep.best says, among the committed"
+        + " checkpoints of the run's live branch.",
     "Results go to stdout, everything else to stderr. Options of all commands may stand before or"
         + " behind the command."
   };

@@ -105,4 +105,9 @@ final class Facts {
   static String end(Attempt attempt) {
     return Text.word(attempt.end());
   }
+
+  /** Whether it only holds what {@code ckpt convert} made. */
+  static boolean isConversion(Attempt attempt) {
+    return attempt.request().equals("convert");
+  }
 }

@@ -71,6 +71,9 @@ final class LogCommand extends StoreCommand {
   }
 
   private static String from(Attempt attempt) {
+    if (Facts.isConversion(attempt)) {
+      return "converted";
+    }
     return attempt.from().orElse(attempt.started() ? "fresh start" : "never started");
   }
 

@@ -132,10 +132,13 @@ final class ShowCommand extends StoreCommand {
         console,
         "attempt",
         attempt.number()
-            + ", asked to resume '"
-            + attempt.request()
-            + "', "
-            + attempt.from().map(from -> "went on from " + from).orElse("started fresh")
+            + ", "
+            + (Facts.isConversion(attempt)
+                ? "holds what was converted"
+                : "asked to resume '"
+                    + attempt.request()
+                    + "', "
+                    + attempt.from().map(from -> "went on from " + from).orElse("started fresh"))
             + ", "
             + Facts.end(attempt));
     new TreeMap<>(attempt.provenance())

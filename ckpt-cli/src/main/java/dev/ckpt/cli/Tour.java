@@ -51,6 +51,7 @@ final class Tour {
             "diff latest latest",
             "best --metric loss",
             "export latest --to " + folder.resolve("none.params"),
+            "convert latest --to-format none",
             "log",
             "tail",
             "gc --dry-run",

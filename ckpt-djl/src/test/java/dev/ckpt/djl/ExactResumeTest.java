@@ -7,7 +7,11 @@ import dev.ckpt.djl.SmallTraining.Loop;
 import dev.ckpt.djl.SmallTraining.Order;
 import dev.ckpt.djl.SmallTraining.Place;
 import dev.ckpt.djl.SmallTraining.Setup;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -15,9 +19,29 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 class ExactResumeTest {
-  static Stream<Arguments> setups() {
+  /** Each must pass all; the only place of this module that names them. */
+  static final List<String> FORMATS = List.of("arrow");
+
+  /** The formats in turn. */
+  static List<Arguments> some() {
+    List<Arguments> setups = setups();
+    return IntStream.range(0, setups.size())
+        .mapToObj(i -> in(FORMATS.get(i % FORMATS.size()), setups.get(i)))
+        .toList();
+  }
+
+  /** Each in each. */
+  static Stream<Arguments> all() {
+    return FORMATS.stream().flatMap(format -> setups().stream().map(setup -> in(format, setup)));
+  }
+
+  private static Arguments in(String format, Arguments setup) {
+    return Arguments.of(setup.get()[0], setup.get()[1], format);
+  }
+
+  private static List<Arguments> setups() {
     Setup plain = Setup.plain();
-    return Stream.of(
+    return List.of(
         Arguments.of("adam", plain),
         Arguments.of("adamW, prefetch", plain.with(SmallTraining::adamW).prefetching()),
         Arguments.of("momentum, dropLast", plain.with(SmallTraining::momentum).droppingLast()),
@@ -45,12 +69,24 @@ class ExactResumeTest {
         Arguments.of("early stopping, EasyTrain", plain.stoppingEarly().with(Loop.EASY_TRAIN)));
   }
 
-  @ParameterizedTest(name = "{0}")
-  @MethodSource("setups")
-  void killedAndResumedGivesTheSameBytesAndTheSameLog(String name, Setup setup) {
+  @ParameterizedTest(name = "{0}, {2}")
+  @MethodSource("some")
+  void killedAndResumedGivesTheSameBytesAndTheSameLog(String name, Setup setup, String format) {
+    assertKilledIsLikeWhole(setup, format);
+  }
+
+  @Tag("nightly")
+  @ParameterizedTest(name = "{0}, {2}")
+  @MethodSource("all")
+  void inEachFormatItGivesTheSameBytesAndTheSameLog(String name, Setup setup, String format) {
+    assertKilledIsLikeWhole(setup, format);
+  }
+
+  private static void assertKilledIsLikeWhole(Setup setup, String format) {
     Log whole = new SmallTraining(setup).run();
 
     SmallTraining killed = new SmallTraining(setup);
+    killed.checkpointing = builder -> builder.format(format);
     // before the first commit, inside an epoch, in validation, inside an epoch, near the end
     for (int at : new int[] {1, 5, -2, 4, 3}) {
       assertThat(killed.run(at)).as("killed at " + at).isFalse();
@@ -67,6 +103,7 @@ class ExactResumeTest {
     assertThat(resumed.epochs).isEqualTo(whole.epochs).isNotEmpty();
   }
 
+  /** Each attempt resumes from what the one before saved in another format, if there is one. */
   @ParameterizedTest
   @EnumSource(names = {"FIT", "STEP"})
   void everyBatchIsAGoodPlaceToDie(Loop loop) {
@@ -74,12 +111,13 @@ class ExactResumeTest {
     Log whole = new SmallTraining(setup).run();
     SmallTraining killed = new SmallTraining(setup);
 
-    int attempts = 0;
-    while (!killed.run(attempts % 8 == 7 ? -1 : 1)) {
-      attempts++;
+    AtomicInteger attempts = new AtomicInteger();
+    killed.checkpointing = builder -> builder.format(FORMATS.get(attempts.get() % FORMATS.size()));
+    while (!killed.run(attempts.get() % 8 == 7 ? -1 : 1)) {
+      attempts.incrementAndGet();
     }
 
-    assertThat(attempts).isGreaterThan(15);
+    assertThat(attempts.get()).isGreaterThan(15);
     assertThat(killed.log.sha256).isEqualTo(whole.sha256);
     assertThat(killed.log.batches).isEqualTo(whole.batches);
     assertThat(killed.log.epochs).isEqualTo(whole.epochs);

@@ -10,17 +10,19 @@ import dev.ckpt.dl4j.SmallTraining.Setup;
 import dev.ckpt.dl4j.SmallTraining.Updater;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Killed in a batch, it goes on and ends with the same bytes and the same log. */
 class ExactResumeTest {
 
-  /** What can go together. */
-  static Stream<Setup> all() {
+  /** What can go together, in each format. */
+  static Stream<Arguments> all() {
     List<Setup> all = new ArrayList<>();
     for (Kind kind : Kind.values()) {
       for (Updater updater : Updater.values()) {
@@ -44,50 +46,57 @@ class ExactResumeTest {
         }
       }
     }
-    return all.stream();
+    return Cell.FORMATS.stream()
+        .flatMap(format -> all.stream().map(setup -> Arguments.of(setup, format)));
   }
 
-  static Stream<Setup> some() {
+  /** The formats in turn. */
+  static List<Arguments> some() {
     Setup plain = Setup.PLAIN;
-    return Stream.of(
-        plain,
-        plain.with(Data.SYNC).with(Updater.NESTEROVS),
-        plain.with(Data.SHUFFLED),
-        plain.with(Loop.PLAIN_FIT),
-        plain.with(Loop.BY_HAND).with(Updater.NESTEROVS),
-        plain.with(Loop.STEP).with(Data.SYNC),
-        plain.with(Loop.LISTENER_ONLY).with(Data.SYNC),
-        plain.with(Kind.GRAPH),
-        plain.with(Kind.GRAPH).with(Loop.PLAIN_FIT).with(Data.SYNC).with(Updater.NESTEROVS),
-        plain.with(Kind.GRAPH).with(Loop.LISTENER_ONLY).with(Data.SYNC),
-        plain.with(Kind.TWO_INPUTS).with(Updater.NESTEROVS),
-        plain.with(Kind.SAMEDIFF),
-        plain.with(Kind.SAMEDIFF).with(Updater.NESTEROVS).with(Data.SHUFFLED),
-        plain.with(Kind.SAMEDIFF).with(Loop.PLAIN_FIT),
-        plain.with(Kind.SAMEDIFF).with(Loop.LISTENER_ONLY).with(Data.SYNC));
+    List<Setup> some =
+        List.of(
+            plain,
+            plain.with(Data.SYNC).with(Updater.NESTEROVS),
+            plain.with(Data.SHUFFLED),
+            plain.with(Loop.PLAIN_FIT),
+            plain.with(Loop.BY_HAND).with(Updater.NESTEROVS),
+            plain.with(Loop.STEP).with(Data.SYNC),
+            plain.with(Loop.LISTENER_ONLY).with(Data.SYNC),
+            plain.with(Kind.GRAPH),
+            plain.with(Kind.GRAPH).with(Loop.PLAIN_FIT).with(Data.SYNC).with(Updater.NESTEROVS),
+            plain.with(Kind.GRAPH).with(Loop.LISTENER_ONLY).with(Data.SYNC),
+            plain.with(Kind.TWO_INPUTS).with(Updater.NESTEROVS),
+            plain.with(Kind.SAMEDIFF),
+            plain.with(Kind.SAMEDIFF).with(Updater.NESTEROVS).with(Data.SHUFFLED),
+            plain.with(Kind.SAMEDIFF).with(Loop.PLAIN_FIT),
+            plain.with(Kind.SAMEDIFF).with(Loop.LISTENER_ONLY).with(Data.SYNC));
+    return IntStream.range(0, some.size())
+        .mapToObj(i -> Arguments.of(some.get(i), Cell.FORMATS.get(i % Cell.FORMATS.size())))
+        .toList();
   }
 
   @ParameterizedTest
   @MethodSource("some")
-  void killedInAnyPhaseItEndsAsIfItHadNotBeen(Setup setup) {
+  void killedInAnyPhaseItEndsAsIfItHadNotBeen(Setup setup, String format) {
     for (int kill : new int[] {0, 4, 9, 10, 14, 29}) {
-      assertKilledOnceIsLikeWhole(setup, new SmallTraining(setup).run(), kill);
+      assertKilledOnceIsLikeWhole(setup, format, new SmallTraining(setup).run(), kill);
     }
   }
 
   @Tag("nightly")
   @ParameterizedTest
   @MethodSource("all")
-  void killedInAnyBatchItEndsAsIfItHadNotBeen(Setup setup) {
+  void killedInAnyBatchItEndsAsIfItHadNotBeen(Setup setup, String format) {
     Log whole = new SmallTraining(setup).run();
     for (int kill = 0; kill < SmallTraining.BATCHES; kill++) {
-      assertKilledOnceIsLikeWhole(setup, whole, kill);
+      assertKilledOnceIsLikeWhole(setup, format, whole, kill);
     }
   }
 
-  private static void assertKilledOnceIsLikeWhole(Setup setup, Log whole, int kill) {
-    String what = setup + " killed in batch " + kill;
+  private static void assertKilledOnceIsLikeWhole(Setup setup, String format, Log whole, int kill) {
+    String what = setup + " in " + format + " killed in batch " + kill;
     SmallTraining training = new SmallTraining(setup);
+    training.checkpointing = builder -> builder.format(format);
     assertThat(training.run(kill)).as(what).isFalse();
     Log killed = training.run();
     assertThat(killed.batches).as(what).isEqualTo(whole.batches);

@@ -11,9 +11,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -42,7 +44,7 @@ class KillMatrixTest {
   private int started;
 
   static List<Cell> some() {
-    return Cell.some();
+    return Cell.some(Cell.FORMATS);
   }
 
   static List<Cell> product() {
@@ -60,6 +62,20 @@ class KillMatrixTest {
   @MethodSource("product")
   void threeKillsLeaveNoTraceInAnyCombination(Cell cell) throws IOException, InterruptedException {
     killedItLeavesNoTrace(cell, 3, List.of(cell.needs(), Part.POSITION));
+  }
+
+  @Test
+  void theFewHoldEachPairOfKindIteratorAndFormat() {
+    for (List<String> formats : List.of(List.of("one"), List.of("one", "another"), Cell.FORMATS)) {
+      Set<List<Object>> pairs = new HashSet<>();
+      for (Cell cell : Cell.some(formats)) {
+        pairs.add(List.of(cell.kind(), cell.prefetch()));
+        pairs.add(List.of(cell.kind(), cell.format()));
+        pairs.add(List.of(cell.prefetch(), cell.format()));
+      }
+      int kinds = Cell.KINDS.size();
+      assertThat(pairs).hasSize(kinds * 2 + (kinds + 2) * formats.size());
+    }
   }
 
   @Test

@@ -24,6 +24,7 @@ import java.util.stream.Stream;
  * @param fresh whether to begin anew although there are checkpoints
  * @param everySteps saves each so many updates, instead of about every second
  * @param rows how many of the 1,797 images to use
+ * @param format of the shards; empty: as the configuration says
  */
 record DigitsOptions(
     boolean help,
@@ -39,7 +40,8 @@ record DigitsOptions(
     OptionalLong seed,
     int batch,
     OptionalInt everySteps,
-    int rows) {
+    int rows,
+    Optional<String> format) {
 
   /** Which optimizer updates the weights. */
   enum OptimizerKind {
@@ -66,7 +68,7 @@ record DigitsOptions(
 
   static final String USAGE =
       """
-      Usage: samples/run digits-djl [--epochs N] [--dir DIR] [--config FILE] [--fresh]
+      Usage: samples/run digits-djl [--epochs N] [--dir DIR] [--config FILE] [--format NAME] [--fresh]
 
       Trains a small network on the UCI digits. Kill it in any way, start it again: it goes on
       where it was, and ends with the same bytes.
@@ -74,6 +76,8 @@ record DigitsOptions(
         --epochs N      train until N epochs are done (default 30); a larger N later trains on
         --dir DIR       keep the checkpoints there (default ./checkpoints)
         --config FILE   read a checkpoint configuration (YAML)
+        --format NAME   save as arrow or hdf5 (default: as the configuration says, else arrow);
+                        goes on from either
         --fresh         begin anew; earlier checkpoints stay on a branch of their own
         --help          print this
 
@@ -115,7 +119,8 @@ record DigitsOptions(
           OptionalLong.empty(),
           32,
           OptionalInt.empty(),
-          1797);
+          1797,
+          Optional.empty());
 
   /** A command line that cannot be followed. */
   static final class UsageException extends Exception {
@@ -142,6 +147,7 @@ record DigitsOptions(
     int batch = o.batch;
     OptionalInt everySteps = o.everySteps;
     int rows = o.rows;
+    Optional<String> format = o.format;
 
     for (int i = 0; i < args.length; i++) {
       String option = args[i];
@@ -159,6 +165,7 @@ record DigitsOptions(
         case "--seed" -> seed = OptionalLong.of(number(option, args, ++i, 0));
         case "--batch" -> batch = number(option, args, ++i, 2);
         case "--every-steps" -> everySteps = OptionalInt.of(number(option, args, ++i, 1));
+        case "--format" -> format = Optional.of(value(option, args, ++i));
         case "--rows" -> rows = number(option, args, ++i, 10);
         default -> throw new UsageException("unknown option " + option);
       }
@@ -181,7 +188,8 @@ record DigitsOptions(
         seed,
         batch,
         everySteps,
-        rows);
+        rows,
+        format);
   }
 
   /** Options win over the environment and the file; what none of them says is chosen here. */
@@ -198,6 +206,7 @@ record DigitsOptions(
     if (seed().isPresent() || settings.seed().isEmpty()) {
       builder.seed(seed().orElse(DEFAULT_SEED));
     }
+    format().ifPresent(builder::format);
     if (fresh()) {
       builder.resume(new Resume.Never());
     }

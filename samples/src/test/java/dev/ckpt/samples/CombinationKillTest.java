@@ -21,11 +21,11 @@ class CombinationKillTest {
   private final Random random = new Random(seed);
 
   static List<Combination> pairwise() {
-    return Combination.PAIRWISE;
+    return Combination.pairwise(Combination.FORMATS);
   }
 
   static List<Combination> product() {
-    return Combination.product();
+    return Combination.product(Combination.FORMATS);
   }
 
   @ParameterizedTest

@@ -9,16 +9,26 @@ import org.junit.jupiter.api.Test;
 
 class CombinationTest {
 
+  private static final List<List<String>> FORMATS =
+      List.of(List.of("one"), List.of("one", "another"), Combination.FORMATS);
+
   @Test
   void thePairwiseSubsetHoldsEveryPairThatCanBe() {
-    assertThat(pairs(Combination.PAIRWISE)).isEqualTo(pairs(Combination.product()));
-    assertThat(Combination.PAIRWISE).hasSize(10).doesNotHaveDuplicates();
+    for (List<String> formats : FORMATS) {
+      List<Combination> pairwise = Combination.pairwise(formats);
+      assertThat(pairs(pairwise)).isEqualTo(pairs(Combination.product(formats)));
+      assertThat(pairwise).hasSize(10).doesNotHaveDuplicates();
+    }
   }
 
   @Test
   void theProductHoldsEveryCombinationThatCanBe() {
-    // 3 optimizers x 3 places x prefetch or not x (3 loops + the manual one accumulating)
-    assertThat(Combination.product()).hasSize(3 * 3 * 2 * 4).doesNotHaveDuplicates();
+    for (List<String> formats : FORMATS) {
+      // 3 optimizers x 3 places x prefetch or not x (3 loops + the manual one accumulating)
+      assertThat(Combination.product(formats))
+          .hasSize(3 * 3 * 2 * 4 * formats.size())
+          .doesNotHaveDuplicates();
+    }
   }
 
   private static Set<Set<String>> pairs(List<Combination> combinations) {

@@ -44,6 +44,19 @@ class CommandLineTest {
   }
 
   @Test
+  void aFormatThatIsNotThereIsNamed() throws IOException, InterruptedException {
+    List<String> arguments = new ArrayList<>(small(folder.resolve("store"), 1));
+    arguments.addAll(List.of("--format", "parquet"));
+    SampleProcess process = run(arguments);
+    assertThat(process.exitCode()).isEqualTo(2);
+    assertThat(process.err())
+        .contains("digits-djl: shard format 'parquet' is not on the class path", "arrow")
+        .doesNotContain("\tat ");
+    assertThat(process.out()).isEmpty();
+    assertThat(process.trained()).isEmpty();
+  }
+
+  @Test
   void aConfigurationThatIsNotThereIsNamed() throws IOException, InterruptedException {
     SampleProcess process = run("--config", folder.resolve("no.yaml").toString());
     assertThat(process.exitCode()).isEqualTo(2);

@@ -51,6 +51,6 @@ class DigitsOptionsTest {
       }
       known++;
     }
-    assertThat(known).isEqualTo(14);
+    assertThat(known).isEqualTo(15);
   }
 }

@@ -35,7 +35,7 @@ class DjlReleasesTest {
         .map(DjlRelease::new)
         .flatMap(
             release ->
-                Combination.PAIRWISE.stream()
+                Combination.pairwise(Combination.FORMATS).stream()
                     .map(combination -> new Training(combination, EPOCHS, release)))
         .toList();
   }

@@ -35,7 +35,15 @@ class Dl4jKillTest {
   @Test
   void aKillLeavesNoTraceInAnotherCombination() throws IOException, InterruptedException {
     killedOftenItLeavesNoTrace(
-        new Combination(OptimizerKind.SGD, Loop.EASYTRAIN, Place.FIRST, true, false), 2, 1);
+        new Combination(
+            OptimizerKind.SGD,
+            Loop.EASYTRAIN,
+            Place.FIRST,
+            true,
+            false,
+            Combination.FORMATS.get(Combination.FORMATS.size() - 1)),
+        2,
+        1);
   }
 
   @Test
@@ -56,7 +64,9 @@ class Dl4jKillTest {
   }
 
   static List<Combination> product() {
-    return Combination.product().stream().filter(each -> !each.accumulate()).toList();
+    return Combination.product(Combination.FORMATS).stream()
+        .filter(each -> !each.accumulate())
+        .toList();
   }
 
   @Tag("nightly")
@@ -73,6 +83,9 @@ class Dl4jKillTest {
     Training training = new Training(combination, epochs, DjlRelease.BUILT, DigitsDl4j.class);
     KilledRun run = new KilledRun(folder, training);
     for (int kill = 0; kill < kills; kill++) {
+      if (kills > 1) {
+        run.savesInTheNextFormat();
+      }
       run.killAt(moment(run, training, kill, kills), random.nextInt(3_000_000));
     }
     run.finish();

@@ -35,6 +35,7 @@ class KillTest {
     Training training = new Training(Combination.PLAIN, EPOCHS);
     KilledRun run = new KilledRun(folder, training);
     for (int kill = 0; kill < KILLS; kill++) {
+      run.savesInTheNextFormat();
       run.killAt(moment(run, kill), random.nextInt(3_000_000));
     }
     run.finish();

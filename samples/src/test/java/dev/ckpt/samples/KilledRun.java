@@ -50,6 +50,7 @@ final class KilledRun {
   private final List<Attempt> attempts = new ArrayList<>();
   private int started;
   private DjlRelease release;
+  private Training starting;
   private final SortedMap<Integer, String> epochLines = new TreeMap<>();
 
   KilledRun(Path folder, Training training) throws IOException, InterruptedException {
@@ -58,6 +59,7 @@ final class KilledRun {
     this.training = training;
     this.reference = training.uninterrupted();
     this.release = training.release();
+    this.starting = training;
   }
 
   List<Attempt> attempts() {
@@ -71,6 +73,12 @@ final class KilledRun {
   /** What is started from now on has another DJL. */
   void upgrade(DjlRelease to) {
     release = to;
+  }
+
+  /** The next start resumes from whatever format there is, and saves in one after the other. */
+  void savesInTheNextFormat() {
+    List<String> formats = Combination.FORMATS;
+    starting = training.in(formats.get(started % formats.size()));
   }
 
   /** Batches that the newest commit holds; 0 without any. */
@@ -226,7 +234,7 @@ final class KilledRun {
     return SampleProcess.start(
         folder.resolve("attempt-" + started++),
         training.program(),
-        training.arguments(store),
+        starting.arguments(store),
         environment,
         release);
   }

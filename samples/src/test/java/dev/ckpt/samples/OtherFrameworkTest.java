@@ -9,10 +9,12 @@ import dev.ckpt.Stores;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** What one framework saved, the other reads: the same names, shapes and values. */
@@ -24,11 +26,17 @@ class OtherFrameworkTest {
     void of(String name, NDArray djl, INDArray nd4j);
   }
 
-  @Test
-  void aDjlCheckpointOpensInNd4j() throws IOException, InterruptedException {
+  static List<String> formats() {
+    return Combination.FORMATS;
+  }
+
+  @ParameterizedTest
+  @MethodSource("formats")
+  void aDjlCheckpointOpensInNd4j(String format) throws IOException, InterruptedException {
     Set<String> names =
         compare(
             DigitsDjl.class,
+            format,
             (name, djl, nd4j) -> {
               assertThat(nd4j.shape()).as(name).isEqualTo(djl.getShape().getShape());
               assertThat(floats(nd4j)).as(name).isEqualTo(djl.toFloatArray());
@@ -38,11 +46,13 @@ class OtherFrameworkTest {
         .hasSizeGreaterThan(20);
   }
 
-  @Test
-  void aDl4jCheckpointOpensInDjl() throws IOException, InterruptedException {
+  @ParameterizedTest
+  @MethodSource("formats")
+  void aDl4jCheckpointOpensInDjl(String format) throws IOException, InterruptedException {
     Set<String> names =
         compare(
             DigitsDl4j.class,
+            format,
             (name, djl, nd4j) -> {
               assertThat(djl.getShape().getShape()).as(name).isEqualTo(nd4j.shape());
               assertThat(djl.toFloatArray()).as(name).isEqualTo(floats(nd4j));
@@ -55,11 +65,11 @@ class OtherFrameworkTest {
   }
 
   /** Trains, and reads every tensor of floats with both. */
-  private Set<String> compare(Class<?> program, Comparison comparison)
+  private Set<String> compare(Class<?> program, String format, Comparison comparison)
       throws IOException, InterruptedException {
     Path directory = folder.resolve("store");
-    List<String> arguments =
-        List.of("--dir", directory.toString(), "--epochs", "1", "--rows", "60", "--batch", "8");
+    List<String> arguments = new ArrayList<>(List.of("--dir", directory.toString()));
+    arguments.addAll(List.of("--epochs", "1", "--rows", "60", "--batch", "8", "--format", format));
     try (SampleProcess process = SampleProcess.start(folder.resolve("run"), program, arguments)) {
       assertThat(process.exitCode()).as(process.toString()).isZero();
     }

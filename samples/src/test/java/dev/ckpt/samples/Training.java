@@ -65,6 +65,11 @@ record Training(Combination combination, int epochs, DjlRelease release, Class<?
     return whole + (int) (updates % updatesPerEpoch) * perUpdate;
   }
 
+  /** The same, stored otherwise. */
+  Training in(String format) {
+    return new Training(combination.in(format), epochs, release, program);
+  }
+
   /** The run to compare with. */
   Uninterrupted uninterrupted() throws IOException, InterruptedException {
     return reference(new Training(combination.decisive(), epochs, release, program));

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
@@ -41,6 +42,9 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
 
   /** What stands as the request of an attempt that only maintains the run. */
   public static final String MAINTENANCE = "maintenance";
+
+  /** What stands as the request of an attempt that only holds a converted checkpoint. */
+  public static final String CONVERSION = "convert";
 
   /**
    * What a process asks for.
@@ -208,6 +212,23 @@ public record Admission(AttemptRecord attempt, Closeable lock) {
     }
     throw new IOException(
         "no free attempt number after " + TRIES + " tries: too many starts at once");
+  }
+
+  /**
+   * Takes the next attempt of a run for a converted checkpoint, and begins a branch with it.
+   *
+   * @param seed the converted checkpoint's
+   * @return its number; empty if somebody else has taken it since {@code lineage} was read
+   */
+  public static OptionalInt convert(
+      RunLog run, Lineage lineage, long seed, Map<String, String> facts, Instant now)
+      throws IOException {
+    int next = lineage.newest() + 1;
+    if (!run.take(record(run.keys().run(), next, CONVERSION, seed, facts, now))) {
+      return OptionalInt.empty();
+    }
+    run.resumed(new ResumeRecord(next, Optional.empty(), List.of()));
+    return OptionalInt.of(next);
   }
 
   private static AttemptRecord record(

@@ -164,6 +164,11 @@ public final class OpenCheckpoint implements Closeable {
     return manifest;
   }
 
+  /** Its shards as they are, in the manifest's order; they live as long as this. */
+  public List<ShardFormat.Reader> shards() {
+    return shards.stream().map(Shard::reader).toList();
+  }
+
   /** The parts that were captured. */
   public List<String> parts() {
     return List.copyOf(parts.keySet());

@@ -9,13 +9,13 @@ import dev.ckpt.internal.commit.Committer;
 import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.internal.run.Uninterruptibly;
-import dev.ckpt.internal.shard.ChecksumOutput;
+import dev.ckpt.internal.shard.ShardFile;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.Manifest;
-import dev.ckpt.manifest.ShardDigest;
 import dev.ckpt.manifest.ShardEntry;
 import dev.ckpt.manifest.Vote;
 import dev.ckpt.spi.CheckpointStore;
+import dev.ckpt.spi.ShardFormat;
 import java.io.IOException;
 import java.time.Instant;
 import java.util.List;
@@ -332,30 +332,16 @@ final class SaveTask implements Runnable, SaveHandle {
   }
 
   private ShardEntry writeShard(int retry) throws IOException {
-    long needed = state.tensors().stream().mapToLong(spec -> spec.bytes()).sum();
-    Optional<Long> usable = run.store().usableBytes();
-    if (usable.isPresent() && usable.get() < needed) {
-      throw new IOException(
-          "no space left: "
-              + id
-              + " needs "
-              + needed
-              + " bytes, "
-              + run.store().uri()
-              + " has "
-              + usable.get()
-              + ": free some, or keep fewer (keep.latest, maxBytes); the next save tries again");
-    }
-    String format = run.options().format().name();
-    String key = run.keys().shard(id, 0, 1, retry, format);
-    try (CheckpointStore.Sink sink = run.store().create(key)) {
-      ChecksumOutput output = new ChecksumOutput(sink);
-      run.options().format().write(state, output);
-      ShardDigest digest = output.digest();
-      sink.complete();
-      state.moved();
-      return new ShardEntry(0, key, format, digest);
-    }
+    ShardFile.requireRoom(
+        run.store(),
+        state.tensors(),
+        id.toString(),
+        "free some, or keep fewer (keep.latest, maxBytes); the next save tries again");
+    ShardFormat format = run.options().format();
+    String key = run.keys().shard(id, 0, 1, retry, format.name());
+    ShardEntry entry = ShardFile.write(run.store(), key, 0, format, state);
+    state.moved();
+    return entry;
   }
 
   private void cleanUp(CheckpointException failure, boolean lost) {

@@ -1,0 +1,5 @@
+/** Rewrites a committed checkpoint in another shard format, as a run of its own. */
+@NullMarked
+package dev.ckpt.internal.convert;
+
+import org.jspecify.annotations.NullMarked;
