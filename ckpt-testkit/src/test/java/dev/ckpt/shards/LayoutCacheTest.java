@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
 import dev.ckpt.TensorSpec;
+import dev.ckpt.hdf5.Hdf5Format;
 import dev.ckpt.internal.arrow.ArrowFormat;
 import dev.ckpt.internal.shard.ChecksumOutput;
 import dev.ckpt.spi.CheckpointStore;
@@ -24,6 +25,7 @@ class LayoutCacheTest {
   @ValueSource(ints = {148, 10_000, 100_000})
   void theSecondWriteMakesNextToNoGarbage(int count) throws IOException {
     secondWrite(new ArrowFormat(), count);
+    secondWrite(new Hdf5Format(), count);
   }
 
   private static void secondWrite(ShardFormat format, int count) throws IOException {
