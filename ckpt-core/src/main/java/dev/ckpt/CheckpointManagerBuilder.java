@@ -172,7 +172,7 @@ public final class CheckpointManagerBuilder {
     return this;
   }
 
-  /** Shard format by name: {@code arrow}. */
+  /** Shard format by name: {@code arrow}, or {@code hdf5} with ckpt-hdf5 on the class path. */
   public CheckpointManagerBuilder format(String name) {
     format = name;
     return this;

@@ -26,7 +26,7 @@ public final class Figures {
   private static final String USAGE =
       """
       Usage: benchmarks/run [--dir DIR] [--megabytes N] [--pairs N] [--quick] [--peers]
-                            [--only saves,training,dl4j,peers]
+                            [--only saves,training,dl4j,hdf5,peers]
 
         --dir DIR       where to write: the disk that is measured (default: the temporary folder)
         --megabytes N   size of the state, 1 to 1500 (default 400)
@@ -34,7 +34,8 @@ public final class Figures {
         --quick         40 MB, small trainings, 7 pairs: whether it works, not how fast
         --peers         also other checkpoint systems, in a Python environment that is made once in
                         benchmarks/.venv (6 GB)
-        --only GROUPS   some of: saves (and restores), training, dl4j, peers
+        --only GROUPS   some of: saves (and restores), training, dl4j, peers, hdf5 (against h5py, in a
+                        Python environment of its own, 100 MB)
 
       Exit codes: 0 all was measured, 1 something was left out, 2 wrong usage.
       """;
@@ -44,6 +45,7 @@ public final class Figures {
     SAVES,
     TRAINING,
     DL4J,
+    HDF5,
     PEERS
   }
 
@@ -53,6 +55,7 @@ public final class Figures {
    * @param quick whether trainings are small
    * @param kinds which peers
    * @param python the interpreter that has their packages; empty if there is none
+   * @param h5py the one that has h5py; empty if there is none
    */
   record Options(
       Path dir,
@@ -61,7 +64,8 @@ public final class Figures {
       boolean quick,
       Set<Group> groups,
       List<String> kinds,
-      Optional<Path> python) {
+      Optional<Path> python,
+      Optional<Path> h5py) {
 
     static Options parse(List<String> args) {
       Path dir = Path.of(System.getProperty("java.io.tmpdir", "."));
@@ -70,6 +74,7 @@ public final class Figures {
       boolean quick = false;
       Set<Group> groups = EnumSet.of(Group.SAVES, Group.TRAINING, Group.DL4J);
       Optional<Path> python = Optional.empty();
+      Optional<Path> h5py = Optional.empty();
       for (int i = 0; i < args.size(); i++) {
         switch (args.get(i)) {
           case "--quick" -> {
@@ -84,10 +89,11 @@ public final class Figures {
           case "--only" -> groups = groups(value(args, ++i));
           // from benchmarks/run
           case "--python" -> python = Optional.of(Path.of(value(args, ++i)));
+          case "--h5py" -> h5py = Optional.of(Path.of(value(args, ++i)));
           default -> throw new IllegalArgumentException("unknown option " + args.get(i));
         }
       }
-      return new Options(dir, megabytes, pairs, quick, groups, PeerFigures.ALL, python);
+      return new Options(dir, megabytes, pairs, quick, groups, PeerFigures.ALL, python, h5py);
     }
 
     private static Set<Group> groups(String text) {
@@ -98,10 +104,11 @@ public final class Figures {
               case "saves" -> Group.SAVES;
               case "training" -> Group.TRAINING;
               case "dl4j" -> Group.DL4J;
+              case "hdf5" -> Group.HDF5;
               case "peers" -> Group.PEERS;
               default ->
                   throw new IllegalArgumentException(
-                      "--only needs some of saves,training,dl4j,peers, not '" + name + "'");
+                      "--only needs some of saves,training,dl4j,hdf5,peers, not '" + name + "'");
             });
       }
       return groups;
@@ -181,9 +188,25 @@ public final class Figures {
         out.println("\nDL4J");
         dl4j(folder, options, out);
       }
+      if (options.groups.contains(Group.HDF5)) {
+        out.println("\nHDF5");
+        peers(
+            options,
+            new PeerFigures(folder, options.h5py, "hdf5", 1),
+            "h5py",
+            PeerFigures.HDF5,
+            out,
+            leftOut);
+      }
       if (options.groups.contains(Group.PEERS)) {
         out.println("\nPeers");
-        peers(folder, options, out, leftOut);
+        peers(
+            options,
+            new PeerFigures(folder, options.python, "arrow", Double.NaN),
+            "peers",
+            options.kinds,
+            out,
+            leftOut);
       }
       return leftOut;
     } finally {
@@ -236,15 +259,20 @@ public final class Figures {
     out.println("CheckpointListener on the folder of its own run: " + resumes.inItsOwnFolder());
   }
 
-  private static void peers(Path folder, Options options, PrintStream out, List<String> leftOut)
+  private static void peers(
+      Options options,
+      PeerFigures peers,
+      String what,
+      List<String> kinds,
+      PrintStream out,
+      List<String> leftOut)
       throws Exception {
-    if (options.python.isEmpty()) {
-      leftOut.add("no peers: there is no Python environment for them, see above");
+    if (!peers.hasPython()) {
+      leftOut.add("no " + what + ": there is no Python environment for it, see above");
       return;
     }
     DirectState state = large(options, out);
-    PeerFigures peers = new PeerFigures(folder, options.python.get());
-    out.print(Figure.table(peers.measure(options.kinds, state, state.like(), options.pairs, out)));
+    out.print(Figure.table(peers.measure(kinds, state, state.like(), options.pairs, out)));
     leftOut.addAll(peers.leftOut());
   }
 

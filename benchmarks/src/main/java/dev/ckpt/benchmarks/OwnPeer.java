@@ -20,13 +20,14 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.OptionalDouble;
 
-/** We among the peers: defaults, in a store of their folder. */
+/** We among the peers: defaults but for the shard format, in a store of their folder. */
 final class OwnPeer implements Peer {
 
   private static final String RUN = "peers";
   private static final String PART = "model";
 
   private final Path folder;
+  private final String format;
   private final DirectState state;
   private final DirectState target;
   private final CheckpointStore store;
@@ -36,14 +37,16 @@ final class OwnPeer implements Peer {
   private String newest = "";
   private int saves;
 
-  OwnPeer(Path folder, DirectState state, DirectState target) throws IOException {
+  OwnPeer(Path folder, String format, DirectState state, DirectState target) throws IOException {
     this.folder = folder;
+    this.format = format;
     this.state = state;
     this.target = target;
     this.store = Stores.local(folder.resolve("ckpt"));
     this.manager =
         CheckpointManager.in(store)
             .run(RUN)
+            .format(format)
             .part(PART, state)
             .resume(new Resume.Never())
             .saveWhen(SaveTrigger.onCompletion())
@@ -55,7 +58,7 @@ final class OwnPeer implements Peer {
 
   @Override
   public String name() {
-    return "ckpt";
+    return format.equals("arrow") ? "ckpt" : "ckpt, " + format;
   }
 
   @Override

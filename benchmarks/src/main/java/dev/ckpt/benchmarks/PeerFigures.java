@@ -11,6 +11,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalDouble;
 
 /**
@@ -22,6 +23,9 @@ final class PeerFigures {
   /** All that are compared, as {@code peer.py} knows them. */
   static final List<String> ALL =
       List.of("torch.save", "safetensors", "dcp", "dcp-async", "orbax", "orbax-async");
+
+  /** The library of the HDF5 format itself, against our shards in it. */
+  static final List<String> HDF5 = List.of("h5py");
 
   private static final int WARM_UPS = 2;
   private static final Duration DEADLINE = Duration.ofMinutes(10);
@@ -53,16 +57,27 @@ final class PeerFigures {
   }
 
   private final Path folder;
-  private final Path python;
+  private final Optional<Path> python;
+  private final String format;
+  private final double goal;
   private final List<String> leftOut = new ArrayList<>();
 
   /**
    * @param folder one that exists, on the disk to be measured
-   * @param python the interpreter that has the peers' packages
+   * @param python the interpreter that has the peers' packages; empty if there is none
+   * @param format of our own shards
+   * @param goal what a peer's time, divided by ours, is to be at least; NaN if there is none
    */
-  PeerFigures(Path folder, Path python) {
+  PeerFigures(Path folder, Optional<Path> python, String format, double goal) {
     this.folder = folder;
     this.python = python;
+    this.format = format;
+    this.goal = goal;
+  }
+
+  /** Without one there are no peers. */
+  boolean hasPython() {
+    return python.isPresent();
   }
 
   /** Why some are not in the figures, a sentence each. */
@@ -77,15 +92,15 @@ final class PeerFigures {
   List<Figure> measure(
       List<String> kinds, DirectState state, DirectState target, int rounds, PrintStream out)
       throws Exception {
-    Path place = Files.createDirectory(folder.resolve("peers"));
-    OwnPeer own = new OwnPeer(place, state, target);
+    Path place = Files.createDirectory(folder.resolve("peers-" + format));
+    OwnPeer own = new OwnPeer(place, format, state, target);
     List<Peer> peers = new ArrayList<>(List.of(own));
     try {
       out.println(own.name() + ": " + own.promises());
       PeerProcess.writeState(place, state);
       for (String kind : kinds) {
         try {
-          PeerProcess peer = new PeerProcess(python, kind, place, DEADLINE);
+          PeerProcess peer = new PeerProcess(python.orElseThrow(), kind, place, DEADLINE);
           peers.add(peer);
           out.println(kind + ": " + peer.versions() + "; " + peer.promises());
         } catch (IOException e) {
@@ -143,7 +158,7 @@ final class PeerFigures {
     leftOut.add(kind + " is left out: " + why.getMessage());
   }
 
-  private static void add(List<Figure> figures, Peer peer, Sample sample, boolean own) {
+  private void add(List<Figure> figures, Peer peer, Sample sample, boolean own) {
     String name = peer.name() + ": ";
     figures.add(Figure.plain(name + "blocked", "ms", sample.blocked));
     if (!own) {
@@ -152,13 +167,13 @@ final class PeerFigures {
     }
     figures.add(Figure.plain(name + "durable", "ms", sample.durable));
     if (!own) {
-      figures.add(Figure.plain(name + "durable / ckpt's", "", sample.durableRatio));
+      figures.add(Figure.atLeast(name + "durable / ckpt's", goal, sample.durableRatio));
     }
     figures.add(
         Figure.plain(name + (own ? "restore, verified before" : "restore"), "ms", sample.restore));
     if (!own) {
       figures.add(
-          Figure.plain(name + "restore / ckpt's, verified before", "", sample.restoreRatio));
+          Figure.atLeast(name + "restore / ckpt's, verified before", goal, sample.restoreRatio));
     }
     if (!sample.otherwise.isEmpty()) {
       figures.add(Figure.plain(name + "restore, " + peer.otherWay(), "ms", sample.otherwise));

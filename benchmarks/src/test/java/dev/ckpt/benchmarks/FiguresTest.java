@@ -130,6 +130,21 @@ class FiguresTest {
     assertThat(dir).isEmptyDirectory();
   }
 
+  /** With or without h5py in the Python that is there. */
+  @Test
+  void hdf5IsMeasuredWithOurShardsInIt(@TempDir Path dir) throws Exception {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    List<String> leftOut;
+    try (PrintStream out = new PrintStream(bytes, true, StandardCharsets.UTF_8)) {
+      leftOut = Figures.run(options(dir, Figures.Group.HDF5, List.of(), Optional.of(PYTHON)), out);
+    }
+    String text = bytes.toString(StandardCharsets.UTF_8);
+    assertThat(rows(text, "ckpt, hdf5: ")).hasSize(4).allMatch(FiguresTest::positive);
+    assertThat(rows(text, "h5py: durable / ckpt's")).hasSize(leftOut.isEmpty() ? 1 : 0);
+    assertThat(leftOut).allMatch(each -> each.contains("h5py is left out"));
+    assertThat(dir).isEmptyDirectory();
+  }
+
   @Test
   void withoutPythonTheRestIsMeasuredAndThePeersAreNamedAsLeftOut(@TempDir Path dir)
       throws Exception {
@@ -147,14 +162,14 @@ class FiguresTest {
     assertThat(Figures.Options.parse(List.of("--only", "peers,saves")).groups())
         .containsExactly(Figures.Group.SAVES, Figures.Group.PEERS);
     assertThatThrownBy(() -> Figures.Options.parse(List.of("--only", "peer")))
-        .hasMessage("--only needs some of saves,training,dl4j,peers, not 'peer'");
+        .hasMessage("--only needs some of saves,training,dl4j,hdf5,peers, not 'peer'");
   }
 
   private static final Path PYTHON = Path.of("python3");
 
   private static Figures.Options options(
       Path dir, Figures.Group group, List<String> kinds, Optional<Path> python) {
-    return new Figures.Options(dir, 4, 2, true, Set.of(group), kinds, python);
+    return new Figures.Options(dir, 4, 2, true, Set.of(group), kinds, python, python);
   }
 
   /** What one group prints, with nothing left out. */

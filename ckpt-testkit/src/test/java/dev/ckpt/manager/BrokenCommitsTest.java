@@ -37,7 +37,7 @@ class BrokenCommitsTest {
           new PowerLoss(Damage.KEPT, Survival.NONE, 1));
 
   private static CrashMedium disk(CrashMedium.Opener opener) {
-    return new CrashMedium.Disk(CrashingFileSystem.create(), opener);
+    return new CrashMedium.Disk(CrashingFileSystem.create(), opener, "arrow");
   }
 
   private static int caughtByCrashes(String mistake, CrashMedium.Opener opener) throws IOException {

@@ -7,9 +7,10 @@ import dev.ckpt.testkit.PowerLoss.Damage;
 import dev.ckpt.testkit.PowerLoss.Survival;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Supplier;
+import java.util.function.Function;
 import org.junit.jupiter.api.Tag;
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * A crash at every call, and everything that it may leave: then the next process starts. The tables
@@ -17,11 +18,26 @@ import org.junit.jupiter.api.Test;
  */
 class CrashMatrixTest {
 
+  /** Only these reach into a shard; the full run has all of both formats. */
+  private static final List<CrashScenario> OF_SHARDS =
+      List.of(CrashScenario.SAVE_AFTER_SAVES, CrashScenario.RETENTION, CrashScenario.REPAIR);
+
+  private static final List<CrashScenario> ALL = List.of(CrashScenario.values());
+
+  private static List<CrashScenario> scenarios(String format) {
+    return format.equals("arrow") ? ALL : OF_SHARDS;
+  }
+
   private static void run(
-      String title, Supplier<CrashMedium> media, List<PowerLoss> losses, String file) {
-    CrashMatrix matrix = new CrashMatrix(title, media, losses);
-    matrix.table().each(List.of(CrashScenario.values()), matrix::run);
-    matrix.table().print(file);
+      String title,
+      Function<String, CrashMedium> media,
+      List<PowerLoss> losses,
+      String format,
+      List<CrashScenario> scenarios,
+      String file) {
+    CrashMatrix matrix = new CrashMatrix(title + ", " + format, () -> media.apply(format), losses);
+    matrix.table().each(scenarios, matrix::run);
+    matrix.table().print(format + "-" + file);
     assertThat(matrix.table().violations()).isEmpty();
   }
 
@@ -31,19 +47,27 @@ class CrashMatrixTest {
     return seed;
   }
 
-  @Test
-  void afterALossOfPowerAtAnyCallTheLastCommittedOrTheNewOneComesBack() {
+  @ParameterizedTest
+  @ValueSource(strings = {"arrow", "hdf5"})
+  void afterALossOfPowerAtAnyCallTheLastCommittedOrTheNewOneComesBack(String format) {
     long seed = seed();
     List<PowerLoss> losses =
         List.of(
             new PowerLoss(Damage.KEPT, Survival.NONE, seed),
             new PowerLoss(Damage.EMPTIED, Survival.ALL, seed));
-    run("crash in a folder", CrashMedium.Disk::empty, losses, "crash-folder.txt");
+    run(
+        "crash in a folder",
+        CrashMedium.Disk::empty,
+        losses,
+        format,
+        scenarios(format),
+        "crash-folder.txt");
   }
 
-  @Test
+  @ParameterizedTest
+  @ValueSource(strings = {"arrow", "hdf5"})
   @Tag("full")
-  void afterEveryDamageAtAnyCallTheLastCommittedOrTheNewOneComesBack() {
+  void afterEveryDamageAtAnyCallTheLastCommittedOrTheNewOneComesBack(String format) {
     long seed = seed();
     List<PowerLoss> losses =
         List.of(
@@ -51,20 +75,40 @@ class CrashMatrixTest {
             new PowerLoss(Damage.CUT, Survival.EVERY_OTHER, seed),
             new PowerLoss(Damage.ZEROED, Survival.LAST_HALF, seed),
             new PowerLoss(Damage.FLIPPED, Survival.ALL, seed));
-    run("crash in a folder, each damage", CrashMedium.Disk::empty, losses, "crash-folder-full.txt");
+    run(
+        "crash in a folder, each damage",
+        CrashMedium.Disk::empty,
+        losses,
+        format,
+        ALL,
+        "crash-folder-full.txt");
   }
 
-  @Test
+  @ParameterizedTest
+  @ValueSource(strings = {"arrow", "hdf5"})
   @Tag("nightly")
-  void afterEveryDamageInEveryOrderTheLastCommittedOrTheNewOneComesBack() {
+  void afterEveryDamageInEveryOrderTheLastCommittedOrTheNewOneComesBack(String format) {
     long seed = seed();
     List<PowerLoss> losses = new ArrayList<>(PowerLoss.all(seed));
     losses.addAll(PowerLoss.all(seed + 1));
-    run("crash in a folder, all", CrashMedium.Disk::empty, losses, "crash-folder-all.txt");
+    run(
+        "crash in a folder, all",
+        CrashMedium.Disk::empty,
+        losses,
+        format,
+        ALL,
+        "crash-folder-all.txt");
   }
 
-  @Test
-  void afterACrashOverAnObjectStoreAtAnyCallTheLastCommittedOrTheNewOneComesBack() {
-    run("crash over objects", CrashMedium.Objects::empty, List.of(), "crash-objects.txt");
+  @ParameterizedTest
+  @ValueSource(strings = {"arrow", "hdf5"})
+  void afterACrashOverAnObjectStoreAtAnyCallTheLastCommittedOrTheNewOneComesBack(String format) {
+    run(
+        "crash over objects",
+        CrashMedium.Objects::empty,
+        List.of(),
+        format,
+        scenarios(format),
+        "crash-objects.txt");
   }
 }

@@ -15,6 +15,9 @@ import java.util.List;
 /** Something to save on that can die, and what is left of it then. */
 interface CrashMedium {
 
+  /** The shard format that is saved in. */
+  String format();
+
   /** The store as a new process sees it. */
   CheckpointStore open() throws IOException;
 
@@ -54,10 +57,10 @@ interface CrashMedium {
   }
 
   /** A folder on a crashing file system. */
-  record Disk(CrashingFileSystem disk, Opener opener) implements CrashMedium {
+  record Disk(CrashingFileSystem disk, Opener opener, String format) implements CrashMedium {
 
-    static Disk empty() {
-      return new Disk(CrashingFileSystem.create(), Stores::local);
+    static Disk empty(String format) {
+      return new Disk(CrashingFileSystem.create(), Stores::local, format);
     }
 
     @Override
@@ -95,7 +98,7 @@ interface CrashMedium {
 
     @Override
     public CrashMedium copy() {
-      return new Disk(disk.afterKill(), opener);
+      return new Disk(disk.afterKill(), opener, format);
     }
 
     @Override
@@ -109,7 +112,7 @@ interface CrashMedium {
                 loss.damage().name().toLowerCase(java.util.Locale.ROOT),
                 loss.toString(),
                 after.fingerprint(),
-                new Disk(after, opener)));
+                new Disk(after, opener, format)));
       }
       return left;
     }
@@ -126,10 +129,10 @@ interface CrashMedium {
   }
 
   /** A store without files. */
-  record Objects(CrashingStore store) implements CrashMedium {
+  record Objects(CrashingStore store, String format) implements CrashMedium {
 
-    static Objects empty() {
-      return new Objects(CrashingStore.inMemory());
+    static Objects empty(String format) {
+      return new Objects(CrashingStore.inMemory(), format);
     }
 
     @Override
@@ -159,7 +162,7 @@ interface CrashMedium {
 
     @Override
     public CrashMedium copy() throws IOException {
-      return new Objects(store.restarted(new CrashingStore.Restart(0, false, true)));
+      return new Objects(store.restarted(new CrashingStore.Restart(0, false, true)), format);
     }
 
     @Override
@@ -171,7 +174,10 @@ interface CrashMedium {
                   String kind =
                       how.done() == 0 ? "not done" : how.backwards() ? "done backwards" : "done";
                   return new Left(
-                      kind, how.toString(), how.hashCode(), new Objects(store.restarted(how)));
+                      kind,
+                      how.toString(),
+                      how.hashCode(),
+                      new Objects(store.restarted(how), format));
                 } catch (IOException e) {
                   throw new UncheckedIOException(e);
                 }

@@ -143,7 +143,9 @@ enum CrashScenario {
       String root = "runs/" + ToyTraining.RUN + "/";
       damaged(store, root + "manifests/" + all.get(2).id() + ".json");
       damaged(store, root + "resume/000001.json");
-      damaged(store, root + "data/" + all.get(0).id() + "/rank-00000-of-00001.arrow");
+      damaged(
+          store,
+          root + "data/" + all.get(0).id() + "/rank-00000-of-00001." + run.medium().format());
       run.medium().later(Duration.ofHours(1));
     }
 

@@ -85,6 +85,11 @@ interface Fault {
   record Faulty(CrashMedium inside, FaultyStore store) implements CrashMedium {
 
     @Override
+    public String format() {
+      return inside.format();
+    }
+
+    @Override
     public CheckpointStore open() {
       return new AnotherProcess(store);
     }

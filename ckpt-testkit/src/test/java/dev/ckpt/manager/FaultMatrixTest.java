@@ -13,10 +13,10 @@ import java.time.Duration;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Function;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Tag;
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A fault at every call of a process that lives: it trains on, and nothing is lost. */
 class FaultMatrixTest {
@@ -60,22 +60,31 @@ class FaultMatrixTest {
 
   private static final List<CrashScenario> ALL = List.of(CrashScenario.values());
 
-  private static void ofFiles(List<CrashScenario> scenarios, String file) {
-    run("fault in a folder", CrashMedium.Disk::empty, LOSSES, OF_FILES, scenarios, file);
+  private static void ofFiles(List<CrashScenario> scenarios, String format, String file) {
+    run("fault in a folder", CrashMedium.Disk::empty, LOSSES, OF_FILES, scenarios, format, file);
   }
 
-  private static void ofCalls(List<Fault> faults, List<CrashScenario> scenarios, String file) {
-    run("fault over objects", CrashMedium.Objects::empty, List.of(), faults, scenarios, file);
+  private static void ofCalls(
+      List<Fault> faults, List<CrashScenario> scenarios, String format, String file) {
+    run(
+        "fault over objects",
+        CrashMedium.Objects::empty,
+        List.of(),
+        faults,
+        scenarios,
+        format,
+        file);
   }
 
   private static void run(
       String title,
-      Supplier<CrashMedium> media,
+      Function<String, CrashMedium> media,
       List<PowerLoss> losses,
       List<Fault> faults,
       List<CrashScenario> scenarios,
+      String format,
       String file) {
-    FaultMatrix matrix = new FaultMatrix(title, media, losses);
+    FaultMatrix matrix = new FaultMatrix(title + ", " + format, () -> media.apply(format), losses);
     matrix
         .table()
         .each(
@@ -85,43 +94,50 @@ class FaultMatrixTest {
                 matrix.run(scenario, fault);
               }
             });
-    matrix.table().print(file);
+    matrix.table().print(format + "-" + file);
     assertThat(matrix.table().violations()).isEmpty();
   }
 
-  @Test
-  void aFaultOfFilesAtAnyCallLosesNothing() {
-    ofFiles(List.of(CrashScenario.SAVE_AFTER_SAVES), "fault-folder.txt");
+  @ParameterizedTest
+  @ValueSource(strings = {"arrow", "hdf5"})
+  void aFaultOfFilesAtAnyCallLosesNothing(String format) {
+    ofFiles(List.of(CrashScenario.SAVE_AFTER_SAVES), format, "fault-folder.txt");
   }
 
-  @Test
+  @ParameterizedTest
+  @ValueSource(strings = {"arrow", "hdf5"})
   @Tag("full")
-  void aFaultOfFilesAtAnyCallOfAnyScenarioLosesNothing() {
-    ofFiles(ALL, "fault-folder-all.txt");
+  void aFaultOfFilesAtAnyCallOfAnyScenarioLosesNothing(String format) {
+    ofFiles(ALL, format, "fault-folder-all.txt");
   }
 
-  @Test
-  void aFaultOfAnObjectStoreAtAnyCallLosesNothing() {
+  @ParameterizedTest
+  @ValueSource(strings = {"arrow", "hdf5"})
+  void aFaultOfAnObjectStoreAtAnyCallLosesNothing(String format) {
     ofCalls(
         OF_CALLS,
         List.of(CrashScenario.SAVE_AFTER_SAVES, CrashScenario.RETENTION),
+        format,
         "fault-objects.txt");
   }
 
-  @Test
+  @ParameterizedTest
+  @ValueSource(strings = {"arrow", "hdf5"})
   @Tag("full")
-  void aFaultOfAnObjectStoreAtAnyCallOfAnyScenarioLosesNothing() {
-    ofCalls(OF_CALLS, ALL, "fault-objects-all.txt");
+  void aFaultOfAnObjectStoreAtAnyCallOfAnyScenarioLosesNothing(String format) {
+    ofCalls(OF_CALLS, ALL, format, "fault-objects-all.txt");
   }
 
-  @Test
-  void whateverHangsAtAnyCallLosesNothing() {
-    ofCalls(HANGS, List.of(CrashScenario.FIRST_SAVE), "hang-objects.txt");
+  @ParameterizedTest
+  @ValueSource(strings = {"arrow", "hdf5"})
+  void whateverHangsAtAnyCallLosesNothing(String format) {
+    ofCalls(HANGS, List.of(CrashScenario.FIRST_SAVE), format, "hang-objects.txt");
   }
 
-  @Test
+  @ParameterizedTest
+  @ValueSource(strings = {"arrow", "hdf5"})
   @Tag("nightly")
-  void whateverHangsAtAnyCallOfAnyScenarioLosesNothing() {
-    ofCalls(HANGS, ALL, "hang-objects-all.txt");
+  void whateverHangsAtAnyCallOfAnyScenarioLosesNothing(String format) {
+    ofCalls(HANGS, ALL, format, "hang-objects-all.txt");
   }
 }

@@ -157,6 +157,11 @@ final class MaintainedStore {
   }
 
   TreeMap<String, byte[]> objects() throws IOException {
+    return objects(store);
+  }
+
+  /** Every object of a store. */
+  static TreeMap<String, byte[]> objects(CheckpointStore store) throws IOException {
     TreeMap<String, byte[]> objects = new TreeMap<>();
     List<CheckpointStore.Entry> entries;
     try (var list = store.list("", "")) {

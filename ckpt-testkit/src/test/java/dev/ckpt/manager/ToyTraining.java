@@ -29,6 +29,7 @@ final class ToyTraining implements AutoCloseable {
         how.apply(
                 CheckpointManager.in(store)
                     .run(RUN)
+                    .format(run.medium().format())
                     .part(RUN, state)
                     .retries(0)
                     .deadline(run.deadline())

@@ -52,7 +52,7 @@ class TwoProcessesTest {
 
   @Test
   void whatIsSavedWhileASecondProcessBeginsIsGoneOnFromOrRefused() throws Exception {
-    CrashRun found = new CrashRun(CrashMedium.Disk.empty());
+    CrashRun found = new CrashRun(CrashMedium.Disk.empty("arrow"));
     CrashScenario.SAVE_AFTER_SAVES.before(found);
     MatrixTable.Row row = table.row("a start, at each of its calls");
     boolean struck = true;
@@ -147,7 +147,7 @@ class TwoProcessesTest {
   }
 
   private void run(CrashScenario scenario, String kind, boolean atOnce) throws Exception {
-    CrashRun found = new CrashRun(CrashMedium.Disk.empty());
+    CrashRun found = new CrashRun(CrashMedium.Disk.empty("arrow"));
     scenario.before(found);
     MatrixTable.Row row = table.row(scenario.title());
     int missed = 0; // threads race: one run may make a call less

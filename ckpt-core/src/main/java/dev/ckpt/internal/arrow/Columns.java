@@ -2,6 +2,7 @@ package dev.ckpt.internal.arrow;
 
 import dev.ckpt.DType;
 import dev.ckpt.TensorSpec;
+import dev.ckpt.internal.shard.EscapedName;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -33,13 +34,13 @@ final class Columns {
   }
 
   private static void check(TensorSpec spec, Set<String> names) {
-    String name = ColumnName.escape(spec.name());
+    String name = Keys.COLUMN_NAME.escape(spec.name());
     if (name.equals(Keys.VALUES) || !names.add(name)) {
       throw new IllegalArgumentException(
           "two columns named '" + name + "': tensor names must be unique, and not " + Keys.VALUES);
     }
     // room for the number of a slice
-    if (ColumnName.bytes(name) > Keys.MAX_NAME_BYTES - 16) {
+    if (EscapedName.bytes(name) > Keys.MAX_NAME_BYTES - 16) {
       throw new IllegalArgumentException(
           "the name of a tensor has more than 64 KiB: '" + name.substring(0, 64) + "...'");
     }

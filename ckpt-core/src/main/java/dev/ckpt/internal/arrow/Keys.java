@@ -1,7 +1,8 @@
 package dev.ckpt.internal.arrow;
 
 import dev.ckpt.Shape;
-import java.util.regex.Pattern;
+import dev.ckpt.internal.shard.EscapedName;
+import dev.ckpt.internal.shard.ShardVersion;
 
 /** The words of the format: metadata keys, limits, and how shapes are spelled. */
 final class Keys {
@@ -36,11 +37,12 @@ final class Keys {
   /** The column of small values. */
   static final String VALUES = "ckpt.values";
 
+  /** Of columns: {@code #} is for slices. */
+  static final EscapedName COLUMN_NAME = new EscapedName("#");
+
   static final int ALIGNMENT = 64;
   static final int MAX_RANK = 64;
   static final int MAX_NAME_BYTES = 1 << 16;
-
-  private static final Pattern NUMBER = Pattern.compile("0|[1-9][0-9]{0,18}");
 
   private Keys() {}
 
@@ -77,21 +79,9 @@ final class Keys {
     }
     long[] sizes = new long[parts.length];
     for (int i = 0; i < parts.length; i++) {
-      sizes[i] = number(parts[i]);
+      sizes[i] = ShardVersion.number(parts[i]);
     }
     return Shape.of(sizes);
-  }
-
-  /**
-   * A number as written by {@link Long#toString(long)}, not negative.
-   *
-   * @throws IllegalArgumentException if it is none
-   */
-  static long number(String digits) {
-    if (!NUMBER.matcher(digits).matches()) {
-      throw new IllegalArgumentException("no number: " + digits);
-    }
-    return Long.parseLong(digits);
   }
 
   /** {@code {"shape":[2,3]}}, as Arrow's extension type wants it. */

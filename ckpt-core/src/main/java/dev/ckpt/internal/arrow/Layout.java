@@ -2,6 +2,7 @@ package dev.ckpt.internal.arrow;
 
 import com.google.flatbuffers.FlatBufferBuilder;
 import dev.ckpt.TensorSpec;
+import dev.ckpt.internal.shard.BatchedOutput;
 import dev.ckpt.manifest.ChunkTable;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -36,7 +37,7 @@ final class Layout {
   private static final int CONTINUATION = 0xFFFFFFFF;
 
   /** Gathers what is small on its way out; lives here because it is reused as the layout is. */
-  final ByteBuffer batch = ByteBuffer.allocateDirect(1 << 20);
+  final ByteBuffer batch = BatchedOutput.newBatch();
 
   private final SortedMap<String, String> header;
   private final List<TensorSpec> tensors;

@@ -10,6 +10,7 @@ import dev.ckpt.DType;
 import dev.ckpt.Placement;
 import dev.ckpt.Shape;
 import dev.ckpt.TensorSpec;
+import dev.ckpt.internal.shard.ShardVersion;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashSet;
@@ -88,31 +89,13 @@ final class SchemaDecoder {
               + " of "
               + Keys.FORMAT_NAME);
     }
-    String version = format.substring(Keys.FORMAT_NAME.length() + 1);
-    String major = version.contains(".") ? version.substring(0, version.indexOf('.')) : version;
-    long number = Keys.number(major);
-    if (number > Keys.MAJOR) {
-      throw new CheckpointException.Incompatible(
-          file
-              + " has format version "
-              + version
-              + ", this program reads up to "
-              + Keys.MAJOR
-              + ": use the version of ckpt that wrote it, or a newer one");
-    }
-    if (number < 1) {
-      throw metadata.corrupt("format version " + version + " never existed");
-    }
+    ShardVersion.require(file, format, Keys.FORMAT_NAME, Keys.MAJOR);
     JsonNode required = json(metadata.present(entries.get(Keys.REQUIRED_FEATURES), "features"));
     if (!required.isArray()) {
       throw metadata.corrupt(Keys.REQUIRED_FEATURES + " is no list");
     }
     if (!required.isEmpty()) {
-      throw new CheckpointException.Incompatible(
-          file
-              + " needs the features "
-              + required
-              + ", which this program does not have: use a newer version of ckpt");
+      throw ShardVersion.unknownFeatures(file, required.toString());
     }
   }
 
@@ -147,7 +130,7 @@ final class SchemaDecoder {
           "column " + column + " has " + elements + " elements, its shape is " + shape);
     }
     int hash = column.indexOf('#');
-    String name = ColumnName.unescape(hash < 0 ? column : column.substring(0, hash));
+    String name = Keys.COLUMN_NAME.unescape(hash < 0 ? column : column.substring(0, hash));
     if (hash < 0) {
       endOfTensor();
       begin(new TensorSpec(name, type, shape, placement(facts)));
@@ -157,12 +140,13 @@ final class SchemaDecoder {
       }
       Shape full = Keys.shape(metadata.present(facts.get(Keys.SHAPE), column + ": " + Keys.SHAPE));
       TensorSpec spec = new TensorSpec(name, type, full, placement(facts));
-      long number = Keys.number(column.substring(hash + 1));
+      long number = ShardVersion.number(column.substring(hash + 1));
       if (number == 0) {
         endOfTensor();
         begin(spec);
       }
-      long first = Keys.number(metadata.present(facts.get(Keys.OFFSET), column + ": offset"));
+      long first =
+          ShardVersion.number(metadata.present(facts.get(Keys.OFFSET), column + ": offset"));
       if (stored.isEmpty()
           || number != slices
           || !stored.get(stored.size() - 1).equals(spec)
@@ -305,7 +289,7 @@ final class SchemaDecoder {
   private TensorSpec empty(JsonNode entry) {
     SortedMap<String, String> facts = new TreeMap<>();
     entry.properties().forEach(e -> facts.put(e.getKey(), e.getValue().asText()));
-    String name = ColumnName.unescape(facts.getOrDefault("name", ""));
+    String name = Keys.COLUMN_NAME.unescape(facts.getOrDefault("name", ""));
     if (!names.add(name)) {
       throw metadata.corrupt("two tensors named " + name);
     }

@@ -78,7 +78,7 @@ final class SchemaEncoder {
     TensorSpec spec = tensors.get(index);
     ObjectNode entry = JsonNodeFactory.instance.objectNode();
     entry.put("index", index);
-    entry.put("name", ColumnName.escape(spec.name()));
+    entry.put("name", Keys.COLUMN_NAME.escape(spec.name()));
     SortedMap<String, String> facts = new TreeMap<>();
     facts.put(Keys.DTYPE, spec.type().id());
     facts.put(Keys.SHAPE, Keys.dims(spec.shape()));
@@ -103,7 +103,7 @@ final class SchemaEncoder {
       metadata.put(Keys.SHAPE, Keys.dims(spec.shape()));
       metadata.put(Keys.OFFSET, Long.toString(column.first() / type.bytes()));
     }
-    String name = ColumnName.escape(spec.name());
+    String name = Keys.COLUMN_NAME.escape(spec.name());
     if (!whole) {
       int slice = 0;
       while (slice < index && columns.get(index - slice - 1).tensor() == column.tensor()) {

@@ -1,15 +1,14 @@
 package dev.ckpt.internal.arrow;
 
 import dev.ckpt.CheckpointException;
+import dev.ckpt.internal.shard.Tail;
 import dev.ckpt.manifest.ChunkTable;
 import dev.ckpt.manifest.ShardDigest;
 import dev.ckpt.spi.ShardFormat;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.util.Locale;
 import java.util.SortedMap;
-import java.util.zip.CRC32C;
 import org.apache.arrow.flatbuf.Footer;
 
 /** Finds the footer, and in it the checksums. */
@@ -24,37 +23,9 @@ final class ShardFooter {
 
   static ChunkTable chunks(ShardFormat.Input raw, ShardDigest expected) throws IOException {
     String file = raw.name();
-    if (raw.length() != expected.length()) {
-      throw new CheckpointException.Corrupt(
-          file
-              + " has "
-              + raw.length()
-              + " bytes, but "
-              + expected.length()
-              + " were committed: it was cut or replaced");
-    }
-    long tailBytes = expected.length() - expected.tailStart();
-    if (expected.tailStart() < MAGIC_HEAD || tailBytes <= END || tailBytes > Integer.MAX_VALUE) {
-      throw new CheckpointException.Corrupt(file + " cannot be an Arrow shard of " + expected);
-    }
-    ByteBuffer tail = ByteBuffer.allocate((int) tailBytes).order(ByteOrder.LITTLE_ENDIAN);
-    raw.read(expected.tailStart(), tail);
-    tail.clear();
-    CRC32C crc = new CRC32C();
-    crc.update(tail.array());
-    if ((int) crc.getValue() != expected.tailCrc()) {
-      throw new CheckpointException.Corrupt(
-          String.format(
-              Locale.ROOT,
-              "%s: the footer (bytes %d to %d) is corrupt: CRC32C is %08x, %08x was written",
-              file,
-              expected.tailStart(),
-              expected.length(),
-              (int) crc.getValue(),
-              expected.tailCrc()));
-    }
+    ByteBuffer tail = Tail.proved(raw, expected, "Arrow", "footer", MAGIC_HEAD, END + 1);
     ByteBuffer footer = footer(file, tail);
-    if (footer.remaining() != tailBytes - END) {
+    if (footer.remaining() != tail.limit() - END) {
       throw new CheckpointException.Corrupt(file + ": the footer is not where it was committed");
     }
     Metadata metadata = new Metadata(file, footer.remaining());
@@ -65,23 +36,13 @@ final class ShardFooter {
               Footer decoded = Footer.getRootAsFooter(footer);
               return metadata.keyValues(decoded.customMetadataLength(), decoded::customMetadata);
             });
-    ChunkTable table = table(file, metadata, entries, expected);
-    if (!table.digest().equals(expected.tableDigest())) {
-      throw metadata.corrupt("its checksums are not those that were committed");
-    }
-    return table;
+    return Tail.requireCommitted(file, table(file, metadata, entries, expected), expected);
   }
 
   private static ChunkTable table(
       String file, Metadata metadata, SortedMap<String, String> entries, ShardDigest expected) {
     String chunkBytes = metadata.present(entries.get(Keys.CHUNK_BYTES), Keys.CHUNK_BYTES);
-    if (!chunkBytes.equals(Integer.toString(ChunkTable.CHUNK_BYTES))) {
-      throw new CheckpointException.Incompatible(
-          file
-              + " has checksums of "
-              + chunkBytes
-              + " bytes each: use the version of ckpt that wrote it, or a newer one");
-    }
+    Tail.requireChunkBytes(file, chunkBytes);
     String packed = metadata.present(entries.get(Keys.CRC32C), Keys.CRC32C);
     try {
       return ChunkTable.fromBase64(expected.tailStart(), packed);

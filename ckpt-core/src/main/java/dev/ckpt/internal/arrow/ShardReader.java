@@ -2,6 +2,7 @@ package dev.ckpt.internal.arrow;
 
 import dev.ckpt.CheckpointException;
 import dev.ckpt.TensorSpec;
+import dev.ckpt.internal.shard.Ranges;
 import dev.ckpt.spi.ShardFormat;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -251,18 +252,7 @@ final class ShardReader implements ShardFormat.Reader {
 
   @Override
   public void read(int tensor, long offset, ByteBuffer into) throws IOException {
-    TensorSpec spec = decoded.tensors().get(tensor);
-    if (offset < 0 || offset > spec.bytes() - into.remaining()) {
-      throw new IndexOutOfBoundsException(
-          spec.name()
-              + " has "
-              + spec.bytes()
-              + " bytes; "
-              + into.remaining()
-              + " from "
-              + offset
-              + " on were asked for");
-    }
+    Ranges.check(decoded.tensors().get(tensor), offset, into.remaining());
     int limit = into.limit();
     long[] pairs = ranges[tensor];
     for (int i = 0; i < pairs.length && into.position() < limit; i += 2) {

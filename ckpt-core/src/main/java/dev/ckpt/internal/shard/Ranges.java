@@ -1,10 +1,11 @@
 package dev.ckpt.internal.shard;
 
 import dev.ckpt.CheckpointException;
+import dev.ckpt.TensorSpec;
 import dev.ckpt.spi.ShardFormat;
 
 /** Bounds of reads. */
-final class Ranges {
+public final class Ranges {
 
   private Ranges() {}
 
@@ -21,6 +22,23 @@ final class Ranges {
               + (position + bytes)
               + " were asked for, but it has "
               + input.length());
+    }
+  }
+
+  /**
+   * @throws IndexOutOfBoundsException if the range does not lie in the tensor
+   */
+  public static void check(TensorSpec tensor, long offset, int bytes) {
+    if (offset < 0 || offset > tensor.bytes() - bytes) {
+      throw new IndexOutOfBoundsException(
+          tensor.name()
+              + " has "
+              + tensor.bytes()
+              + " bytes; "
+              + bytes
+              + " from "
+              + offset
+              + " on were asked for");
     }
   }
 }

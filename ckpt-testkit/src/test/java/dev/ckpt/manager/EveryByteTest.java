@@ -1,8 +1,23 @@
-package dev.ckpt;
+package dev.ckpt.manager;
 
 import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.ckpt.CheckpointException;
+import dev.ckpt.CheckpointManager;
+import dev.ckpt.Checkpointable;
+import dev.ckpt.Checkpoints;
+import dev.ckpt.DType;
+import dev.ckpt.Progress;
+import dev.ckpt.Restored;
+import dev.ckpt.Resume;
+import dev.ckpt.Shape;
+import dev.ckpt.Stability;
+import dev.ckpt.StateSink;
+import dev.ckpt.StateView;
+import dev.ckpt.Stores;
+import dev.ckpt.TensorSpec;
+import dev.ckpt.Verification;
 import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.formats.Formats;
 import dev.ckpt.internal.restore.Restorer;
@@ -28,19 +43,22 @@ import java.util.TreeMap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Every byte of a small checkpoint, and of the records of its run, is damaged. A look finds each
  * damage; a restart never takes the damaged checkpoint: it takes the older one and says so, or it
  * stops.
  */
+@ParameterizedClass
+@ValueSource(strings = {"arrow", "hdf5"})
 class EveryByteTest {
   private static final Keys KEYS = new Keys("small");
   private static final CheckpointId OLDER = new CheckpointId(1, 1, 0);
   private static final CheckpointId NEWEST = new CheckpointId(1, 2, 0);
   private static final String MANIFEST = KEYS.manifest(NEWEST);
   private static final String VOTE = KEYS.vote(NEWEST, 0);
-  private static final String SHARD = KEYS.shard(NEWEST, 0, 1, 0, "arrow");
 
   /** Every so many restarts one is a whole manager's. */
   private static final int WHOLE = 32;
@@ -55,6 +73,8 @@ class EveryByteTest {
     GOES_ON
   }
 
+  private final String format;
+  private final String shard;
   private final PrintStream console = System.err;
   private final Random random = new Random();
   private TreeMap<String, byte[]> objects = new TreeMap<>();
@@ -62,6 +82,11 @@ class EveryByteTest {
   private int cases;
   private int restarts;
   private long seed;
+
+  EveryByteTest(String format) {
+    this.format = format;
+    this.shard = KEYS.shard(NEWEST, 0, 1, 0, format);
+  }
 
   /** 300 bytes that tell how many updates they saw. */
   private static final class Small implements Checkpointable {
@@ -107,7 +132,7 @@ class EveryByteTest {
   @BeforeEach
   void saveTwice() throws IOException {
     long noise = System.nanoTime();
-    System.out.println("EveryByteTest: seed " + noise);
+    System.out.println("EveryByteTest, " + format + ": seed " + noise);
     random.setSeed(noise);
     try (CheckpointStore store = Stores.inMemory()) {
       Small state = new Small();
@@ -119,19 +144,19 @@ class EveryByteTest {
           ckpt.save(Progress.step(step), Map.of("loss", 1.0 / step)).join();
         }
       }
-      objects = GoldenRuns.objects(store);
+      objects = MaintainedStore.objects(store);
     }
-    looked = GoldenRuns.storeOf(objects);
+    looked = storeOf(objects);
     assertThat(objects.keySet())
         .as("all there is")
         .containsExactlyInAnyOrder(
             KEYS.attempt(1),
             KEYS.resume(1),
             KEYS.end(1),
-            KEYS.shard(OLDER, 0, 1, 0, "arrow"),
+            KEYS.shard(OLDER, 0, 1, 0, format),
             KEYS.vote(OLDER, 0),
             KEYS.manifest(OLDER),
-            SHARD,
+            shard,
             VOTE,
             MANIFEST);
     assertThat(verified().problems()).isEmpty();
@@ -158,19 +183,18 @@ class EveryByteTest {
   }
 
   @Test
-  void allEightBitsOfManifestVoteAndFooterAreFoundByALookAndByARestart() throws IOException {
+  void allEightBitsOfManifestVoteAndTailAreFoundByALookAndByARestart() throws IOException {
     Manifest.Commit commit = (Manifest.Commit) Manifest.decode(MANIFEST, object(MANIFEST));
-    int footer = (int) commit.shards().get(0).digest().tailStart();
-    assertThat(object(SHARD).length - footer).isGreaterThan(500);
-    for (String key : List.of(MANIFEST, VOTE, SHARD)) {
+    int tail = (int) commit.shards().get(0).digest().tailStart();
+    for (String key : List.of(MANIFEST, VOTE, shard)) {
       byte[] bytes = object(key);
-      for (int at = key.equals(SHARD) ? footer : 0; at < bytes.length; at++) {
+      for (int at = key.equals(shard) ? tail : 0; at < bytes.length; at++) {
         for (int bit = 0; bit < 8; bit++) {
           damaged(key, flipped(bytes, at, bit), "byte " + at + " bit " + bit);
         }
       }
     }
-    told("all eight bits of manifest, vote and footer");
+    told("all eight bits of manifest, vote and tail");
   }
 
   @Test
@@ -205,7 +229,7 @@ class EveryByteTest {
   }
 
   private List<String> all() {
-    return List.of(SHARD, VOTE, MANIFEST, KEYS.attempt(1), KEYS.resume(1), KEYS.end(1));
+    return List.of(shard, VOTE, MANIFEST, KEYS.attempt(1), KEYS.resume(1), KEYS.end(1));
   }
 
   private void damaged(String key, byte[] bytes, String how) throws IOException {
@@ -222,8 +246,8 @@ class EveryByteTest {
     }
   }
 
-  private static Restart restart(String key) {
-    if (key.equals(SHARD) || key.equals(MANIFEST)) {
+  private Restart restart(String key) {
+    if (key.equals(shard) || key.equals(MANIFEST)) {
       return Restart.FALLS_BACK;
     }
     return key.equals(KEYS.resume(1)) ? Restart.STOPS : Restart.GOES_ON;
@@ -235,7 +259,7 @@ class EveryByteTest {
     all.put(key, bytes);
     Small state = new Small();
     Optional<Restored> restored;
-    try (CheckpointStore store = GoldenRuns.storeOf(all)) {
+    try (CheckpointStore store = storeOf(all)) {
       restored = restarts % WHOLE == 0 ? resumed(store, state) : resumedWithin(store, state);
     } catch (CheckpointException.Corrupt e) {
       assertThat(restart(key)).as("%s: %s", what, e.getMessage()).isEqualTo(Restart.STOPS);
@@ -278,13 +302,13 @@ class EveryByteTest {
 
   private void told(String what) {
     System.out.printf(
-        "%s: %d cases, each found by a look; %d restarts (%d by a whole manager), none took"
+        "%s, %s: %d cases, each found by a look; %d restarts (%d by a whole manager), none took"
             + " damaged bytes%n",
-        what, cases, restarts, restarts / WHOLE);
+        format, what, cases, restarts, restarts / WHOLE);
   }
 
-  private static CheckpointManager open(CheckpointStore store, Small state) {
-    return CheckpointManager.in(store).run(KEYS.run()).part("model", state).open();
+  private CheckpointManager open(CheckpointStore store, Small state) {
+    return CheckpointManager.in(store).run(KEYS.run()).format(format).part("model", state).open();
   }
 
   private Verification verified() {
@@ -297,6 +321,14 @@ class EveryByteTest {
 
   private byte[] object(String key) {
     return requireNonNull(objects.get(key), key);
+  }
+
+  private static CheckpointStore storeOf(Map<String, byte[]> objects) throws IOException {
+    CheckpointStore store = Stores.inMemory();
+    for (Map.Entry<String, byte[]> object : objects.entrySet()) {
+      store.putIfAbsent(object.getKey(), ByteBuffer.wrap(object.getValue()));
+    }
+    return store;
   }
 
   private static void replace(CheckpointStore store, String key, byte[] bytes) throws IOException {

@@ -1,4 +1,4 @@
-package dev.ckpt.internal.arrow;
+package dev.ckpt.internal.shard;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -10,14 +10,16 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-class ColumnNameTest {
+class EscapedNameTest {
+
+  private static final EscapedName NAMES = new EscapedName("#");
 
   @Test
   void onlyWhatMustBeEscapedIs() {
-    assertThat(ColumnName.escape("model/h.0.attn\"'\\ ŷ\u4e2d\ud83d\ude00"))
+    assertThat(NAMES.escape("model/h.0.attn\"'\\ ŷ\u4e2d\ud83d\ude00"))
         .isEqualTo("model/h.0.attn\"'\\ ŷ\u4e2d\ud83d\ude00");
-    assertThat(ColumnName.escape("a%b#c\n\u0085")).isEqualTo("a%25b%23c%0A%C2%85");
-    assertThat(ColumnName.escape("x\ud800")).isEqualTo("x%ED%A0%80");
+    assertThat(NAMES.escape("a%b#c\n\u0085")).isEqualTo("a%25b%23c%0A%C2%85");
+    assertThat(NAMES.escape("x\ud800")).isEqualTo("x%ED%A0%80");
   }
 
   @Test
@@ -25,8 +27,8 @@ class ColumnNameTest {
     Set<String> seen = new HashSet<>();
     for (int c = 0; c <= Character.MAX_VALUE; c++) {
       String name = "a" + (char) c + "0A";
-      String column = ColumnName.escape(name);
-      assertThat(ColumnName.unescape(column)).isEqualTo(name);
+      String column = NAMES.escape(name);
+      assertThat(NAMES.unescape(column)).isEqualTo(name);
       byte[] utf8 = column.getBytes(StandardCharsets.UTF_8);
       assertThat(new String(utf8, StandardCharsets.UTF_8)).isEqualTo(column);
       assertThat(column).doesNotContain("#");
@@ -52,7 +54,6 @@ class ColumnNameTest {
         "\ud800"
       })
   void aNameThatWasNotEscapedSoIsRefused(String column) {
-    assertThatThrownBy(() -> ColumnName.unescape(column))
-        .isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> NAMES.unescape(column)).isInstanceOf(IllegalArgumentException.class);
   }
 }

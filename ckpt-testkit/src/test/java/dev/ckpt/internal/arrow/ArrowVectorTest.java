@@ -3,6 +3,8 @@ package dev.ckpt.internal.arrow;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.ckpt.TensorSpec;
+import dev.ckpt.shards.Shards;
+import dev.ckpt.shards.TestContents;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
@@ -60,7 +62,7 @@ class ArrowVectorTest {
       for (int i = 0; i < columns.size(); i++) {
         FixedSizeListVector list = (FixedSizeListVector) root.getVector(i);
         assertThat(list.getName())
-            .startsWith(ColumnName.escape(specs.get(columns.get(i).tensor()).name()));
+            .startsWith(Keys.COLUMN_NAME.escape(specs.get(columns.get(i).tensor()).name()));
         ArrowBuf data = list.getDataVector().getDataBuffer();
         ByteBuffer bytes = data.nioBuffer(0, (int) columns.get(i).bytes());
         digests.get(columns.get(i).tensor()).update(bytes);
@@ -68,7 +70,7 @@ class ArrowVectorTest {
       for (int i = 0; i < specs.size(); i++) {
         assertThat(HexFormat.of().formatHex(digests.get(i).digest()))
             .as(specs.get(i).name())
-            .isEqualTo(contents.sha256(i));
+            .isEqualTo(Shards.sha256(contents, i));
       }
       VarCharVector values = (VarCharVector) root.getVector("ckpt.values");
       assertThat(values.getObject(0)).hasToString(Shards.VALUES);

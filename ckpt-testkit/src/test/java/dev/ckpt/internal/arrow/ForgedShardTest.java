@@ -7,8 +7,7 @@ import dev.ckpt.CheckpointException;
 import dev.ckpt.DType;
 import dev.ckpt.Shape;
 import dev.ckpt.TensorSpec;
-import dev.ckpt.internal.shard.FileStore;
-import dev.ckpt.internal.shard.StoreInput;
+import dev.ckpt.shards.Shards;
 import dev.ckpt.spi.ShardFormat;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -139,9 +138,7 @@ class ForgedShardTest {
   }
 
   private ShardFormat.Reader open() throws IOException {
-    Path file = Files.write(folder.resolve("shard"), bytes);
-    return new ArrowFormat()
-        .reader(StoreInput.open(new FileStore(folder, false), "shard", Files.size(file)));
+    return new ArrowFormat().reader(Shards.input(bytes));
   }
 
   private static String longs(long... values) {

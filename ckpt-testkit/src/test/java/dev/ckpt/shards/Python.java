@@ -1,4 +1,4 @@
-package dev.ckpt.internal.arrow;
+package dev.ckpt.shards;
 
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -17,12 +17,12 @@ import java.util.stream.Stream;
  * A Python with the pinned readers of {@code tools/python/requirements.txt}: a venv in {@code
  * .venv} at the project's root, made when it is missing or the pins have changed.
  */
-final class Python {
+public final class Python {
 
   private Python() {}
 
   /** Runs a script of {@code tools/python} and returns what it printed. */
-  static String run(String script, Object... arguments) throws Exception {
+  public static String run(String script, Object... arguments) throws Exception {
     Path root = root();
     List<String> command = new ArrayList<>();
     command.add(interpreter(root).toString());

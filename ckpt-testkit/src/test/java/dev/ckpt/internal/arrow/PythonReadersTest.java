@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.ckpt.TensorSpec;
+import dev.ckpt.shards.Python;
+import dev.ckpt.shards.Shards;
+import dev.ckpt.shards.TestContents;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -42,7 +45,7 @@ class PythonReadersTest {
     TestContents contents = Shards.contents(Shards.gpt2(64));
     Path file = folder.resolve("shard.arrow");
     Shards.write(new ArrowFormat(), contents, folder, "shard.arrow");
-    Path expected = Shards.expected(contents, 148, 1, folder.resolve("expected.json"));
+    Path expected = expected(contents, 148, 1);
     byte[] bytes = Files.readAllBytes(file);
     // the middle of the file lies in the body
     bytes[bytes.length / 2] ^= 1;
@@ -58,9 +61,18 @@ class PythonReadersTest {
     Path file = folder.resolve("shard.arrow");
     Shards.write(format, contents, folder, "shard.arrow");
     int columns = Columns.of(specs, maxColumnBytes).size();
-    Path expected = Shards.expected(contents, columns, step, folder.resolve("expected.json"));
+    Path expected = expected(contents, columns, step);
     String printed = Python.run("check_shard.py", file, expected);
     System.out.printf("%s, %,d bytes: %s%n", what, Files.size(file), printed);
     assertThat(printed).contains(" tensors compared and equal", ", 0 bytes allocated");
+  }
+
+  private Path expected(TestContents contents, int columns, int step) throws Exception {
+    return Shards.expected(
+        contents,
+        step,
+        folder.resolve("expected.json"),
+        root -> root.put("columns", columns),
+        (tensor, spec) -> tensor.put("column", Keys.COLUMN_NAME.escape(spec.name())));
   }
 }

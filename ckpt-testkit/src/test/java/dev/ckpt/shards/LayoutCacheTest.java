@@ -1,9 +1,11 @@
-package dev.ckpt.internal.arrow;
+package dev.ckpt.shards;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
 import dev.ckpt.TensorSpec;
+import dev.ckpt.hdf5.Hdf5Format;
+import dev.ckpt.internal.arrow.ArrowFormat;
 import dev.ckpt.internal.shard.ChecksumOutput;
 import dev.ckpt.spi.CheckpointStore;
 import dev.ckpt.spi.ShardFormat;
@@ -22,8 +24,12 @@ class LayoutCacheTest {
   @ParameterizedTest
   @ValueSource(ints = {148, 10_000, 100_000})
   void theSecondWriteMakesNextToNoGarbage(int count) throws IOException {
+    secondWrite(new ArrowFormat(), count);
+    secondWrite(new Hdf5Format(), count);
+  }
+
+  private static void secondWrite(ShardFormat format, int count) throws IOException {
     List<TensorSpec> specs = Shards.small(count);
-    ShardFormat format = new ArrowFormat();
     TestContents contents = Shards.contents(specs);
     format.write(contents, new ChecksumOutput(new Nowhere()));
     // equal, not the same: a save describes its tensors anew
@@ -39,8 +45,8 @@ class LayoutCacheTest {
     long nanos = System.nanoTime() - started;
     long garbage = threads.getCurrentThreadAllocatedBytes() - before;
     System.out.printf(
-        "%,d tensors: a repeated write makes %,d bytes of garbage, takes %.1f ms%n",
-        count, garbage, nanos / 1e6);
+        "%s, %,d tensors: a repeated write makes %,d bytes of garbage, takes %.1f ms%n",
+        format.name(), count, garbage, nanos / 1e6);
     assertThat(garbage).isLessThan(GARBAGE);
   }
 

@@ -1,20 +1,29 @@
-package dev.ckpt.internal.arrow;
+package dev.ckpt.internal.shard;
 
 import java.nio.charset.StandardCharsets;
 
 /**
- * A tensor's name as an Arrow column's, which is UTF-8 and keeps {@code #} for slices. Escaped as
- * {@code %XX}, byte for byte of their UTF-8 form: {@code %}, {@code #}, control characters
- * (U+0000-001F, U+007F-009F) and, as three bytes, surrogates that stand alone, which Java strings
- * may hold and UTF-8 may not. Everything else, slashes included, stands as it is.
+ * A tensor's name as a format may write it: UTF-8, without control characters and without the
+ * characters that the format keeps for itself. Escaped as {@code %XX}, byte for byte of their UTF-8
+ * form: {@code %}, the kept ones, control characters (U+0000-001F, U+007F-009F) and, as three
+ * bytes, surrogates that stand alone, which Java strings may hold and UTF-8 may not. Everything
+ * else stands as it is.
  */
-final class ColumnName {
+public final class EscapedName {
 
   private static final String HEX = "0123456789ABCDEF";
 
-  private ColumnName() {}
+  private final String kept;
 
-  static String escape(String name) {
+  /**
+   * @param kept ASCII characters that the format keeps for itself
+   */
+  public EscapedName(String kept) {
+    this.kept = kept;
+  }
+
+  /** The name as it is written. */
+  public String escape(String name) {
     StringBuilder escaped = null;
     for (int i = 0; i < name.length(); i++) {
       char c = name.charAt(i);
@@ -23,7 +32,11 @@ final class ColumnName {
               && i + 1 < name.length()
               && Character.isLowSurrogate(name.charAt(i + 1));
       boolean plain =
-          pair || !(c == '%' || c == '#' || Character.isISOControl(c) || Character.isSurrogate(c));
+          pair
+              || !(c == '%'
+                  || kept.indexOf(c) >= 0
+                  || Character.isISOControl(c)
+                  || Character.isSurrogate(c));
       if (plain && escaped == null) {
         i += pair ? 1 : 0;
         continue;
@@ -58,42 +71,42 @@ final class ColumnName {
    *
    * @throws IllegalArgumentException if there is none
    */
-  static String unescape(String column) {
-    StringBuilder name = new StringBuilder(column.length());
-    for (int i = 0; i < column.length(); ) {
-      char c = column.charAt(i);
+  public String unescape(String escaped) {
+    StringBuilder name = new StringBuilder(escaped.length());
+    for (int i = 0; i < escaped.length(); ) {
+      char c = escaped.charAt(i);
       if (c != '%') {
         name.append(c);
         i++;
         continue;
       }
-      int first = unhex(column, i);
+      int first = unhex(escaped, i);
       int length = first < 0x80 ? 1 : first < 0xE0 ? 2 : 3;
       int value = length == 1 ? first : first & (length == 2 ? 0x1F : 0x0F);
       for (int k = 1; k < length; k++) {
-        value = (value << 6) | (unhex(column, i + 3 * k) & 0x3F);
+        value = (value << 6) | (unhex(escaped, i + 3 * k) & 0x3F);
       }
       name.append((char) value);
       i += 3 * length;
     }
     String unescaped = name.toString();
-    if (!escape(unescaped).equals(column)) {
-      throw new IllegalArgumentException("no escaped name: '" + column + "'");
+    if (!escape(unescaped).equals(escaped)) {
+      throw new IllegalArgumentException("no escaped name: '" + escaped + "'");
     }
     return unescaped;
   }
 
-  private static int unhex(String column, int at) {
-    int high = at + 2 < column.length() ? HEX.indexOf(column.charAt(at + 1)) : -1;
-    int low = high >= 0 ? HEX.indexOf(column.charAt(at + 2)) : -1;
-    if (low < 0 || column.charAt(at) != '%') {
-      throw new IllegalArgumentException("no escaped name: '" + column + "'");
+  private static int unhex(String escaped, int at) {
+    int high = at + 2 < escaped.length() ? HEX.indexOf(escaped.charAt(at + 1)) : -1;
+    int low = high >= 0 ? HEX.indexOf(escaped.charAt(at + 2)) : -1;
+    if (low < 0 || escaped.charAt(at) != '%') {
+      throw new IllegalArgumentException("no escaped name: '" + escaped + "'");
     }
     return (high << 4) | low;
   }
 
   /** Size on disk in bytes. */
-  static int bytes(String column) {
-    return column.getBytes(StandardCharsets.UTF_8).length;
+  public static int bytes(String escaped) {
+    return escaped.getBytes(StandardCharsets.UTF_8).length;
   }
 }

@@ -1,11 +1,9 @@
-package dev.ckpt.internal.arrow;
+package dev.ckpt.shards;
 
 import dev.ckpt.TensorSpec;
 import dev.ckpt.spi.ShardFormat;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -14,7 +12,7 @@ import java.util.Random;
  * Tensors of any size whose bytes are cut from one piece of noise, and made without garbage. The
  * period is a prime, so that no displaced window looks right.
  */
-final class TestContents implements ShardFormat.Contents {
+public final class TestContents implements ShardFormat.Contents {
 
   private static final int PERIOD = 1_000_003;
   private static final ByteBuffer NOISE = ByteBuffer.allocateDirect(PERIOD + (1 << 20));
@@ -32,7 +30,7 @@ final class TestContents implements ShardFormat.Contents {
   private final ByteBuffer values;
   private final ByteBuffer window = NOISE.asReadOnlyBuffer();
 
-  TestContents(Map<String, String> header, List<TensorSpec> tensors, String values) {
+  public TestContents(Map<String, String> header, List<TensorSpec> tensors, String values) {
     this.header = header;
     this.tensors = List.copyOf(tensors);
     this.values = ByteBuffer.wrap(values.getBytes(StandardCharsets.UTF_8));
@@ -57,15 +55,5 @@ final class TestContents implements ShardFormat.Contents {
   public ByteBuffer window(int tensor, long offset, int max) {
     int start = (int) ((offset + tensor * 7919L) % PERIOD);
     return window.clear().position(start).limit(start + Math.min(max, 1 << 20));
-  }
-
-  /** SHA-256 of a tensor's bytes. */
-  String sha256(int tensor) throws Exception {
-    MessageDigest digest = MessageDigest.getInstance("SHA-256");
-    long bytes = tensors.get(tensor).bytes();
-    for (long at = 0; at < bytes; at += 1 << 20) {
-      digest.update(window(tensor, at, (int) Math.min(1 << 20, bytes - at)));
-    }
-    return HexFormat.of().formatHex(digest.digest());
   }
 }
