@@ -20,7 +20,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 class ExactResumeTest {
   /** Each must pass all; the only place of this module that names them. */
-  static final List<String> FORMATS = List.of("arrow");
+  static final List<String> FORMATS = List.of("arrow", "hdf5");
 
   /** The formats in turn. */
   static List<Arguments> some() {

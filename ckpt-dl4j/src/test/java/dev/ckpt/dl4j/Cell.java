@@ -32,7 +32,7 @@ record Cell(Kind kind, Trait trait, boolean prefetch, String format) {
   }
 
   /** Each must pass all; the only place of this module that names them. */
-  static final List<String> FORMATS = List.of("arrow");
+  static final List<String> FORMATS = List.of("arrow", "hdf5");
 
   static final List<Kind> KINDS = List.of(Kind.NETWORK, Kind.GRAPH, Kind.SAMEDIFF);
 

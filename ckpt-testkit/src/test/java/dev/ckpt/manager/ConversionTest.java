@@ -383,9 +383,6 @@ class ConversionTest {
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageContaining("parquet")
           .hasMessageContaining("arrow");
-      assertThatThrownBy(() -> convert(store, SOURCE, id(1), "hdf5", store, COPY))
-          .isInstanceOf(IllegalArgumentException.class)
-          .hasMessageContaining("add dev.ckpt:ckpt-hdf5");
       assertThatThrownBy(() -> convert(store, SOURCE, id(1), "arrow", store, COPY))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageContaining("nothing to convert");

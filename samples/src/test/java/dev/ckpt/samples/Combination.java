@@ -23,7 +23,7 @@ record Combination(
     String format) {
 
   /** Each must pass all; the only place that names them. */
-  static final List<String> FORMATS = List.of("arrow");
+  static final List<String> FORMATS = List.of("arrow", "hdf5");
 
   /** The plainest one. */
   static final Combination PLAIN =
