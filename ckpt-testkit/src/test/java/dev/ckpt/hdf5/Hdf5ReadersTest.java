@@ -28,6 +28,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -119,7 +120,9 @@ class Hdf5ReadersTest {
         .hasMessageContaining(" differs");
   }
 
+  /** A machine that has only what the README asks for has no h5dump. */
   @Test
+  @Tag("full")
   void h5dumpDescribesEveryTensorAndPrintsItsNumbers() throws Exception {
     Path file = write(Shards.contents(everything()));
     String header = h5dump("-A", file.toString());
