@@ -259,14 +259,12 @@ public final class Conversion {
 
   /** A run that reached its goal is finished after the conversion, too. */
   private EndRecord ended(CheckpointId id, Optional<Map<String, Long>> goal) {
-    return goal.isPresent()
-        ? new EndRecord(id.attempt(), EndRecord.COMPLETED, goal.get(), clock.instant())
-        : new EndRecord(
-            id.attempt(),
-            EndRecord.CLOSED,
-            Map.of(),
-            clock.instant(),
-            Optional.empty(),
-            OptionalLong.of(commit.progress().step()));
+    return new EndRecord(
+        id.attempt(),
+        goal.isPresent() ? EndRecord.COMPLETED : EndRecord.CLOSED,
+        goal.orElse(Map.of()),
+        clock.instant(),
+        Optional.empty(),
+        OptionalLong.of(commit.progress().step()));
   }
 }
