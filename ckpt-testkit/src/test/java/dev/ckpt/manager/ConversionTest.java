@@ -51,8 +51,8 @@ class ConversionTest {
 
   /** Where the copy goes. */
   enum Medium {
-    FOLDER(CrashMedium.Disk::empty),
-    OBJECTS(CrashMedium.Objects::empty);
+    FOLDER(() -> CrashMedium.Disk.empty("arrow")),
+    OBJECTS(() -> CrashMedium.Objects.empty("arrow"));
 
     private final Supplier<CrashMedium> empty;
 
@@ -603,7 +603,7 @@ class ConversionTest {
 
   @Test
   void whatATryLeftBehindIsCleanedUpAsThatOfATraining() throws IOException {
-    CrashMedium medium = CrashMedium.Objects.empty();
+    CrashMedium medium = CrashMedium.Objects.empty("arrow");
     train(medium.open(), SOURCE, 2);
     FaultyStore dying = FaultyStore.around(medium.open());
     dying.on(Operation.PUT_IF_ABSENT).key("**/manifests/**").stops();

@@ -13,6 +13,7 @@ import dev.ckpt.ListedCheckpoint;
 import dev.ckpt.MaintenanceAction.Kind;
 import dev.ckpt.Progress;
 import dev.ckpt.Resume;
+import dev.ckpt.Retention;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -203,6 +204,34 @@ class LostRecordsTest {
       assertThat(ckpt.resume().orElseThrow().checkpoint().id()).isEqualTo(id);
       assertThat(ckpt.completed()).isEmpty();
     }
+  }
+
+  @Test
+  void aCompletedRunThatWentOnToALargerGoalOrBackIsWhole() throws IOException {
+    at = new MaintainedStore();
+    String newest = "";
+    for (int goal = 1; goal <= 4; goal++) {
+      ToyState state = MaintainedStore.fresh();
+      boolean back = goal == 4;
+      try (CheckpointManager ckpt =
+          at.builder("toy", state)
+              .keep(Retention.latest(2))
+              .resume(back ? Resume.parse(newest) : new Resume.Auto())
+              .open()) {
+        ckpt.resume();
+        for (int step = 2 * goal - 1; step <= 2 * goal; step++) {
+          state.advance(1);
+          newest = ckpt.save(Progress.step(step), Map.of()).join().id();
+        }
+        ckpt.complete(Map.of("steps", 2L * goal));
+      }
+      at.clock.pass(Duration.ofHours(1));
+      at.collect(Retention.latest(1));
+      at.clock.pass(Duration.ofHours(1));
+      at.collect(Retention.latest(1));
+      assertThat(Checkpoints.read(at.store, "toy").verifyRecords().problems()).isEmpty();
+    }
+    assertThat(at.start()).isEqualTo(newest);
   }
 
   @Test

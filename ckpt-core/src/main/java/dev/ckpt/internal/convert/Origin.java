@@ -1,5 +1,6 @@
 package dev.ckpt.internal.convert;
 
+import dev.ckpt.internal.commit.Evidence;
 import dev.ckpt.internal.commit.Lineage;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.internal.run.Parameters;
@@ -10,6 +11,7 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 
 /**
@@ -38,8 +40,9 @@ public record Origin(Optional<Map<String, Long>> goal, Map<String, String> facts
   private static Optional<Map<String, Long>> goal(RunLog run, Lineage lineage, CheckpointId id)
       throws IOException {
     int newest = lineage.resumes().isEmpty() ? id.attempt() : lineage.resumes().lastKey();
+    Set<CheckpointId> lost = Evidence.above(Optional.of(id), run).all().keySet();
     for (int head : List.of(newest, id.attempt())) {
-      Optional<RunLog.Completion> completion = run.completed(lineage, head);
+      Optional<RunLog.Completion> completion = run.completed(lineage, head, lost);
       if (completion.flatMap(RunLog.Completion::last).equals(Optional.of(id))) {
         return completion.map(reached -> reached.end().goal());
       }

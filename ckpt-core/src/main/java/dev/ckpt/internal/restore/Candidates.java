@@ -87,8 +87,11 @@ public record Candidates(
     NavigableMap<CheckpointId, String> lost = evidence.all();
     NavigableMap<CheckpointId, String> gone = gone(lineage, way, ids, aside);
     way.of(lost.navigableKeySet()).forEach(id -> gone.putIfAbsent(id, lost.get(id)));
-    if (live.isEmpty() && quarantined.isEmpty() && gone.isEmpty()) {
-      requireNotCompleted(way, run);
+    if (live.isEmpty() && quarantined.isEmpty() && gone.isEmpty() && isCompleted(way, run)) {
+      if (!way.of(run.decided()).isEmpty()) {
+        return find(how, lineage, run); // it was committed, and completed, since it was listed
+      }
+      throw lacksItsLastState(run);
     }
     NavigableSet<CheckpointId> elsewhere = elsewhere(lineage, ids, aside, lost.navigableKeySet());
     gone.keySet().forEach(elsewhere::remove);
@@ -232,19 +235,24 @@ public record Candidates(
   }
 
   /** That a run reached its goal is recorded behind the commit of its last state. */
-  private static void requireNotCompleted(Lineage.Way way, RunLog run) throws IOException {
-    for (int attempt : way.upTo().descendingKeySet()) {
+  private static boolean isCompleted(Lineage.Way way, RunLog run) throws IOException {
+    for (int attempt : way.upTo().keySet()) {
       if (run.isCompleted(attempt)) {
-        throw new CheckpointException.Corrupt(
-            "run '"
-                + run.keys().run()
-                + "' lacks records: "
-                + run.keys().end(attempt)
-                + " says that it was completed, and no checkpoint is there. Was the run copied in"
-                + " part? Nothing was changed. Bring its records back; or to start over in the same"
-                + " run, resume with 'never'");
+        return true;
       }
     }
+    return false;
+  }
+
+  private static CheckpointException.Corrupt lacksItsLastState(RunLog run) {
+    return new CheckpointException.Corrupt(
+        "run '"
+            + run.keys().run()
+            + "' lacks records: "
+            + run.keys().ends()
+            + " says that it was completed, and no checkpoint is there. Was the run copied in part?"
+            + " Nothing was changed. Bring its records back; or to start over in the same run,"
+            + " resume with 'never'");
   }
 
   /** The newest, if possible finite, that can be read: a stray copy of a manifest bears any id. */

@@ -20,7 +20,6 @@ import java.util.Map;
 import java.util.NavigableMap;
 import java.util.NavigableSet;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -102,7 +101,7 @@ public final class RecordCheck {
       int attempt = each.getKey();
       require(attempts, attempt, keys.attempt(attempt), each.getValue());
     }
-    requireLastStates(completed);
+    requireLastState(completed);
     committed.removeAll(run.deleted());
     votesBesides(committed);
     return new Verification(keys.run(), bytes, problems);
@@ -124,9 +123,22 @@ public final class RecordCheck {
     }
   }
 
-  /** That a run reached its goal is recorded behind the commit of its last state, which stays. */
-  private void requireLastStates(Map<Integer, EndRecord> completed) throws IOException {
-    if (completed.isEmpty()) {
+  /**
+   * That a run reached its goal is recorded behind the commit of its last state, which stays until
+   * something newer is committed. So it is asked for where the live branch ends: a run that went on
+   * to a larger goal, or went back, has let go of the states in which it was completed before.
+   */
+  private void requireLastState(Map<Integer, EndRecord> completed) throws IOException {
+    Lineage lineage;
+    int head;
+    try {
+      lineage = run.lineage();
+      head = lineage.head().orElse(0);
+    } catch (CheckpointException.Corrupt e) {
+      return; // said already
+    }
+    EndRecord end = completed.get(head);
+    if (end == null) {
       return;
     }
     NavigableSet<CheckpointId> known = new TreeSet<>(run.quarantined());
@@ -134,21 +146,14 @@ public final class RecordCheck {
     for (String folder : List.of(keys.manifests(), keys.deleted(), keys.data(), keys.votes())) {
       known.addAll(run.idsUnder(folder));
     }
-    Lineage lineage = run.lineage();
-    completed.forEach(
-        (attempt, end) -> {
-          List<CheckpointId> branch = lineage.way(attempt).of(known);
-          OptionalLong step = end.step();
-          if (branch.isEmpty()
-              || step.isPresent()
-                  && branch.stream().noneMatch(id -> id.step() == step.getAsLong())) {
-            problems.add(
-                keys.end(attempt)
-                    + " says that the run was completed"
-                    + (step.isPresent() ? " at step " + step.getAsLong() : "")
-                    + ", and no checkpoint of that is there");
-          }
-        });
+    List<CheckpointId> branch = lineage.way(head).of(known);
+    if (branch.isEmpty() || branch.get(0).step() < end.step().orElse(0)) {
+      problems.add(
+          keys.end(head)
+              + " says that the run was completed"
+              + (end.step().isPresent() ? " at step " + end.step().getAsLong() : "")
+              + ", and no checkpoint of that is there");
+    }
   }
 
   /** Checks the records of one folder; returns whose there are, whole or not. */
