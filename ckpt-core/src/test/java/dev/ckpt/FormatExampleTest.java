@@ -21,6 +21,8 @@ import java.time.Instant;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
@@ -168,7 +170,14 @@ class FormatExampleTest {
       RunLog run = new RunLog(store, KEYS);
       assertThat(run.lineage().seed(1)).contains(42L);
       assertThat(run.end(1))
-          .contains(new EndRecord(1, EndRecord.COMPLETED, Map.of("steps", 2L), TIME));
+          .contains(
+              new EndRecord(
+                  1,
+                  EndRecord.COMPLETED,
+                  Map.of("steps", 2L),
+                  TIME,
+                  Optional.empty(),
+                  OptionalLong.of(2)));
     }
     Map<String, byte[]> objects = documented();
     assertThat(ResumeRecord.decode("resume", requireNonNull(objects.get(KEYS.resume(1)))).applied())

@@ -139,6 +139,29 @@ class LostRecordsTest {
   }
 
   @Test
+  void whatRetentionDeletedTellsOfALossToo() throws IOException {
+    MaintainedStore made = new MaintainedStore();
+    ToyState state = MaintainedStore.fresh();
+    try (CheckpointManager ckpt = made.builder("toy", state).keep(Retention.latest(1)).open()) {
+      ckpt.resume();
+      for (int step = 1; step <= 3; step++) {
+        state.advance(1);
+        ckpt.save(Progress.step(step), Map.of()).join();
+      }
+    }
+    TreeMap<String, byte[]> left = made.objects();
+    assertThat(left.keySet()).anyMatch(key -> key.startsWith(KEYS.deleted()));
+    left.keySet()
+        .removeIf(
+            key ->
+                key.startsWith(KEYS.manifests())
+                    || key.startsWith(KEYS.votes())
+                    || key.startsWith(KEYS.ends()));
+    at = MaintainedStore.of(left);
+    nothingIsLostWithoutAWord("with marks");
+  }
+
+  @Test
   void aCompletedRunWhoseOnlyCheckpointHasNoWordIsNotStartedAfresh() throws IOException {
     MaintainedStore made = new MaintainedStore();
     ToyState state = MaintainedStore.fresh();

@@ -183,9 +183,12 @@ public record Evidence(
       }
     }
     if (untold.size() < undecided.size() && hasNoDecision(run)) {
+      // a mark tells of a commit, too: of what retention deleted
+      NavigableSet<CheckpointId> known = new TreeSet<>(undecided);
+      known.addAll(run.deleted());
       for (CheckpointId id : undecided) {
         int own =
-            undecided
+            known
                 .subSet(
                     new CheckpointId(id.attempt(), 0, 0),
                     true,
@@ -199,7 +202,7 @@ public record Evidence(
               "attempt "
                   + id.attempt()
                   + (completed ? " completed the run, has" : " has")
-                  + " shards of "
+                  + " shards or marks of "
                   + own
                   + " checkpoint(s), and the run not one vote or manifest");
         }
@@ -211,8 +214,7 @@ public record Evidence(
   /** A crash leaves the shards of one save without a word about it, not of two. */
   private static boolean hasNoDecision(RunLog run) throws IOException {
     Keys keys = run.keys();
-    for (String folder :
-        List.of(keys.manifests(), keys.votes(), keys.deleted(), keys.quarantine())) {
+    for (String folder : List.of(keys.manifests(), keys.votes(), keys.quarantine())) {
       if (!run.keysUnder(folder, "").isEmpty()) {
         return false;
       }
