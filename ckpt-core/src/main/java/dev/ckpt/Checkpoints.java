@@ -24,11 +24,9 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.InstantSource;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -36,7 +34,6 @@ import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.TreeSet;
 import java.util.function.LongConsumer;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -102,29 +99,10 @@ public final class Checkpoints implements AutoCloseable {
    * Names of the runs in a store, sorted. One whose folder this process may not look into is there.
    */
   public static List<String> runs(CheckpointStore store) {
-    List<String> runs = new ArrayList<>();
     try {
-      for (String run : store.folders("runs/")) {
-        if (holdsAnything(store, "runs/" + run + "/")) {
-          runs.add(run);
-        }
-      }
-      return List.copyOf(runs);
+      return store.folders("runs/");
     } catch (IOException e) {
       throw new UncheckedIOException("cannot list " + store.uri(), e);
-    }
-  }
-
-  private static boolean holdsAnything(CheckpointStore store, String folder) throws IOException {
-    try (Stream<CheckpointStore.Entry> entries = store.list(folder, "")) {
-      return entries.findAny().isPresent();
-    } catch (AccessDeniedException e) {
-      return true;
-    } catch (UncheckedIOException e) {
-      if (e.getCause() instanceof AccessDeniedException) {
-        return true;
-      }
-      throw e.getCause();
     }
   }
 

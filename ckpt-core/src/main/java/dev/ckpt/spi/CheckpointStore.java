@@ -88,8 +88,7 @@ public interface CheckpointStore extends Closeable {
 
   /**
    * The segments that follow {@code prefix} in the keys of objects below it: the folders right
-   * there, sorted. One whose contents this process may not list may be among them; so may, on a
-   * medium that has them, an empty one.
+   * there, sorted. One whose contents this process may not list is there, too.
    *
    * @param prefix empty, or ending in {@code /}
    */

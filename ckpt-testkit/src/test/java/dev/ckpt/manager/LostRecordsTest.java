@@ -14,7 +14,13 @@ import dev.ckpt.MaintenanceAction.Kind;
 import dev.ckpt.Progress;
 import dev.ckpt.Resume;
 import dev.ckpt.Retention;
+import dev.ckpt.Stores;
+import dev.ckpt.internal.commit.RunLog;
+import dev.ckpt.manifest.CheckpointId;
+import dev.ckpt.spi.CheckpointStore;
+import dev.ckpt.testkit.FaultyStore;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -255,6 +261,49 @@ class LostRecordsTest {
       assertThat(Checkpoints.read(at.store, "toy").verifyRecords().problems()).isEmpty();
     }
     assertThat(at.start()).isEqualTo(newest);
+  }
+
+  /** Two would look as if the records of the run were lost. */
+  @Test
+  void savesThatFailAndCannotBeCleanedUpLeaveOneUndecidedIdAtMost() throws IOException {
+    for (String failing : List.of("**/votes/**", "**/manifests/**")) {
+      CheckpointStore store = Stores.inMemory();
+      FaultyStore faulty = FaultyStore.around(store);
+      ToyState state = MaintainedStore.fresh();
+      try (CheckpointManager ckpt =
+          CheckpointManager.in(faulty).run("toy").part("toy", state).open()) {
+        ckpt.resume();
+        faulty.on(FaultyStore.Operation.PUT_IF_ABSENT).key(failing).fails();
+        faulty.on(FaultyStore.Operation.DELETE).fails();
+        for (int step = 1; step <= 4; step++) {
+          state.advance(1);
+          try {
+            ckpt.save(Progress.step(step), Map.of()).join();
+          } catch (CheckpointException e) {
+            continue; // as it must
+          }
+          throw new AssertionError("saved in spite of the faults");
+        }
+      } catch (CheckpointException e) {
+        // close says it, too
+      }
+      RunLog run = new RunLog(store, KEYS);
+      assertThat(run.idsUnder(KEYS.data()).stream().filter(id -> undecided(run, id)))
+          .as(failing)
+          .hasSizeLessThanOrEqualTo(1);
+      try (CheckpointManager ckpt =
+          CheckpointManager.in(store).run("toy").part("toy", MaintainedStore.fresh()).open()) {
+        assertThat(ckpt.resume()).isEmpty();
+      }
+    }
+  }
+
+  private static boolean undecided(RunLog run, CheckpointId id) {
+    try {
+      return run.isUndecided(id);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   @Test

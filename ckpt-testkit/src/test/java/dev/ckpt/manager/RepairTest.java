@@ -400,6 +400,12 @@ class RepairTest {
         .isInstanceOf(CheckpointException.Corrupt.class)
         .hasMessageContaining("call it 'toy' again");
     assertThat(copy.objects()).containsAllEntriesOf(renamed);
+    copy.run("other", new Resume.Never(), 1);
+    assertThat(Maintenance.of(copy.store).clock(copy.clock).repair("other", false))
+        .as("and when something of its own is there")
+        .hasSizeGreaterThanOrEqualTo(7)
+        .allMatch(action -> action.kind() == Kind.LEAVE);
+    assertThat(copy.objects()).containsAllEntriesOf(renamed);
   }
 
   @Test

@@ -330,6 +330,11 @@ public record Evidence(
           });
     }
 
+    /** Whether an end does not tell at which step the run was completed. */
+    private static boolean isSilent(EndRecord end) {
+      return !end.how().equals(EndRecord.COMPLETED) || end.step().isEmpty();
+    }
+
     /** Saves of another try at a completed run's last step have no file, or its id. */
     private static boolean isLastOf(EndRecord end, CheckpointId id) {
       return end.how().equals(EndRecord.COMPLETED) && end.step().equals(OptionalLong.of(id.step()));
@@ -355,7 +360,7 @@ public record Evidence(
         // what cannot be read may have been the last; a file without vote was none
         boolean before =
             at == null ? saved.contains(id) : end != null && !at.isAfter(end.endedAt());
-        if (end != null && (before || isLastOf(end, id))) {
+        if (end != null && (isSilent(end) ? before : isLastOf(end, id))) {
           last.put(id.attempt(), id);
         }
       }

@@ -335,7 +335,7 @@ public final class RunLog {
 
   /** Of a last state that left nothing behind only the end tells at which step it was. */
   private static boolean fits(EndRecord end, CheckpointId last) {
-    return end.step().isEmpty() || end.step().getAsLong() == last.step();
+    return end.step().isEmpty() || end.step().getAsLong() <= last.step();
   }
 
   /** The newest that an attempt committed, also if it is damaged by now, or was moved aside. */

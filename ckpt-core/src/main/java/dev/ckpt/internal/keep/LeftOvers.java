@@ -171,6 +171,9 @@ public final class LeftOvers {
 
   /** A mark hides a manifest or keeps files apart; when both are gone it says nothing more. */
   private void lookAtMark(CheckpointId id) {
+    if (tellsOfLoss(id)) {
+      return;
+    }
     Entry mark = held.deleted().get(id);
     boolean hides =
         (held.manifests().containsKey(id) && !emptied.contains(id) && !decisions.aborted(id))
@@ -178,6 +181,11 @@ public final class LeftOvers {
     if (mark != null && !hides && mark.modified().isBefore(before)) {
       steps.add(new Step.Unmark(mark(id, "nothing of the checkpoint is left"), id));
     }
+  }
+
+  /** Where nothing else is left, a mark tells that its attempt committed something. */
+  private boolean tellsOfLoss(CheckpointId id) {
+    return evidence.untold().keySet().stream().anyMatch(each -> each.attempt() == id.attempt());
   }
 
   private List<Entry> files(CheckpointId id) {

@@ -3,6 +3,7 @@ package dev.ckpt.internal.local;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -61,14 +62,15 @@ final class Listing implements Iterator<CheckpointStore.Entry> {
     return entry;
   }
 
-  /** Names of the folders in one, which keys may have, sorted; none if it is not there. */
+  /** Names of the folders in one that hold an object, sorted; none if it is not there. */
   static List<String> folders(Path folder, String prefix) throws IOException {
     List<String> names = new ArrayList<>();
     try (DirectoryStream<Path> paths = Files.newDirectoryStream(folder)) {
       for (Path path : paths) {
         String name = path.getFileName().toString();
         if (isKey(prefix + name)
-            && Folders.attributes(path).map(BasicFileAttributes::isDirectory).orElse(false)) {
+            && Folders.attributes(path).map(BasicFileAttributes::isDirectory).orElse(false)
+            && holdsAnything(path, prefix + name + "/")) {
           names.add(name);
         }
       }
@@ -79,6 +81,14 @@ final class Listing implements Iterator<CheckpointStore.Entry> {
     }
     Collections.sort(names);
     return names;
+  }
+
+  private static boolean holdsAnything(Path folder, String prefix) throws IOException {
+    try {
+      return new Listing(folder, prefix, "").hasNext();
+    } catch (AccessDeniedException e) {
+      return true; // what is hidden is not nothing
+    }
   }
 
   private void advance() throws IOException {

@@ -246,7 +246,7 @@ public final class PosixStore implements CheckpointStore {
     return StreamSupport.stream(Spliterators.spliteratorUnknownSize(listing, traits), false);
   }
 
-  /** One look at one folder: what lies in those below needs no right to be looked at. */
+  /** A folder that holds no object is none of a key. */
   @Override
   public List<String> folders(String prefix) throws IOException {
     requireOpen();

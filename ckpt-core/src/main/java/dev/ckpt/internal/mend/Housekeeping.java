@@ -140,12 +140,24 @@ public final class Housekeeping {
       log.debug("run '{}': {} unfinished file(s) removed", run.keys().run(), files);
       for (T step : planning.plan(run, before())) {
         hold.check();
-        MaintenanceAction did = doing.does(step);
+        MaintenanceAction did = telling(doing, step, action);
         log.debug("{}", did);
         done.add(did);
         told.accept(did);
       }
       return done;
+    }
+  }
+
+  /** One that fails half-way may have changed something. */
+  private <T> MaintenanceAction telling(
+      Doing<T> doing, T step, Function<T, MaintenanceAction> action) throws IOException {
+    try {
+      return doing.does(step);
+    } catch (IOException | CheckpointException e) {
+      told.accept(
+          Cleaner.left(action.apply(step), "it was begun, and failed half-way: " + e.getMessage()));
+      throw e;
     }
   }
 

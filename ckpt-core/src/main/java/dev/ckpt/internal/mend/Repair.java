@@ -4,11 +4,13 @@ import dev.ckpt.CheckpointException;
 import dev.ckpt.MaintenanceAction;
 import dev.ckpt.internal.commit.Committer;
 import dev.ckpt.internal.commit.Evidence;
+import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.commit.Records;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.internal.keep.Cleaner;
 import dev.ckpt.internal.keep.Decisions;
 import dev.ckpt.internal.keep.Inventory;
+import dev.ckpt.internal.keep.Step;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.EndRecord;
 import dev.ckpt.manifest.Manifest;
@@ -55,8 +57,14 @@ final class Repair {
     requireOwnName(held, run);
     Examination examination = new Examination(store, run, formats);
     List<Examination.Examined> checkpoints = new ArrayList<>();
+    List<Mending> plan = new ArrayList<>();
     for (CheckpointId id : RepairPlan.ids(held)) {
-      checkpoints.add(examination.examine(held, id));
+      Optional<String> other = run.namedBy(id).filter(name -> !name.equals(run.keys().run()));
+      if (other.isPresent()) {
+        plan.add(new Mending.Clean(new Step.Leave(foreign(run.keys(), id, other.get()))));
+      } else {
+        checkpoints.add(examination.examine(held, id));
+      }
     }
     NavigableMap<Integer, Examination.Found<ResumeRecord>> resumes = examination.resumes();
     NavigableMap<Integer, Examination.Found<EndRecord>> ends = examination.ends();
@@ -70,15 +78,28 @@ final class Repair {
     NavigableSet<CheckpointId> deleted = run.deleted();
     deleted.removeAll(held.deleted().keySet());
     checkpoints.removeIf(each -> deleted.contains(each.id()));
-    return RepairPlan.of(
-        held,
-        Decisions.read(run, held.manifests().keySet()),
-        checkpoints,
-        examination.attempts(),
-        resumes,
-        ends,
-        lost,
-        before);
+    plan.addAll(
+        RepairPlan.of(
+            held,
+            Decisions.read(run, held.manifests().keySet()),
+            checkpoints,
+            examination.attempts(),
+            resumes,
+            ends,
+            lost,
+            before));
+    return List.copyOf(plan);
+  }
+
+  private static MaintenanceAction foreign(Keys keys, CheckpointId id, String of) {
+    return new MaintenanceAction(
+        MaintenanceAction.Kind.LEAVE,
+        keys.run(),
+        keys.manifest(id),
+        0,
+        "it is a checkpoint of run '"
+            + of
+            + "', whole as far as this one can tell: was this run's folder renamed or copied?");
   }
 
   /**

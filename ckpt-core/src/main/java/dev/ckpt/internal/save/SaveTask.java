@@ -87,6 +87,7 @@ final class SaveTask implements Runnable, SaveHandle {
   private final AtomicReference<Phase> phase = new AtomicReference<>(Phase.WRITING);
   private volatile boolean commitTried;
   private volatile boolean wasGivenUp;
+  private volatile boolean leavesFiles;
   private volatile @Nullable Checkpoint result;
   private volatile @Nullable CheckpointException failed;
 
@@ -172,6 +173,11 @@ final class SaveTask implements Runnable, SaveHandle {
   /** Whether it failed before anybody could have decided about its id, and its writer has ended. */
   boolean retriable() {
     return failed != null && !commitTried && !wasGivenUp && phase.get() == Phase.ENDED;
+  }
+
+  /** Whether it failed and may have left files that nothing decides about. */
+  boolean leavesFiles() {
+    return leavesFiles;
   }
 
   /** Waits for the outcome at most that long. */
@@ -277,7 +283,11 @@ final class SaveTask implements Runnable, SaveHandle {
   }
 
   private Manifest.Commit save() throws IOException, InterruptedException {
+    // before another shard is there: of an attempt at most one id is without a word
     for (CheckpointId lost : abortFirst) {
+      if (lost.equals(id)) {
+        continue; // it is tried again
+      }
       run.committer().abort(lost, "given up by the process that saved it");
       abortFirst.remove(lost);
     }
@@ -346,6 +356,7 @@ final class SaveTask implements Runnable, SaveHandle {
 
   private void cleanUp(CheckpointException failure, boolean lost) {
     boolean unknown = failure instanceof CheckpointException.CommitUnknown;
+    leavesFiles = unknown;
     try {
       if (lost || (commitTried && !unknown)) {
         if (run.committer().abort(id, "given up: " + failure.getMessage())
@@ -356,7 +367,8 @@ final class SaveTask implements Runnable, SaveHandle {
         run.committer().forget(id);
       }
     } catch (IOException | RuntimeException e) {
-      log.debug("{}: what it left behind stays until the next start", id, e);
+      leavesFiles = true;
+      log.debug("{}: what it left behind stays until the next save or start", id, e);
     }
   }
 

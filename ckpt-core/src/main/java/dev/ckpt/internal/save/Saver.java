@@ -451,7 +451,11 @@ public final class Saver {
                     .orElse("there is no finite one yet"));
       }
       onCommit.accept(committed.get());
+      givenUp.remove(task.checkpointId());
     } else {
+      if (task.leavesFiles()) {
+        givenUp.add(task.checkpointId());
+      }
       task.failure().ifPresent(failures::failed);
     }
   }
