@@ -26,14 +26,12 @@ final class Position extends SmallState {
     return epoch;
   }
 
-  /** Batches of this epoch that are done. */
+  /**
+   * Batches of this epoch that are done; once their size was changed inside it, batches of the new
+   * size that are passed over or done.
+   */
   long batch() {
     return batch;
-  }
-
-  /** Samples of this epoch that are done. */
-  long epochSamples() {
-    return epochSamples;
   }
 
   /** Batches done since the start of the run. */
@@ -70,8 +68,18 @@ final class Position extends SmallState {
     return (epochSamples + size - 1) / size;
   }
 
-  /** The size of full batches from now on; 0 if it is not known. */
-  void batchSize(int size) {
+  /**
+   * The epoch goes on at a place of its order, given in batches of today's size: another one than
+   * before if that size is another.
+   *
+   * @param passed batches before that place, as {@link #batchesToSkip} tells
+   * @param passedSamples samples before it
+   */
+  void enter(int size, long passed, long passedSamples) {
+    if (passed != batch || (batchSize != 0 && size != batchSize)) {
+      batch = passed;
+      epochSamples = passedSamples;
+    }
     batchSize = size;
   }
 

@@ -78,7 +78,7 @@ final class TrainingData implements Dataset {
     long skip = session.position().batchesToSkip(users.getBatchSize());
     SkippingSampler sampler = new SkippingSampler(users, skip);
     Iterator<Batch> batches = dataset.getData(manager, sampler, executor).iterator();
-    session.position().batchSize(users.getBatchSize());
+    session.position().enter(users.getBatchSize(), skip, sampler.skippedSamples);
     Environment environment = session.environment();
     environment.fact("training.size", Long.toString(dataset.size()));
     environment.fact("training.batchSize", Integer.toString(users.getBatchSize()));

@@ -10,6 +10,8 @@ import ai.djl.training.loss.SoftmaxCrossEntropyLoss;
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
 import dev.ckpt.CheckpointException;
+import dev.ckpt.djl.SmallTraining.Order;
+import dev.ckpt.djl.SmallTraining.Setup;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.lang.reflect.Field;
@@ -23,6 +25,8 @@ import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -225,6 +229,44 @@ class ChangesTest {
             + " multiple of the new size, up to a batch of them waits for the next epoch.",
         smaller,
         "INFO training.batchSize was 16");
+  }
+
+  @ParameterizedTest
+  @CsvSource({"10, 3", "10, 5", "64, 1", "7, 8"})
+  void killedAgainBehindAnotherBatchSizeItEndsAlike(int size, int killedAfter) {
+    for (Order order : List.of(Order.STOCK, Order.OWN)) {
+      SmallTraining once = new SmallTraining(everyStep(order));
+      assertThat(once.run(13)).isFalse();
+      once.batch = size;
+      once.run();
+      SmallTraining twice = new SmallTraining(everyStep(order));
+      assertThat(twice.run(13)).isFalse();
+      twice.batch = size;
+      assertThat(twice.run(killedAfter)).isFalse();
+      twice.run();
+      assertThat(twice.log.startedAt).containsExactly(0L, 13L, 13L + killedAfter);
+      assertThat(twice.log.sha256).isEqualTo(once.log.sha256);
+      assertThat(twice.log.batches.values()).containsAll(once.log.batches.values());
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"10, 7", "64, 10", "10, 64", "10, 16"})
+  void changedTwiceInOneEpochNoSampleComesTwice(int first, int second) {
+    SmallTraining training = new SmallTraining(everyStep(Order.STOCK));
+    assertThat(training.run(13)).isFalse();
+    training.batch = first;
+    assertThat(training.run(1)).isFalse();
+    training.batch = second;
+    training.run();
+    assertThat(training.log.trained.get(1))
+        .doesNotHaveDuplicates()
+        .hasSizeGreaterThan(3 * 16)
+        .hasSizeGreaterThan(SmallTraining.SAMPLES - first - second);
+  }
+
+  private static Setup everyStep(Order order) {
+    return Setup.plain().with(order).savingEvery(1);
   }
 
   private void size(String unchanged) {

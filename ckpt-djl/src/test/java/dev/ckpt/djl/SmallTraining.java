@@ -156,6 +156,10 @@ final class SmallTraining {
     final Map<Long, String> batches = new TreeMap<>();
     final Map<Integer, String> epochs = new TreeMap<>();
     final List<Long> startedAt = new ArrayList<>();
+
+    /** Indices of the samples that were trained, by epoch. */
+    final Map<Integer, List<Object>> trained = new TreeMap<>();
+
     int executed;
     String sha256 = "";
     Map<String, String> tensors = Map.of();
@@ -465,6 +469,10 @@ final class SmallTraining {
               + ckpt.random("noise").nextGaussian());
       if (trained++ == kill) {
         throw new Killed();
+      }
+      List<?> indices = data.getBatch().getIndices();
+      if (indices != null) {
+        log.trained.computeIfAbsent(progress.epoch(), epoch -> new ArrayList<>()).addAll(indices);
       }
     }
 
