@@ -157,9 +157,10 @@ public final class DjlCheckpoints implements AutoCloseable {
     int remaining = remainingEpochs(epochs);
     if (remaining == 0 && session.stoppedEarly()) {
       log.info(
-          "Run {} stopped early after {} epochs; without the EarlyStoppingListener it trains on",
+          "Run {} stopped early after {} epochs; without {} it trains on",
           manager.run(),
-          session.position().epoch());
+          session.position().epoch(),
+          String.join(", ", session.position().stoppedBy()));
     } else if (remaining == 0) {
       log.info("Run {} has reached its goal of {} epochs", manager.run(), epochs);
     }

@@ -1,7 +1,6 @@
 package dev.ckpt.djl;
 
 import ai.djl.training.Trainer;
-import ai.djl.training.listener.EarlyStoppingListener;
 import ai.djl.training.listener.EarlyStoppingListener.EarlyStoppedException;
 import ai.djl.training.listener.TrainingListener;
 import ai.djl.training.listener.TrainingListener.BatchData;
@@ -401,9 +400,7 @@ final class Session {
 
   /** Whether the training had ended early, and whoever ends it so is still there. */
   boolean stoppedEarly() {
-    return position.stoppedEarly()
-        && DjlInternals.listeners(trainer()).stream()
-            .anyMatch(EarlyStoppingListener.class::isInstance);
+    return position.stoppedEarly() && EarlyStop.areThere(position.stoppedBy(), trainer());
   }
 
   /** Puts the best weights into the model, if that is asked for; nothing is saved from then on. */
@@ -453,8 +450,14 @@ final class Session {
    * the attempt's record of its end will tell.
    */
   void failed(Throwable thrown) {
-    if (thrown instanceof EarlyStoppedException) {
-      position.stopsEarly();
+    if (thrown instanceof EarlyStoppedException stop) {
+      List<String> by = EarlyStop.by(stop, trainer());
+      if (!by.isEmpty()) {
+        position.stopsEarly(by);
+      }
+      if (iterating && exhausted) {
+        EpochMetrics.close(trainer());
+      }
       return;
     }
     if (failure == thrown) {

@@ -187,6 +187,9 @@ final class SmallTraining {
   /** Called when the training is over, before the trainer is closed. */
   BiConsumer<DjlCheckpoints, Trainer> atEnd = (ckpt, trainer) -> {};
 
+  /** Listeners before all others. */
+  List<TrainingListener> first = List.of();
+
   /** One more listener, behind all others but the checkpoints'. */
   TrainingListener listener = new TrainingListenerAdapter() {};
 
@@ -338,6 +341,7 @@ final class SmallTraining {
           case LAST -> all.size();
         };
     all.add(place, ckpt.listener());
+    all.addAll(0, first);
     return all.toArray(TrainingListener[]::new);
   }
 
