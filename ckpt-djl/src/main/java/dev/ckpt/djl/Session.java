@@ -37,6 +37,9 @@ import org.slf4j.LoggerFactory;
 final class Session {
   private static final Logger log = LoggerFactory.getLogger(Session.class);
 
+  private static final String OPEN_AGAIN =
+      " open the run again (DjlCheckpoints.in or open) and build the trainer anew";
+
   private final CheckpointManager manager;
   private final Seeding seeding;
   private final UpdateWatch watch;
@@ -58,6 +61,10 @@ final class Session {
   private boolean loopSeen;
 
   private boolean endsByInterrupt;
+
+  /** Stopped inside an epoch, which the next loop goes on with. */
+  private boolean interrupted;
+
   private boolean iterating;
   private boolean exhausted;
   private boolean frozen;
@@ -186,14 +193,15 @@ final class Session {
 
   void beginEpoch() {
     resume();
-    requireLastWeights();
+    requireTrainable();
     loopSeen = true;
     if (openSamples >= 0) {
       batchDone();
     }
-    if (iterating) {
+    if (iterating && !interrupted) {
       epochDone();
     }
+    interrupted = false;
     iterating = true;
     exhausted = false;
     epochHeard = false;
@@ -235,12 +243,23 @@ final class Session {
   private void endIfInterrupted() {
     if (endsByInterrupt && atCut() && Thread.interrupted()) {
       manager.save(position.progress(), metrics());
+      interrupted = iterating;
       throw new Interrupted(
           "Interrupted: run '"
               + manager.run()
               + "' is saved at step "
               + position.progress().step()
-              + ". Start it again, from DjlCheckpoints.in or open on, to go on from there");
+              + ". Start it again, from DjlCheckpoints.in or open on, to go on from there; or call"
+              + " fit again, if nothing else was changed");
+    }
+  }
+
+  /** Behind the listeners of an epoch, which is where a stop of its validation is looked at. */
+  void epochHeardByAll() {
+    if (endsByInterrupt && iterating && Thread.currentThread().isInterrupted()) {
+      epochDone();
+      seedHere();
+      endIfInterrupted();
     }
   }
 
@@ -256,7 +275,7 @@ final class Session {
   /** The boundary of a loop whose batches come from elsewhere. */
   void step(long samples) {
     resume();
-    requireLastWeights();
+    requireTrainable();
     validationEnds();
     loopSeen = true;
     trained = true;
@@ -330,9 +349,10 @@ final class Session {
   /** A batch was trained; counted only if nobody else counts. */
   void heardBatch(BatchData data) {
     if (!loopSeen) {
+      requireTrainable();
       heardBatches++;
       heardSamples += data.getBatch().getSize();
-      watch.batchDelivered();
+        watch.batchDelivered();
     }
   }
 
@@ -406,22 +426,56 @@ final class Session {
   /** Puts the best weights into the model, if that is asked for; nothing is saved from then on. */
   Optional<Checkpoint> restoreBest() {
     if (best.isEmpty()) {
-      best = manager.best();
-      best.ifPresent(
-          checkpoint -> {
-            try (Checkpoints.Opened open = manager.checkpoints().open(checkpoint.id())) {
-              StateView view = open.view("model");
-              modelState.check(view);
-              modelState.fill(view);
-            }
-            log.info(
-                "The model holds the best weights, those of {} (step {}, {})",
-                checkpoint.id(),
-                checkpoint.progress().step(),
-                checkpoint.metrics());
-          });
+      best = Uninterrupted.get(this::loadBest);
     }
     return best;
+  }
+
+  private Optional<Checkpoint> loadBest() {
+    Optional<Checkpoint> found = manager.best();
+    found.ifPresent(
+        checkpoint -> {
+          try (Checkpoints.Opened open = manager.checkpoints().open(checkpoint.id())) {
+            StateView view = open.view("model");
+            modelState.check(view);
+            modelState.fill(view);
+          }
+          log.info(
+              "The model holds the best weights, those of {} (step {}, {})",
+              checkpoint.id(),
+              checkpoint.progress().step(),
+              checkpoint.metrics());
+        });
+    return found;
+  }
+
+  /** What is trained is saved, and recorded as what it is. */
+  void requireTrainable() {
+    if (detached) {
+      throw new IllegalStateException(
+          "These checkpoints are closed, or their trainer is: nothing would be saved. To train on,"
+              + OPEN_AGAIN);
+    }
+    requireLastWeights();
+    if (recorded) {
+      throw new IllegalStateException(
+          "Run '"
+              + manager.run()
+              + "' is recorded as complete at step "
+              + position.progress().step()
+              + ", and this process as ended well. To train on to a larger goal,"
+              + OPEN_AGAIN);
+    }
+  }
+
+  /** The state is that of a boundary, as far as anybody told. */
+  void requireWhole() {
+    Throwable thrown = failure;
+    if (thrown != null) {
+      throw new IllegalStateException(
+          "The training threw (" + thrown + "), maybe inside a step. To go on," + OPEN_AGAIN,
+          thrown);
+    }
   }
 
   private void requireLastWeights() {

@@ -203,6 +203,12 @@ final class SmallTraining {
   /** The goal. */
   int epochs = EPOCHS;
 
+  /** Whether the cell is run again, and no other, if it was stopped or threw. */
+  boolean fitsAgain;
+
+  /** The goal of a second fit on the same object; 0 for none. */
+  int fitsTo;
+
   /** What a user changes on purpose between two attempts. */
   int batch = BATCH;
 
@@ -371,7 +377,19 @@ final class SmallTraining {
   private void train(DjlCheckpoints ckpt, Trainer trainer, Dataset train, Dataset validation)
       throws IOException, TranslateException {
     switch (setup.loop()) {
-      case FIT -> ckpt.fit(trainer, epochs, train, validation);
+      case FIT -> {
+        try {
+          ckpt.fit(trainer, epochs, train, validation);
+        } catch (IllegalStateException e) {
+          if (!fitsAgain) {
+            throw e;
+          }
+          ckpt.fit(trainer, epochs, train, validation);
+        }
+        if (fitsTo > 0) {
+          ckpt.fit(trainer, fitsTo, train, validation);
+        }
+      }
       case EASY_TRAIN -> {
         try {
           EasyTrain.fit(
