@@ -439,6 +439,16 @@ public final class CheckpointManager implements AutoCloseable {
   public interface Initializer {
     /** Takes from {@code source} what {@code from} says; nothing of it stays open. */
     void load(InitFrom from, Checkpoints.Opened source);
+
+    /**
+     * The run goes on from a checkpoint of its own, and {@code from} is not looked at: a chance to
+     * say what differs from what it began with.
+     *
+     * @return whether it began with weights of another run at all
+     */
+    default boolean resumed(InitFrom from) {
+      return true;
+    }
   }
 
   /**
@@ -448,12 +458,25 @@ public final class CheckpointManager implements AutoCloseable {
    * @return the checkpoint that was loaded; empty if none is asked for, or the run was resumed
    * @throws CheckpointException.NotFound if it is not there
    * @throws CheckpointException.Corrupt if it is damaged
+   * @throws CheckpointException.Incompatible as the initializer says; or if the run was resumed and
+   *     had begun with fresh weights, so that those asked for would never be used
    */
   public Optional<Checkpoint> initialize(Initializer initializer) {
-    if (!resumed || saver.newest().isPresent() || setup.initFrom().isEmpty()) {
+    if (!resumed || setup.initFrom().isEmpty()) {
       return Optional.empty();
     }
     InitFrom from = setup.initFrom().get();
+    if (saver.newest().isPresent()) {
+      requireBegunWith(from, initializer);
+      return Optional.empty();
+    }
+    if (from.store().isEmpty() && from.run().equals(run())) {
+      throw new CheckpointException.NotFound(
+          "initFrom: '"
+              + run()
+              + "' is this run itself, which has no checkpoint yet: name the run to begin with, or"
+              + " give this one another name");
+    }
     if (from.store().isEmpty()) {
       return Optional.of(initialize(from, setup.store(), initializer));
     }
@@ -461,6 +484,19 @@ public final class CheckpointManager implements AutoCloseable {
       return Optional.of(initialize(from, other, initializer));
     } catch (IOException e) {
       throw new UncheckedIOException("cannot use the store of initFrom: " + e.getMessage(), e);
+    }
+  }
+
+  private void requireBegunWith(InitFrom from, Initializer initializer) {
+    if (!initializer.resumed(from)) {
+      throw new CheckpointException.Incompatible(
+          "initFrom: run '"
+              + run()
+              + "' had begun with fresh weights and goes on from "
+              + saver.newest().map(CheckpointId::toString).orElse("its own")
+              + ", so the weights that initFrom names would not be used. Give the new run a name of"
+              + " its own; or begin this one again (resume: never); or leave initFrom out to go"
+              + " on.");
     }
   }
 

@@ -55,6 +55,7 @@ final class Session {
   private @Nullable Trainer trainer;
   private @Nullable Parameters parameters;
   private @Nullable OptimizerFields optimizer;
+  private @Nullable HeldStatistics statistics;
   private @Nullable Optional<Restored> restored;
 
   /** Whether batches are seen one by one; else the listener is all there is. */
@@ -104,7 +105,7 @@ final class Session {
     manager.register("metrics", metrics);
     manager.register("environment", environment);
     manager.register(ParamsState.PART, paramsState);
-    this.firstWeights = new FirstWeights(this::parameters);
+    this.firstWeights = new FirstWeights(this::parameters, modelState::frozenByProgram);
     manager.register("initialized", firstWeights);
     seeding.opened();
   }
@@ -181,7 +182,8 @@ final class Session {
       modelState.begin();
       paramsState.begin(all, trainer().getModel());
       done = manager.resume();
-      manager.initialize(firstWeights::load);
+      manager.initialize(firstWeights);
+      statistics = new HeldStatistics(all, firstWeights.held());
       restored = done;
       // only a loop whose batches are seen one by one leaves a checkpoint inside an epoch
       loopSeen |= position.batch() > 0;
@@ -220,8 +222,15 @@ final class Session {
     return openSamples >= 0;
   }
 
+  private void putStatisticsBack() {
+    if (statistics != null) {
+      statistics.putBack();
+    }
+  }
+
   /** A boundary: the loop is done with the batch that it held. */
   void batchDone() {
+    putStatisticsBack();
     position.batchDone(openSamples);
     openSamples = -1;
     if (atCut()) {
@@ -336,6 +345,7 @@ final class Session {
 
   void beginValidation() {
     resume();
+    putStatisticsBack();
     seeding.validation(position.batches());
   }
 
@@ -352,7 +362,8 @@ final class Session {
       requireTrainable();
       heardBatches++;
       heardSamples += data.getBatch().getSize();
-        watch.batchDelivered();
+      putStatisticsBack();
+      watch.batchDelivered();
     }
   }
 
