@@ -46,6 +46,7 @@ final class Session {
   private final Position position;
   private final RandomStreams streams;
   private final Environment environment = new Environment();
+  private final Split split = new Split(environment);
   private final List<SmallState> frozenWithEpoch;
   private final OptimizerState optimizerState;
   private final ModelState modelState;
@@ -124,6 +125,10 @@ final class Session {
 
   Environment environment() {
     return environment;
+  }
+
+  Split split() {
+    return split;
   }
 
   Trainer trainer() {

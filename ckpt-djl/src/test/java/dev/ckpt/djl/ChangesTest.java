@@ -155,6 +155,7 @@ class ChangesTest {
     rate();
     batchSize();
     size(unchanged);
+    split();
     seed(unchanged);
     optimizer();
     loss();
@@ -293,6 +294,32 @@ class ChangesTest {
         "The weights are those of the unchanged run; the metrics are of the new data.",
         validation,
         "WARN validation.size was 40");
+  }
+
+  private static Outcome splitChanged(Consumer<SmallTraining> change) {
+    SmallTraining training = training();
+    training.heldOut = 40;
+    assertThat(training.run(KILLED - 6)).isFalse(); // 7 batches an epoch
+    return again(training, change);
+  }
+
+  private void split() {
+    Outcome grown = splitChanged(each -> each.samples = 200);
+    assertThat(grown.training().log.startedAt).containsExactly(0L, 9L);
+    assertThat(grown.trained()).isEqualTo(10 - 2 + 10);
+    row(
+        "Data that grew, split by fixed indices",
+        "The validation part is as it was, and nothing of it is in the training part.",
+        grown,
+        "WARN The training data is another part of the whole");
+
+    Outcome leaking = splitChanged(each -> each.heldOut = 50);
+    assertThat(leaking.trained()).isZero();
+    row(
+        "Another split",
+        "Refused before a batch is trained: samples that were trained would be validated.",
+        leaking,
+        "refused: The training data and the validation data are both another part");
   }
 
   private void seed(String unchanged) {

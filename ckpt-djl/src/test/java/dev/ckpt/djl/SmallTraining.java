@@ -19,6 +19,7 @@ import ai.djl.training.TrainingResult;
 import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.training.dataset.Batch;
 import ai.djl.training.dataset.Dataset;
+import ai.djl.training.dataset.RandomAccessDataset;
 import ai.djl.training.evaluator.Accuracy;
 import ai.djl.training.evaluator.Evaluator;
 import ai.djl.training.listener.DivergenceCheckTrainingListener;
@@ -214,6 +215,10 @@ final class SmallTraining {
 
   int samples = SAMPLES;
   int validates = 40;
+
+  /** How many of the samples, the first ones, are validated and not trained; 0: others are. */
+  int heldOut;
+
   Supplier<Optimizer> optimizer;
   Supplier<Loss> loss = () -> Loss.softmaxCrossEntropyLoss("loss");
   List<Evaluator> evaluators = List.of();
@@ -314,11 +319,13 @@ final class SmallTraining {
         ckpt.resume(trainer);
         log.startedAt.add(ckpt.progress().step());
         afterResume.accept(ckpt, trainer);
-        train(
-            ckpt,
-            trainer,
-            data(model.getNDManager(), ckpt, 1),
-            data(model.getNDManager(), ckpt, 2));
+        Dataset train = data(model.getNDManager(), ckpt, 1);
+        if (heldOut > 0 && train instanceof RandomAccessDataset whole) {
+          train(
+              ckpt, trainer, whole.subDataset(heldOut, samples), whole.subDataset(0, heldOut));
+        } else {
+          train(ckpt, trainer, train, data(model.getNDManager(), ckpt, 2));
+        }
         log.sha256 = ckpt.sha256();
         atEnd.accept(ckpt, trainer);
         log.tensors = ckpt.session().digest().byName();
