@@ -412,6 +412,8 @@ public final class DjlCheckpoints implements AutoCloseable {
    * @return the file
    * @throws dev.ckpt.CheckpointException.NotFound if there is no such checkpoint, or its blocks
    *     write themselves in a way that only their program can
+   * @throws IllegalArgumentException if the folder holds one of that name with a higher number,
+   *     which DJL would load instead; nothing was written
    */
   public static Path exportModel(Checkpoints run, String reference, Path directory, String name) {
     try (Checkpoints.Opened open = run.open(run.find(reference).id())) {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.training.Trainer;
+import ai.djl.training.listener.EarlyStoppingListener;
 import ai.djl.training.listener.EarlyStoppingListener.EarlyStoppedException;
 import ai.djl.training.listener.TrainingListenerAdapter;
 import dev.ckpt.Checkpoint;
@@ -14,6 +15,7 @@ import dev.ckpt.djl.SmallTraining.Loop;
 import dev.ckpt.djl.SmallTraining.Setup;
 import dev.ckpt.internal.memory.InMemoryStore;
 import java.time.Clock;
+import java.time.Duration;
 import java.util.List;
 import java.util.Random;
 import java.util.TreeMap;
@@ -117,6 +119,55 @@ class EarlyStopTest {
     on.run();
     assertThat(lastEpoch(on)).isEqualTo(GOAL);
     assertThat(on.log.epochs).doesNotContainKey(stopped);
+  }
+
+  @Test
+  void patienceOutlivesAKill() {
+    SmallTraining whole = new SmallTraining(Setup.plain());
+    whole.epochs = GOAL;
+    whole.listener = patient(2);
+    whole.run();
+    int stopped = lastEpoch(whole);
+    assertThat(whole.log.executed).as("stopped early").isLessThan(GOAL * 10);
+    for (int kill = 5; kill < whole.log.executed; kill += 10) {
+      SmallTraining killed = new SmallTraining(Setup.plain());
+      killed.epochs = GOAL;
+      killed.listener = patient(2);
+      assertThat(killed.run(kill)).isFalse();
+      killed.listener = patient(2);
+      killed.run();
+      assertThat(lastEpoch(killed)).as("killed at %d", kill).isEqualTo(stopped);
+    }
+  }
+
+  /** Nothing is an improvement to it. */
+  private static EarlyStoppingListener patient(int epochs) {
+    return EarlyStoppingListener.builder()
+        .optEpochPatience(epochs)
+        .optEarlyStopPctImprovement(99)
+        .build();
+  }
+
+  @Test
+  void elapsedTimeOutlivesAKill() {
+    SmallTraining training = new SmallTraining(Setup.plain(), store);
+    training.epochs = GOAL;
+    EarlyStoppingListener first = limited(Duration.ofDays(1));
+    training.listener = first;
+    training.afterResume =
+        (ckpt, trainer) -> {
+          long hourAgo = DjlInternals.STARTED_MILLIS.get(first) - Duration.ofHours(1).toMillis();
+          DjlInternals.STARTED_MILLIS.set(first, hourAgo);
+        };
+    assertThat(training.run(14)).isFalse();
+    training.afterResume = (ckpt, trainer) -> {};
+    training.listener = limited(Duration.ofMinutes(30));
+    training.run();
+    assertThat(lastEpoch(training)).as("the hour of the first attempt counts").isEqualTo(2);
+  }
+
+  private static EarlyStoppingListener limited(Duration most) {
+    return EarlyStoppingListener.builder().optEpochPatience(99).optMaxDuration(most).build();
   }
 
   /** A listener of the user's own. */

@@ -48,6 +48,8 @@ import org.slf4j.LoggerFactory;
 final class SaveTask implements Runnable, SaveHandle {
   private static final Logger log = LoggerFactory.getLogger(SaveTask.class);
   private static final long BACK_OFF_MILLIS = 100;
+  private static final String FREE_SOME =
+      ": free some, or keep fewer (keep.latest, maxBytes); the next save tries again";
 
   /** How far it is. */
   enum Phase {
@@ -344,7 +346,7 @@ final class SaveTask implements Runnable, SaveHandle {
               + run.store().uri()
               + " has "
               + usable.get()
-              + ": free some, or keep fewer (keep.latest, maxBytes); the next save tries again");
+              + FREE_SOME);
     }
     String format = run.options().format().name();
     String key = run.keys().shard(id, 0, 1, retry, format);
@@ -388,6 +390,9 @@ final class SaveTask implements Runnable, SaveHandle {
   }
 
   private static String describe(Throwable e) {
-    return e.getMessage() == null ? e.toString() : e.getMessage();
+    String said = e.getMessage() == null ? e.toString() : e.getMessage();
+    // what the look before the write could not see: a quota, another writer, a file system's reserve
+    boolean full = said.contains("No space left") || said.contains("quota exceeded");
+    return full ? said + FREE_SOME : said;
   }
 }
