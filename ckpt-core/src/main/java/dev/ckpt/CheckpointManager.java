@@ -73,6 +73,8 @@ public final class CheckpointManager implements AutoCloseable {
   private final AtomicReference<@Nullable String> requested = new AtomicReference<>();
 
   private boolean resumed;
+  private long step;
+  private long completedAt = Long.MAX_VALUE;
   private volatile boolean workLeft;
   private @Nullable String poisoned;
   private @Nullable Keeper keeper;
@@ -247,7 +249,7 @@ public final class CheckpointManager implements AutoCloseable {
 
   private void started(Optional<Restored> restored, Optional<CheckpointId> applied)
       throws IOException {
-    long step = restored.map(r -> r.checkpoint().progress().step()).orElse(0L);
+    step = restored.map(r -> r.checkpoint().progress().step()).orElse(0L);
     saver.startFrom(applied, step);
     ending.startsAt(step);
     taken.completed().ifPresent(done -> lookForWorkLeft(done, applied));
@@ -322,10 +324,14 @@ public final class CheckpointManager implements AutoCloseable {
    * @param metrics asked only if a save is made
    * @return the save, if one was started or this very state is saved already
    * @throws CheckpointException with {@link FailurePolicy#FAIL}, or if this process was fenced
+   * @throws IllegalStateException behind the step at which this manager recorded the run as
+   *     complete: what is trained on would stand in no record. Open the run again for that
    */
   public Optional<SaveHandle> offer(
       Moment.Kind kind, Progress progress, Supplier<Map<String, Double>> metrics) {
     requireReady();
+    requireNotCompleteBefore(progress.step());
+    step = progress.step();
     boolean stop = signal.requested();
     String request = requested.getAndSet(null);
     Optional<SaveHandle> save = Optional.empty();
@@ -350,6 +356,7 @@ public final class CheckpointManager implements AutoCloseable {
   /** Saves now, whatever the trigger says; waits for the save in flight, up to the deadline. */
   public SaveHandle save(Progress progress, Map<String, Double> metrics) {
     requireReady();
+    step = progress.step();
     ending.at(progress.step());
     try {
       return saver.save(progress, metrics);
@@ -417,7 +424,22 @@ public final class CheckpointManager implements AutoCloseable {
     }
     signal.idle();
     OpenRuns.completed(setup.identity());
-    return ending.say(EndRecord.COMPLETED, goal, setup.options().deadline());
+    boolean recorded = ending.say(EndRecord.COMPLETED, goal, setup.options().deadline());
+    if (recorded) {
+      completedAt = Math.min(completedAt, step);
+    }
+    return recorded;
+  }
+
+  private void requireNotCompleteBefore(long now) {
+    if (now > completedAt) {
+      throw new IllegalStateException(
+          "run '"
+              + run()
+              + "' is recorded as complete at step "
+              + completedAt
+              + ": to train on to a larger goal, open it again");
+    }
   }
 
   /**

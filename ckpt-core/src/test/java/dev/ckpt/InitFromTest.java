@@ -39,7 +39,8 @@ class InitFromTest {
   @Test
   void aPatternThatMatchesNothingIsNamedWithWhatItMayMean() {
     assertTypo(
-        from(List.of("*"), List.of("09Haed_*"), List.of()), "exclude '09Haed_*' (near it: 09Head_bias)");
+        from(List.of("*"), List.of("09Haed_*"), List.of()),
+        "exclude '09Haed_*' (near it: 09Head_bias)");
     assertTypo(
         from(List.of("*"), List.of(), List.of("01Linaer_*")),
         "freeze '01Linaer_*' (near it: 01Linear_weight, 01Linear_bias");

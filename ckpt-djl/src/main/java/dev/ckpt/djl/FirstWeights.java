@@ -98,7 +98,8 @@ final class FirstWeights extends SmallState implements CheckpointManager.Initial
   private static void requireTrainable(Map<String, Parameter> byName, InitFrom.Match match) {
     if (byName.entrySet().stream()
         .noneMatch(
-            each -> each.getValue().requiresGradient() && !match.frozen().contains(each.getKey()))) {
+            each ->
+                each.getValue().requiresGradient() && !match.frozen().contains(each.getKey()))) {
       throw new CheckpointException.Incompatible(
           "initFrom: freeze leaves no parameter to train: "
               + match.report()

@@ -35,14 +35,11 @@ final class HeldStatistics {
   void putBack() {
     for (Held each : held) {
       bytes(each.parameter(), each.spec())
-          .fill(
-              (offset, into) ->
-                  into.put(each.contents().slice((int) offset, into.remaining())));
+          .fill((offset, into) -> into.put(each.contents().slice((int) offset, into.remaining())));
     }
   }
 
   private ArrayBytes bytes(Parameter parameter, TensorSpec spec) {
-    return new ArrayBytes(
-        parameters.array(parameter), parameters.trainer().getManager(), spec);
+    return new ArrayBytes(parameters.array(parameter), parameters.trainer().getManager(), spec);
   }
 }

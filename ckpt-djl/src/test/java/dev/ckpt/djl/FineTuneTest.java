@@ -208,8 +208,7 @@ class FineTuneTest {
           .forEach(
               each -> {
                 try (NDArrayReader reader = NDArrayReader.open(tuned, each.id());
-                    ai.djl.ndarray.NDManager manager =
-                        ai.djl.ndarray.NDManager.newBaseManager()) {
+                    ai.djl.ndarray.NDManager manager = ai.djl.ndarray.NDManager.newBaseManager()) {
                   assertThat(reader.read(manager, "model/" + name).toFloatArray())
                       .as(each.id())
                       .isEqualTo(first);
@@ -251,8 +250,7 @@ class FineTuneTest {
         .hasMessageContaining("resume: never");
     plain.run();
     assertThat(plain.log.sha256).as("nothing was changed").isEqualTo(sha256);
-    added.checkpointing =
-        builder -> builder.run("tuned").resume(new Resume.Never()).initFrom(BODY);
+    added.checkpointing = builder -> builder.run("tuned").resume(new Resume.Never()).initFrom(BODY);
     added.run();
     added.checkpointing = builder -> builder.run("tuned").initFrom(BODY);
     added.run();

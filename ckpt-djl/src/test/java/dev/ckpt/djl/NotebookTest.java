@@ -203,8 +203,13 @@ class NotebookTest {
   /** 10 batches an epoch, 3 of validation, 3 epochs; in a real folder, whose reads can break. */
   @ParameterizedTest
   @CsvSource({
-    "batch, 7, 7", "batch, 20, 20", "batch, 30, 30", "validation, 2, 10", "validation, 8, 30",
-    "epoch, 1, 10", "epoch, 3, 30"
+    "batch, 7, 7",
+    "batch, 20, 20",
+    "batch, 30, 30",
+    "validation, 2, 10",
+    "validation, 8, 30",
+    "epoch, 1, 10",
+    "epoch, 3, 30"
   })
   void stoppedAnywhereTheFitCellAloneGoesOnToTheSameBits(String where, int time, long step)
       throws Exception {
@@ -244,10 +249,8 @@ class NotebookTest {
   void theBestWeightsAndAnyOthersAreReadOnAnInterruptedThread() throws Exception {
     try (CheckpointStore store = Stores.local(folder)) {
       SmallTraining training =
-          new SmallTraining(
-              SmallTraining.Setup.plain().with(SmallTraining.Loop.EASY_TRAIN), store);
-      training.checkpointing =
-          builder -> builder.restoreBest("validate_loss", Retention.Mode.MIN);
+          new SmallTraining(SmallTraining.Setup.plain().with(SmallTraining.Loop.EASY_TRAIN), store);
+      training.checkpointing = builder -> builder.restoreBest("validate_loss", Retention.Mode.MIN);
       training.listener = stopIn("epoch", SmallTraining.EPOCHS);
       training.atEnd =
           (ckpt, trainer) -> {

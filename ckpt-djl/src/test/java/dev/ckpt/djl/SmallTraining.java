@@ -321,8 +321,7 @@ final class SmallTraining {
         afterResume.accept(ckpt, trainer);
         Dataset train = data(model.getNDManager(), ckpt, 1);
         if (heldOut > 0 && train instanceof RandomAccessDataset whole) {
-          train(
-              ckpt, trainer, whole.subDataset(heldOut, samples), whole.subDataset(0, heldOut));
+          train(ckpt, trainer, whole.subDataset(heldOut, samples), whole.subDataset(0, heldOut));
         } else {
           train(ckpt, trainer, train, data(model.getNDManager(), ckpt, 2));
         }

@@ -131,8 +131,7 @@ class SplitTest {
   @Test
   void aPartOfAPartIsKnownByItsPlacesInTheWhole() throws Exception {
     ArrayDataset whole = whole(100);
-    DataFacts.Part part =
-        DataFacts.part(whole.subDataset(20, 80).subDataset(10, 20)).orElseThrow();
+    DataFacts.Part part = DataFacts.part(whole.subDataset(20, 80).subDataset(10, 20)).orElseThrow();
     assertThat(part.members().stream()).containsExactly(30, 31, 32, 33, 34, 35, 36, 37, 38, 39);
     assertThat(part.whole()).isSameAs(whole);
     assertThat(DataFacts.part(whole)).isEmpty();

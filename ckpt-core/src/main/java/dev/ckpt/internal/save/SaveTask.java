@@ -391,7 +391,8 @@ final class SaveTask implements Runnable, SaveHandle {
 
   private static String describe(Throwable e) {
     String said = e.getMessage() == null ? e.toString() : e.getMessage();
-    // what the look before the write could not see: a quota, another writer, a file system's reserve
+    // what the look before the write could not see: a quota, another writer, a file system's
+    // reserve
     boolean full = said.contains("No space left") || said.contains("quota exceeded");
     return full ? said + FREE_SOME : said;
   }
