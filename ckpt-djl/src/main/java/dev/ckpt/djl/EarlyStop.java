@@ -13,18 +13,13 @@ import java.util.stream.Collectors;
 final class EarlyStop {
   private EarlyStop() {}
 
-  /**
-   * Classes of the listeners that threw; if that cannot be told, of all that are not DJL's.
-   *
-   * @return empty if no listener did
-   */
+  /** Classes of the listeners that threw, themselves or what they called; empty if none did. */
   static List<String> by(EarlyStoppedException thrown, Trainer trainer) {
     Set<String> frames =
         Arrays.stream(thrown.getStackTrace())
             .map(StackTraceElement::getClassName)
             .collect(Collectors.toSet());
-    List<String> threw = names(trainer, type -> isIn(frames, type));
-    return threw.isEmpty() ? names(trainer, EarlyStop::isOfTheUser) : threw;
+    return names(trainer, type -> isIn(frames, type));
   }
 
   /** Whether listeners of all these classes are attached. */
@@ -49,10 +44,5 @@ final class EarlyStop {
       }
     }
     return false;
-  }
-
-  private static boolean isOfTheUser(Class<?> type) {
-    return !type.getName().startsWith("ai.djl.")
-        && !type.getName().startsWith(DjlCheckpoints.class.getName());
   }
 }
