@@ -73,6 +73,8 @@ public final class CheckpointManager implements AutoCloseable {
   private final AtomicReference<@Nullable String> requested = new AtomicReference<>();
 
   private boolean resumed;
+  private long step;
+  private long completedAt = Long.MAX_VALUE;
   private volatile boolean workLeft;
   private @Nullable String poisoned;
   private @Nullable Keeper keeper;
@@ -247,7 +249,7 @@ public final class CheckpointManager implements AutoCloseable {
 
   private void started(Optional<Restored> restored, Optional<CheckpointId> applied)
       throws IOException {
-    long step = restored.map(r -> r.checkpoint().progress().step()).orElse(0L);
+    step = restored.map(r -> r.checkpoint().progress().step()).orElse(0L);
     saver.startFrom(applied, step);
     ending.startsAt(step);
     taken.completed().ifPresent(done -> lookForWorkLeft(done, applied));
@@ -322,10 +324,14 @@ public final class CheckpointManager implements AutoCloseable {
    * @param metrics asked only if a save is made
    * @return the save, if one was started or this very state is saved already
    * @throws CheckpointException with {@link FailurePolicy#FAIL}, or if this process was fenced
+   * @throws IllegalStateException behind the step at which this manager recorded the run as
+   *     complete: what is trained on would stand in no record. Open the run again for that
    */
   public Optional<SaveHandle> offer(
       Moment.Kind kind, Progress progress, Supplier<Map<String, Double>> metrics) {
     requireReady();
+    requireNotCompleteBefore(progress.step());
+    step = progress.step();
     boolean stop = signal.requested();
     String request = requested.getAndSet(null);
     Optional<SaveHandle> save = Optional.empty();
@@ -350,6 +356,7 @@ public final class CheckpointManager implements AutoCloseable {
   /** Saves now, whatever the trigger says; waits for the save in flight, up to the deadline. */
   public SaveHandle save(Progress progress, Map<String, Double> metrics) {
     requireReady();
+    step = progress.step();
     ending.at(progress.step());
     try {
       return saver.save(progress, metrics);
@@ -417,7 +424,22 @@ public final class CheckpointManager implements AutoCloseable {
     }
     signal.idle();
     OpenRuns.completed(setup.identity());
-    return ending.completed(goal, saver.newest(), setup.options().deadline());
+    boolean recorded = ending.completed(goal, saver.newest(), setup.options().deadline());
+    if (recorded) {
+      completedAt = Math.min(completedAt, step);
+    }
+    return recorded;
+  }
+
+  private void requireNotCompleteBefore(long now) {
+    if (now > completedAt) {
+      throw new IllegalStateException(
+          "run '"
+              + run()
+              + "' is recorded as complete at step "
+              + completedAt
+              + ": to train on to a larger goal, open it again");
+    }
   }
 
   /**
@@ -439,6 +461,16 @@ public final class CheckpointManager implements AutoCloseable {
   public interface Initializer {
     /** Takes from {@code source} what {@code from} says; nothing of it stays open. */
     void load(InitFrom from, Checkpoints.Opened source);
+
+    /**
+     * The run goes on from a checkpoint of its own, and {@code from} is not looked at: a chance to
+     * say what differs from what it began with.
+     *
+     * @return whether it began with weights of another run at all
+     */
+    default boolean resumed(InitFrom from) {
+      return true;
+    }
   }
 
   /**
@@ -448,12 +480,25 @@ public final class CheckpointManager implements AutoCloseable {
    * @return the checkpoint that was loaded; empty if none is asked for, or the run was resumed
    * @throws CheckpointException.NotFound if it is not there
    * @throws CheckpointException.Corrupt if it is damaged
+   * @throws CheckpointException.Incompatible as the initializer says; or if the run was resumed and
+   *     had begun with fresh weights, so that those asked for would never be used
    */
   public Optional<Checkpoint> initialize(Initializer initializer) {
-    if (!resumed || saver.newest().isPresent() || setup.initFrom().isEmpty()) {
+    if (!resumed || setup.initFrom().isEmpty()) {
       return Optional.empty();
     }
     InitFrom from = setup.initFrom().get();
+    if (saver.newest().isPresent()) {
+      requireBegunWith(from, initializer);
+      return Optional.empty();
+    }
+    if (from.store().isEmpty() && from.run().equals(run())) {
+      throw new CheckpointException.NotFound(
+          "initFrom: '"
+              + run()
+              + "' is this run itself, which has no checkpoint yet: name the run to begin with, or"
+              + " give this one another name");
+    }
     if (from.store().isEmpty()) {
       return Optional.of(initialize(from, setup.store(), initializer));
     }
@@ -461,6 +506,19 @@ public final class CheckpointManager implements AutoCloseable {
       return Optional.of(initialize(from, other, initializer));
     } catch (IOException e) {
       throw new UncheckedIOException("cannot use the store of initFrom: " + e.getMessage(), e);
+    }
+  }
+
+  private void requireBegunWith(InitFrom from, Initializer initializer) {
+    if (!initializer.resumed(from)) {
+      throw new CheckpointException.Incompatible(
+          "initFrom: run '"
+              + run()
+              + "' had begun with fresh weights and goes on from "
+              + saver.newest().map(CheckpointId::toString).orElse("its own")
+              + ", so the weights that initFrom names would not be used. Give the new run a name of"
+              + " its own; or begin this one again (resume: never); or leave initFrom out to go"
+              + " on.");
     }
   }
 

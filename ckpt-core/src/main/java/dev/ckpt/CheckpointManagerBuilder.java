@@ -15,6 +15,8 @@ import dev.ckpt.spi.CheckpointListener;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.URI;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.InstantSource;
@@ -29,12 +31,14 @@ import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.LongSupplier;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Collects how to open a {@link CheckpointManager}; what is not said has a default. */
 public final class CheckpointManagerBuilder {
+  private static final String RUNS = "runs";
   private static final Logger log = LoggerFactory.getLogger(CheckpointManagerBuilder.class);
   private static final Pattern PART = Pattern.compile("[A-Za-z0-9_-][A-Za-z0-9._-]*");
 
@@ -406,10 +410,39 @@ public final class CheckpointManagerBuilder {
   private CheckpointStore openStore() {
     String where = directory != null ? directory.toString() : config.store();
     try {
-      return directory != null ? Stores.local(directory) : Stores.open(where);
+      CheckpointStore opened = directory != null ? Stores.local(directory) : Stores.open(where);
+      requireNoFolderOfRuns(opened.uri());
+      return opened;
     } catch (IOException e) {
       throw new UncheckedIOException("cannot use the store " + where + ": " + e, e);
     }
+  }
+
+  /** A store inside another one's would start over without a word. */
+  private static void requireNoFolderOfRuns(URI store) throws IOException {
+    if (!"file".equalsIgnoreCase(store.getScheme())) {
+      return;
+    }
+    Path folder = Path.of(store);
+    List<Path> runs = isRun(folder) ? List.of(folder) : List.of();
+    if (folder.endsWith(RUNS) && Files.isDirectory(folder)) {
+      try (Stream<Path> inside = Files.list(folder)) {
+        runs = inside.filter(CheckpointManagerBuilder::isRun).toList();
+      }
+    }
+    if (!runs.isEmpty()) {
+      throw new IllegalArgumentException(
+          folder
+              + " belongs to the store "
+              + runs.get(0).resolve("../..").normalize()
+              + ": give that folder, the one in which runs/ is, and the name of a run, such as "
+              + runs.get(0).getFileName());
+    }
+  }
+
+  private static boolean isRun(Path folder) {
+    Path above = folder.getParent();
+    return above != null && above.endsWith(RUNS) && Files.isDirectory(folder.resolve("attempts"));
   }
 
   private static void abandon(

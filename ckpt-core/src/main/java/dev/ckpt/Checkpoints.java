@@ -325,7 +325,8 @@ public final class Checkpoints implements AutoCloseable {
      * Blocks. Replaces a file that is there once the new one is whole and on disk.
      *
      * @throws CheckpointException.NotFound if the checkpoint does not hold what such a file needs
-     * @throws IllegalArgumentException if nothing on the class path writes files of that ending
+     * @throws IllegalArgumentException if nothing on the class path writes files of that ending, or
+     *     a program would read another file of that folder than this one
      * @throws UncheckedIOException if the file cannot be written
      */
     public void export(Path file) {

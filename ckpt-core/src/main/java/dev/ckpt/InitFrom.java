@@ -14,7 +14,8 @@ import java.util.regex.PatternSyntaxException;
  * What a new run begins with: weights of another run's checkpoint. Done once, at step 0; a resume
  * goes on from the run's own checkpoints and never looks there again. Immutable.
  *
- * <p>Names are those of the model's parameters; {@code *} in a pattern stands for any characters.
+ * <p>Names are those of the model's parameters; {@code *} in a pattern stands for any characters. A
+ * pattern or expression that matches nothing is taken for a typo.
  *
  * @param store path or URI of the other store; empty: the run's own
  * @param run name of the other run; empty: the only other one of that store
@@ -23,9 +24,11 @@ import java.util.regex.PatternSyntaxException;
  * @param exclude patterns of those that are not: a new head
  * @param rename regular expressions, tried in their order on a saved name, and what replaces the
  *     first match, as {@link String#replaceFirst} does
- * @param freeze patterns of this model's parameters that are frozen, once loaded
- * @param strict whether a parameter that is to be loaded, and is not there or has another shape, is
- *     an error; else it keeps its fresh values
+ * @param freeze patterns of this model's parameters that are frozen, if they are loaded: they keep
+ *     every bit, running statistics, too
+ * @param strict whether it is an error if a parameter that is to be loaded is not there or has
+ *     another shape, or if a pattern or expression matches nothing; else such a parameter keeps its
+ *     fresh values, and both are reported
  */
 public record InitFrom(
     String store,
@@ -38,20 +41,35 @@ public record InitFrom(
     boolean strict) {
 
   /**
-   * @throws IllegalArgumentException if an expression of {@code rename} is none
+   * @throws IllegalArgumentException if an expression of {@code rename} is none, or a replacement
+   *     names a group that its expression does not have
    */
   public InitFrom {
     include = List.copyOf(include);
     exclude = List.copyOf(exclude);
     freeze = List.copyOf(freeze);
     rename = Collections.unmodifiableMap(new LinkedHashMap<>(rename));
-    for (String expression : rename.keySet()) {
-      try {
-        Pattern.compile(expression);
-      } catch (PatternSyntaxException e) {
-        throw new IllegalArgumentException(
-            "rename: '" + expression + "' is no regular expression: " + e.getDescription(), e);
-      }
+    rename.forEach(InitFrom::requireReplacement);
+  }
+
+  private static void requireReplacement(String expression, String replacement) {
+    try {
+      Pattern.compile(expression);
+      // nothing is matched by the empty alternative, with all groups of the expression
+      Pattern.compile(expression + "|").matcher("").replaceFirst(replacement);
+    } catch (PatternSyntaxException e) {
+      throw new IllegalArgumentException(
+          "rename: '" + expression + "' is no regular expression: " + e.getDescription(), e);
+    } catch (IndexOutOfBoundsException | IllegalArgumentException e) {
+      throw new IllegalArgumentException(
+          "rename: '"
+              + replacement
+              + "' cannot replace '"
+              + expression
+              + "': "
+              + e.getMessage()
+              + ". $1 stands for the first group; a plain $ is written \\$",
+          e);
     }
   }
 
@@ -95,6 +113,9 @@ public record InitFrom(
    * @param excluded not to be loaded
    * @param unused saved, and nobody's here
    * @param frozen this model's names
+   * @param notFrozen those that are to be frozen and were not loaded
+   * @param matchless patterns and expressions that match nothing, each with the names that may be
+   *     meant
    */
   public record Match(
       Map<String, String> matched,
@@ -102,7 +123,9 @@ public record InitFrom(
       Map<String, String> reshaped,
       List<String> excluded,
       List<String> unused,
-      Set<String> frozen) {
+      Set<String> frozen,
+      List<String> notFrozen,
+      List<String> matchless) {
 
     /** For people: a line with the counts, then a line for each kind that there is. */
     public String report() {
@@ -123,6 +146,8 @@ public record InitFrom(
       line(text, "excluded (fresh values)", excluded);
       line(text, "unused", unused);
       line(text, "frozen", List.copyOf(frozen));
+      line(text, "not frozen, as they are not loaded", notFrozen);
+      line(text, "match nothing", matchless);
       return text.toString();
     }
 
@@ -144,7 +169,7 @@ public record InitFrom(
    * @param saved of the checkpoint, by their names there
    * @param model of this model, by their names here
    * @throws CheckpointException.Incompatible if nothing matches, two saved ones get one name, or,
-   *     when strict, something is missing or reshaped
+   *     when strict, something is missing or reshaped, or a pattern matches nothing
    */
   public Match match(Map<String, TensorSpec> saved, Map<String, TensorSpec> model) {
     Map<String, String> sources = new LinkedHashMap<>();
@@ -163,7 +188,7 @@ public record InitFrom(
         (name, here) -> {
           String source = sources.get(name);
           TensorSpec there = source == null ? null : saved.get(source);
-          if (!any(include, name) || any(exclude, name)) {
+          if (!includes(name)) {
             excluded.add(name);
           } else if (source == null || there == null) {
             missing.add(name);
@@ -175,8 +200,15 @@ public record InitFrom(
         });
     List<String> unused = new ArrayList<>(saved.keySet());
     unused.removeAll(matched.values());
-    Set<String> frozen = new LinkedHashSet<>(model.keySet());
-    frozen.removeIf(name -> !any(freeze, name));
+    Set<String> frozen = new LinkedHashSet<>(matched.keySet());
+    frozen.removeIf(name -> !freezes(name));
+    List<String> notFrozen = new ArrayList<>(model.keySet());
+    notFrozen.removeIf(name -> !freezes(name) || matched.containsKey(name));
+    List<String> matchless = new ArrayList<>();
+    matchless.addAll(matchless("include", include, model.keySet()));
+    matchless.addAll(matchless("exclude", exclude, model.keySet()));
+    matchless.addAll(matchless("freeze", freeze, model.keySet()));
+    matchless.addAll(matchlessRenames(saved.keySet()));
     Match match =
         new Match(
             Collections.unmodifiableMap(matched),
@@ -184,7 +216,16 @@ public record InitFrom(
             Collections.unmodifiableMap(reshaped),
             List.copyOf(excluded),
             List.copyOf(unused),
-            Collections.unmodifiableSet(frozen));
+            Collections.unmodifiableSet(frozen),
+            List.copyOf(notFrozen),
+            List.copyOf(matchless));
+    if (strict && !matchless.isEmpty()) {
+      throw new CheckpointException.Incompatible(
+          "initFrom: these match nothing: "
+              + String.join("; ", matchless)
+              + ". Nothing was changed. Correct them, or set strict: false if they are meant for"
+              + " other models.");
+    }
     if (matched.isEmpty() || (strict && !(missing.isEmpty() && reshaped.isEmpty()))) {
       throw new CheckpointException.Incompatible(
           "initFrom: "
@@ -197,6 +238,47 @@ public record InitFrom(
               + (strict ? ", or set strict: false to load what fits." : "."));
     }
     return match;
+  }
+
+  /** Whether a parameter of that name is to be loaded. */
+  public boolean includes(String name) {
+    return any(include, name) && !any(exclude, name);
+  }
+
+  /** Whether a parameter of that name is to be frozen, if it is loaded. */
+  public boolean freezes(String name) {
+    return any(freeze, name);
+  }
+
+  private static List<String> matchless(String key, List<String> patterns, Set<String> names) {
+    return patterns.stream()
+        .filter(pattern -> names.stream().noneMatch(name -> any(List.of(pattern), name)))
+        .map(pattern -> key + " '" + pattern + "'" + nearest(pattern, names))
+        .toList();
+  }
+
+  private List<String> matchlessRenames(Set<String> saved) {
+    List<String> all = new ArrayList<>();
+    List<String> names = List.copyOf(saved);
+    for (Map.Entry<String, String> each : rename.entrySet()) {
+      Pattern expression = Pattern.compile(each.getKey());
+      if (names.stream().noneMatch(name -> expression.matcher(name).find())) {
+        String literal = each.getKey().replaceAll("[\\^$\\\\]", "");
+        all.add("rename '" + each.getKey() + "'" + nearest(literal + "*", saved));
+      }
+      names =
+          names.stream()
+              .map(name -> expression.matcher(name).replaceFirst(each.getValue()))
+              .toList();
+    }
+    return all;
+  }
+
+  private static String nearest(String pattern, Set<String> names) {
+    List<String> near = NearNames.of(pattern, names);
+    return near.isEmpty()
+        ? " (names are such as " + String.join(", ", names.stream().limit(3).toList()) + ")"
+        : " (near it: " + String.join(", ", near) + ")";
   }
 
   private String renamed(String name) {

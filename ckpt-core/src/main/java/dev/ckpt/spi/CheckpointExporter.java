@@ -4,6 +4,7 @@ import dev.ckpt.CheckpointException;
 import dev.ckpt.StateView;
 import java.io.IOException;
 import java.nio.channels.SeekableByteChannel;
+import java.nio.file.Path;
 import java.util.Map;
 
 /**
@@ -27,4 +28,12 @@ public interface CheckpointExporter {
    * @throws CheckpointException.Corrupt if it is damaged
    */
   void write(Map<String, StateView> parts, SeekableByteChannel file) throws IOException;
+
+  /**
+   * Looks, before anything is written, whether other programs will read this file where it is to
+   * stand.
+   *
+   * @throws IllegalArgumentException if they would take another one that is there, or none
+   */
+  default void requireRead(Path file) throws IOException {}
 }

@@ -113,8 +113,19 @@ final class ArrayBytes implements TensorSource, AutoCloseable {
     }
   }
 
+  /** The bytes of a tensor, as {@link StateView#read} gives them. */
+  @FunctionalInterface
+  interface Contents {
+    void read(long offset, ByteBuffer into);
+  }
+
   /** Fills the array with the bytes of the tensor {@code name} of {@code view}. */
   void fill(StateView view, String name) {
+    fill((offset, into) -> view.read(name, offset, into));
+  }
+
+  /** Fills the array. */
+  void fill(Contents contents) {
     if (bytes == 0) {
       return;
     }
@@ -122,7 +133,7 @@ final class ArrayBytes implements TensorSource, AutoCloseable {
       if (isAliased()) {
         for (long offset = 0; offset < bytes; ) {
           ByteBuffer slice = windowAt(offset).duplicate().clear();
-          view.read(name, offset, slice);
+          contents.read(offset, slice);
           offset += slice.capacity();
         }
         return;
@@ -130,8 +141,8 @@ final class ArrayBytes implements TensorSource, AutoCloseable {
     }
     try (NDManager own = parent.newSubManager()) {
       NDArray contiguous = own.create(array.getShape(), array.getDataType(), array.getDevice());
-      TensorSpec spec = spec(name, name, array);
-      new ArrayBytes(contiguous, own, spec, (int) (sliceElements * itemBytes)).fill(view, name);
+      TensorSpec spec = spec("array", "array", array);
+      new ArrayBytes(contiguous, own, spec, (int) (sliceElements * itemBytes)).fill(contents);
       contiguous.copyTo(array);
     }
   }

@@ -2,11 +2,12 @@ package dev.ckpt.djl;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
-import ai.djl.training.dataset.RandomAccessDataset;
 import java.lang.reflect.Field;
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
+import java.util.BitSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
@@ -17,30 +18,54 @@ final class DataFacts {
   private DataFacts() {}
 
   /**
-   * A digest of which samples a sub-dataset holds; empty for a whole dataset, or one of a class
-   * that keeps its indices in another way than DJL does.
+   * Which samples of a whole a sub-dataset holds.
+   *
+   * @param whole the dataset that was cut
+   * @param members indices there
+   * @param digest of the indices, by which a later process knows the part
    */
-  static Optional<String> subset(RandomAccessDataset dataset) {
+  record Part(Object whole, BitSet members, String digest) {}
+
+  /**
+   * The part that a dataset is; empty for a whole one, or one of a class that keeps its indices in
+   * another way than DJL does.
+   */
+  static Optional<Part> part(Object dataset) {
     MessageDigest digest = sha256();
-    boolean found = false;
-    Object level = dataset;
-    while (level != null) {
-      if (field(level, "indices") instanceof int[] indices
-          && field(level, "from") instanceof Integer from
-          && field(level, "to") instanceof Integer to) {
-        ByteBuffer bytes = ByteBuffer.allocate((to - from) * Integer.BYTES);
-        for (int i = from; i < to; i++) {
-          bytes.putInt(indices[i]);
-        }
-        digest.update(bytes.array());
-        found = true;
-      } else if (field(level, "subIndices") instanceof List<?> indices) {
-        indices.forEach(index -> digest.update((index + ",").getBytes(UTF_8)));
-        found = true;
+    long[] members = null;
+    Object whole = dataset;
+    for (Object level = dataset; level != null; level = field(level, "dataset")) {
+      long[] own = indices(level, digest);
+      if (own != null) {
+        members = members == null ? own : Arrays.stream(members).map(i -> own[(int) i]).toArray();
       }
-      level = field(level, "dataset");
+      whole = level;
     }
-    return found ? Optional.of(HexFormat.of().formatHex(digest.digest(), 0, 16)) : Optional.empty();
+    if (members == null) {
+      return Optional.empty();
+    }
+    BitSet set = new BitSet();
+    Arrays.stream(members).forEach(index -> set.set((int) index));
+    return Optional.of(new Part(whole, set, HexFormat.of().formatHex(digest.digest(), 0, 16)));
+  }
+
+  /** Into the next level; null if this is no part of it. */
+  private static long @Nullable [] indices(Object level, MessageDigest digest) {
+    if (field(level, "indices") instanceof int[] indices
+        && field(level, "from") instanceof Integer from
+        && field(level, "to") instanceof Integer to) {
+      ByteBuffer bytes = ByteBuffer.allocate((to - from) * Integer.BYTES);
+      for (int i = from; i < to; i++) {
+        bytes.putInt(indices[i]);
+      }
+      digest.update(bytes.array());
+      return Arrays.stream(indices, from, to).asLongStream().toArray();
+    }
+    if (field(level, "subIndices") instanceof List<?> indices) {
+      indices.forEach(index -> digest.update((index + ",").getBytes(UTF_8)));
+      return indices.stream().mapToLong(index -> ((Number) index).longValue()).toArray();
+    }
+    return null;
   }
 
   private static @Nullable Object field(Object owner, String name) {

@@ -141,25 +141,34 @@ public final class DjlCheckpoints implements AutoCloseable {
    * completed with as many epochs, or stopped early, the final state is restored and nothing is
    * trained. With {@code restoreBest} the model holds the best weights at the end.
    *
-   * <p>If the thread is interrupted, as by a notebook's Stop, the training ends at the next batch
-   * boundary: the state is saved and {@link java.util.concurrent.CancellationException} thrown,
-   * with the thread's interrupt cleared. To go on, open the run again and build the trainer anew.
+   * <p>If the thread is interrupted, as by a notebook's Stop, the training ends at the next
+   * boundary, behind a batch or an epoch's listeners: the state is saved and {@link
+   * java.util.concurrent.CancellationException} thrown, with the thread's interrupt cleared. To go
+   * on, open the run again and build the trainer anew; or call this again, which goes on with the
+   * begun epoch, if model and trainer were left alone.
    *
    * @param trainer initialized, with {@link #listener()} attached
    * @param epochs the goal, counted from the start of the run
    * @param validation evaluated after each epoch, if there is one
    * @throws dev.ckpt.CheckpointException if the run cannot be resumed, or a save failed and the
    *     policy is to fail
+   * @throws IllegalStateException if there is something left to train and these checkpoints are
+   *     closed or have completed the run, or if the training threw before: open the run again
    */
   public void fit(Trainer trainer, int epochs, Dataset train, @Nullable Dataset validation)
       throws IOException, TranslateException {
     requireAttached(trainer);
+    session.requireWhole();
     int remaining = remainingEpochs(epochs);
+    if (remaining > 0) {
+      session.requireTrainable();
+    }
     if (remaining == 0 && session.stoppedEarly()) {
       log.info(
-          "Run {} stopped early after {} epochs; without the EarlyStoppingListener it trains on",
+          "Run {} stopped early after {} epochs; without {} it trains on",
           manager.run(),
-          session.position().epoch());
+          session.position().epoch(),
+          String.join(", ", session.position().stoppedBy()));
     } else if (remaining == 0) {
       log.info("Run {} has reached its goal of {} epochs", manager.run(), epochs);
     }
@@ -175,6 +184,7 @@ public final class DjlCheckpoints implements AutoCloseable {
         }
         EasyTrain.evaluateDataset(trainer, evaluated);
         trainer.notifyListeners(each -> each.onEpoch(trainer));
+        session.epochHeardByAll();
       }
     } catch (EarlyStoppedException e) {
       session.failed(e);
@@ -367,12 +377,15 @@ public final class DjlCheckpoints implements AutoCloseable {
    *     be half loaded
    */
   public static Checkpoint loadWeights(Model model, Checkpoints run, String reference) {
-    try (Checkpoints.Opened open = run.open(run.find(reference).id())) {
-      Map<String, StateView> parts = new LinkedHashMap<>();
-      open.parts().forEach(part -> parts.put(part, open.view(part)));
-      Weights.load(model, parts);
-      return open.checkpoint();
-    }
+    return Uninterrupted.get(
+        () -> {
+          try (Checkpoints.Opened open = run.open(run.find(reference).id())) {
+            Map<String, StateView> parts = new LinkedHashMap<>();
+            open.parts().forEach(part -> parts.put(part, open.view(part)));
+            Weights.load(model, parts);
+            return open.checkpoint();
+          }
+        });
   }
 
   /** As {@link #loadWeights(Model, Checkpoints, String)}, of the only run in a store. */
@@ -399,6 +412,8 @@ public final class DjlCheckpoints implements AutoCloseable {
    * @return the file
    * @throws dev.ckpt.CheckpointException.NotFound if there is no such checkpoint, or its blocks
    *     write themselves in a way that only their program can
+   * @throws IllegalArgumentException if the folder holds one of that name with a higher number,
+   *     which DJL would load instead; nothing was written
    */
   public static Path exportModel(Checkpoints run, String reference, Path directory, String name) {
     try (Checkpoints.Opened open = run.open(run.find(reference).id())) {

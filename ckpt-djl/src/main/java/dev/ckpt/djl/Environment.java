@@ -3,11 +3,11 @@ package dev.ckpt.djl;
 import ai.djl.engine.Engine;
 import ai.djl.training.Trainer;
 import ai.djl.training.optimizer.Optimizer;
-import dev.ckpt.CheckpointException;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -28,9 +28,6 @@ final class Environment extends SmallState {
 
   private static final String BATCH_SIZE = "training.batchSize";
 
-  static final String TRAINING_SUBSET = "training.subset";
-  static final String VALIDATION_SUBSET = "validation.subset";
-
   private final Map<String, String> facts = new TreeMap<>();
   private final Map<String, String> saved = new HashMap<>();
 
@@ -47,28 +44,26 @@ final class Environment extends SmallState {
     fact(OPTIMIZER, Settings.of(optimizer).toString());
   }
 
-  /**
-   * Records one fact.
-   *
-   * @throws CheckpointException.Incompatible if it cannot differ from the checkpoint's
-   */
+  /** Records one fact, and says what it means if it differs from the checkpoint's. */
   void fact(String name, String value) {
     facts.put(name, value);
     compare(name, value);
+  }
+
+  /** Records a fact that somebody else compares. */
+  void note(String name, String value) {
+    facts.put(name, value);
+  }
+
+  /** A fact of the checkpoint, until it has been compared. */
+  @Nullable String before(String name) {
+    return saved.get(name);
   }
 
   private void compare(String name, String value) {
     String before = saved.remove(name); // said once
     if (before == null || before.equals(value)) {
       return;
-    }
-    if (name.equals(TRAINING_SUBSET) || name.equals(VALIDATION_SUBSET)) {
-      throw new CheckpointException.Incompatible(
-          "The "
-              + name.substring(0, name.indexOf('.'))
-              + " data is another part of the whole than in the checkpoint: validation data would"
-              + " leak into the training. Open the checkpoints, which seeds DJL, before"
-              + " randomSplit, or split by fixed indices.");
     }
     String changed = "{} was {} in the checkpoint and is {} now: {}";
     String meaning = meaning(name);

@@ -15,9 +15,17 @@ final class EpochMetrics {
 
   private EpochMetrics() {}
 
-  /** {@code train_...} and {@code validate_...} of an epoch that all listeners have closed. */
+  /**
+   * {@code train_...} and {@code validate_...} of an epoch that is over. If DJL's listener has not
+   * closed it, because one before it threw, what that holds is of the epoch before.
+   */
   static Map<String, Double> ofLastEpoch(Trainer trainer) {
     Map<String, Double> all = new TreeMap<>();
+    if (isOpen(trainer)) {
+      put(all, trainer, EvaluatorTrainingListener.TRAIN_EPOCH, "train_");
+      put(all, trainer, EvaluatorTrainingListener.VALIDATE_EPOCH, "validate_");
+      return all;
+    }
     for (TrainingListener listener : DjlInternals.listeners(trainer)) {
       if (listener instanceof EvaluatorTrainingListener evaluators) {
         evaluators.getLatestEvaluations().forEach((name, value) -> put(all, name, value));
@@ -29,16 +37,40 @@ final class EpochMetrics {
   /** {@code train_...} of the batches so far. */
   static Map<String, Double> ofRunningEpoch(Trainer trainer) {
     Map<String, Double> all = new TreeMap<>();
+    put(all, trainer, EvaluatorTrainingListener.TRAIN_EPOCH, "train_");
+    return all;
+  }
+
+  /**
+   * Lets DJL's listener close an epoch that is over, if one before it kept it from that: else the
+   * next epoch would count on from there.
+   */
+  static void close(Trainer trainer) {
+    for (TrainingListener listener : DjlInternals.listeners(trainer)) {
+      if (listener instanceof EvaluatorTrainingListener && isOpen(trainer)) {
+        listener.onEpoch(trainer);
+      }
+    }
+  }
+
+  /** Whether an evaluator still counts the epoch: DJL's listener sets all to zero at its end. */
+  private static boolean isOpen(Trainer trainer) {
+    return trainer.getEvaluators().stream()
+        .map(each -> DjlInternals.TOTAL_INSTANCES.get(each))
+        .anyMatch(counts -> counts.getOrDefault(EvaluatorTrainingListener.TRAIN_EPOCH, 0L) > 0);
+  }
+
+  private static void put(
+      Map<String, Double> all, Trainer trainer, String accumulator, String prefix) {
     for (Evaluator evaluator : trainer.getEvaluators()) {
       try {
-        float value = evaluator.getAccumulator(EvaluatorTrainingListener.TRAIN_EPOCH);
+        float value = evaluator.getAccumulator(accumulator);
         String name = evaluator == trainer.getLoss() ? "loss" : evaluator.getName();
-        put(all, "train_" + name, value);
+        put(all, prefix + name, value);
       } catch (RuntimeException e) {
         log.debug("no accumulator in {}", evaluator.getName(), e);
       }
     }
-    return all;
   }
 
   private static void put(Map<String, Double> all, String name, float value) {

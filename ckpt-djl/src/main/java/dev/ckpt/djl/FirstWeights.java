@@ -2,33 +2,50 @@ package dev.ckpt.djl;
 
 import ai.djl.nn.Parameter;
 import dev.ckpt.Checkpoint;
+import dev.ckpt.CheckpointException;
+import dev.ckpt.CheckpointManager;
 import dev.ckpt.Checkpoints;
 import dev.ckpt.InitFrom;
 import dev.ckpt.StateView;
 import dev.ckpt.TensorSpec;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** What a new run began with, if not with fresh weights; each of its checkpoints says so. */
-final class FirstWeights extends SmallState {
+final class FirstWeights extends SmallState implements CheckpointManager.Initializer {
   private static final Logger log = LoggerFactory.getLogger(FirstWeights.class);
 
+  private static final String HELD = "held";
+
   private final Supplier<Parameters> model;
+  private final Predicate<String> frozenByProgram;
   private Map<String, ?> origin = Map.of();
 
-  FirstWeights(Supplier<Parameters> model) {
+  /**
+   * @param frozenByProgram whether the program itself froze the parameter of that name
+   */
+  FirstWeights(Supplier<Parameters> model, Predicate<String> frozenByProgram) {
     this.model = model;
+    this.frozenByProgram = frozenByProgram;
   }
 
   /**
    * Loads and freezes.
    *
-   * @throws dev.ckpt.CheckpointException.Incompatible if it does not match; nothing was changed
+   * @throws CheckpointException.Incompatible if it does not match, or nothing is left to train;
+   *     nothing was changed
    */
-  void load(InitFrom from, Checkpoints.Opened source) {
+  @Override
+  public void load(InitFrom from, Checkpoints.Opened source) {
     Parameters parameters = model.get();
     StateView saved = source.view("model");
     Map<String, TensorSpec> specs = new LinkedHashMap<>();
@@ -36,6 +53,7 @@ final class FirstWeights extends SmallState {
     Map<String, TensorSpec> here = parameters.specs();
     InitFrom.Match match = from.match(specs, here);
     Map<String, Parameter> byName = parameters.byName();
+    requireTrainable(byName, match);
     here.forEach(
         (name, spec) -> {
           String there = match.matched().get(name);
@@ -52,15 +70,95 @@ final class FirstWeights extends SmallState {
           }
         });
     Checkpoint checkpoint = source.checkpoint();
-    origin =
-        Map.of(
-            "checkpoint", checkpoint.id(),
-            "store", from.store(),
-            "run", from.run(),
-            "matched", match.matched().size(),
-            "missing", match.missing(),
-            "excluded", match.excluded());
-    log.info("Initialized from {}: {}", checkpoint.id(), match.report());
+    Map<String, Object> said = new HashMap<>();
+    said.put("checkpoint", checkpoint.id());
+    said.put("store", from.store());
+    said.put("run", from.run());
+    said.put("matched", match.matched().size());
+    said.put("missing", match.missing());
+    said.put("excluded", match.excluded());
+    List<String> statistics =
+        match.frozen().stream().filter(name -> isStatistic(byName, name)).toList();
+    if (!statistics.isEmpty()) {
+      said.put(HELD, statistics);
+    }
+    origin = said;
+    if (match.matchless().isEmpty()) {
+      log.info("Initialized from {}: {}", checkpoint.id(), match.report());
+    } else {
+      log.warn("Initialized from {}: {}", checkpoint.id(), match.report());
+    }
+  }
+
+  private static boolean isStatistic(Map<String, Parameter> byName, String name) {
+    Parameter parameter = byName.get(name);
+    return parameter != null && !Parameters.changesOnlyInUpdates(parameter);
+  }
+
+  private static void requireTrainable(Map<String, Parameter> byName, InitFrom.Match match) {
+    if (byName.entrySet().stream()
+        .noneMatch(
+            each ->
+                each.getValue().requiresGradient() && !match.frozen().contains(each.getKey()))) {
+      throw new CheckpointException.Incompatible(
+          "initFrom: freeze leaves no parameter to train: "
+              + match.report()
+              + "\nNothing was changed. Freeze less, or exclude what is to be fresh.");
+    }
+  }
+
+  /** Running statistics that stay as they were loaded. */
+  List<String> held() {
+    return names(HELD);
+  }
+
+  private List<String> names(String key) {
+    return origin.get(key) instanceof List<?> names
+        ? names.stream().map(String::valueOf).toList()
+        : List.of();
+  }
+
+  /**
+   * What the run began with stands in its checkpoint; what is asked for now and differs counts no
+   * more.
+   */
+  @Override
+  public boolean resumed(InitFrom from) {
+    if (origin.isEmpty()) {
+      return false;
+    }
+    List<String> differences = new ArrayList<>();
+    if (!from.run().equals(origin.get("run")) || !from.store().equals(origin.get("store"))) {
+      differences.add("it began with run '" + origin.get("run") + "'");
+    }
+    Set<String> fresh = new TreeSet<>(names("excluded"));
+    fresh.addAll(names("missing"));
+    Set<String> held = new TreeSet<>(held());
+    model
+        .get()
+        .byName()
+        .forEach(
+            (name, parameter) -> {
+              boolean frozen =
+                  Parameters.changesOnlyInUpdates(parameter)
+                      ? !parameter.requiresGradient()
+                      : held.contains(name);
+              if (from.includes(name) == names("excluded").contains(name)) {
+                differences.add(name + (from.includes(name) ? " was not loaded" : " was loaded"));
+              }
+              if (!frozen && from.freezes(name) && !fresh.contains(name)) {
+                differences.add(name + " is not frozen");
+              } else if (frozen && !from.freezes(name) && !frozenByProgram.test(name)) {
+                differences.add(name + " is frozen");
+              }
+            });
+    if (!differences.isEmpty()) {
+      log.warn(
+          "initFrom counts at step 0 only, and the run goes on as it began: {}. Freeze and thaw in"
+              + " the program, or start a new run from these weights",
+          Structure.listed(differences));
+    }
+    return true;
   }
 
   @Override

@@ -48,6 +48,11 @@ final class ModelState implements Checkpointable {
     frozenByProgram = frozen;
   }
 
+  /** Whether the program had frozen a parameter when it began. */
+  boolean frozenByProgram(String name) {
+    return frozenByProgram.contains(name);
+  }
+
   @Override
   public void capture(StateSink sink) {
     Parameters parameters = model.get();

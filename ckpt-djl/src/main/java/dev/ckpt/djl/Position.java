@@ -1,13 +1,18 @@
 package dev.ckpt.djl;
 
+import ai.djl.training.listener.EarlyStoppingListener;
 import dev.ckpt.Progress;
 import dev.ckpt.Progress.Phase;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
  * Where the loop stands in the data. Counts what was handed to the loop, never what was sampled.
  */
 final class Position extends SmallState {
+  private static final List<String> BY_DJL = List.of(EarlyStoppingListener.class.getName());
+
   private final UpdateWatch watch;
   private int epoch;
   private long batch;
@@ -17,6 +22,7 @@ final class Position extends SmallState {
   private int batchSize;
   private Phase phase = Phase.AFTER_STEP;
   private boolean stoppedEarly;
+  private List<String> stoppedBy = BY_DJL;
 
   Position(UpdateWatch watch) {
     this.watch = watch;
@@ -26,14 +32,12 @@ final class Position extends SmallState {
     return epoch;
   }
 
-  /** Batches of this epoch that are done. */
+  /**
+   * Batches of this epoch that are done; once their size was changed inside it, batches of the new
+   * size that are passed over or done.
+   */
   long batch() {
     return batch;
-  }
-
-  /** Samples of this epoch that are done. */
-  long epochSamples() {
-    return epochSamples;
   }
 
   /** Batches done since the start of the run. */
@@ -46,8 +50,14 @@ final class Position extends SmallState {
     return stoppedEarly;
   }
 
-  void stopsEarly() {
+  /** Classes of the listeners that did. */
+  List<String> stoppedBy() {
+    return stoppedBy;
+  }
+
+  void stopsEarly(List<String> by) {
     stoppedEarly = true;
+    stoppedBy = by;
   }
 
   Phase phase() {
@@ -70,8 +80,18 @@ final class Position extends SmallState {
     return (epochSamples + size - 1) / size;
   }
 
-  /** The size of full batches from now on; 0 if it is not known. */
-  void batchSize(int size) {
+  /**
+   * The epoch goes on at a place of its order, given in batches of today's size: another one than
+   * before if that size is another.
+   *
+   * @param passed batches before that place, as {@link #batchesToSkip} tells
+   * @param passedSamples samples before it
+   */
+  void enter(int size, long passed, long passedSamples) {
+    if (passed != batch || (batchSize != 0 && size != batchSize)) {
+      batch = passed;
+      epochSamples = passedSamples;
+    }
     batchSize = size;
   }
 
@@ -102,16 +122,20 @@ final class Position extends SmallState {
 
   @Override
   Map<String, ?> read() {
-    return Map.of(
-        "step", watch.updates(),
-        "epoch", epoch,
-        "batch", batch,
-        "samples", samples,
-        "epochSamples", epochSamples,
-        "batches", batches,
-        "batchSize", batchSize,
-        "phase", phase.name(),
-        "stoppedEarly", stoppedEarly);
+    Map<String, Object> state = new HashMap<>();
+    state.put("step", watch.updates());
+    state.put("epoch", epoch);
+    state.put("batch", batch);
+    state.put("samples", samples);
+    state.put("epochSamples", epochSamples);
+    state.put("batches", batches);
+    state.put("batchSize", batchSize);
+    state.put("phase", phase.name());
+    state.put("stoppedEarly", stoppedEarly);
+    if (stoppedEarly && !stoppedBy.equals(BY_DJL)) {
+      state.put("stoppedBy", stoppedBy);
+    }
+    return state;
   }
 
   @Override
@@ -125,5 +149,9 @@ final class Position extends SmallState {
     batchSize = (int) number(state, "batchSize");
     phase = Phase.valueOf(String.valueOf(state.get("phase")));
     stoppedEarly = Boolean.TRUE.equals(state.get("stoppedEarly"));
+    stoppedBy =
+        state.get("stoppedBy") instanceof List<?> by
+            ? by.stream().map(String::valueOf).toList()
+            : BY_DJL;
   }
 }

@@ -1,7 +1,6 @@
 package dev.ckpt.djl;
 
 import ai.djl.training.Trainer;
-import ai.djl.training.listener.EarlyStoppingListener;
 import ai.djl.training.listener.EarlyStoppingListener.EarlyStoppedException;
 import ai.djl.training.listener.TrainingListener;
 import ai.djl.training.listener.TrainingListener.BatchData;
@@ -38,12 +37,16 @@ import org.slf4j.LoggerFactory;
 final class Session {
   private static final Logger log = LoggerFactory.getLogger(Session.class);
 
+  private static final String OPEN_AGAIN =
+      " open the run again (DjlCheckpoints.in or open) and build the trainer anew";
+
   private final CheckpointManager manager;
   private final Seeding seeding;
   private final UpdateWatch watch;
   private final Position position;
   private final RandomStreams streams;
   private final Environment environment = new Environment();
+  private final Split split = new Split(environment);
   private final List<SmallState> frozenWithEpoch;
   private final OptimizerState optimizerState;
   private final ModelState modelState;
@@ -53,12 +56,17 @@ final class Session {
   private @Nullable Trainer trainer;
   private @Nullable Parameters parameters;
   private @Nullable OptimizerFields optimizer;
+  private @Nullable HeldStatistics statistics;
   private @Nullable Optional<Restored> restored;
 
   /** Whether batches are seen one by one; else the listener is all there is. */
   private boolean loopSeen;
 
   private boolean endsByInterrupt;
+
+  /** Stopped inside an epoch, which the next loop goes on with. */
+  private boolean interrupted;
+
   private boolean iterating;
   private boolean exhausted;
   private boolean frozen;
@@ -98,7 +106,7 @@ final class Session {
     manager.register("metrics", metrics);
     manager.register("environment", environment);
     manager.register(ParamsState.PART, paramsState);
-    this.firstWeights = new FirstWeights(this::parameters);
+    this.firstWeights = new FirstWeights(this::parameters, modelState::frozenByProgram);
     manager.register("initialized", firstWeights);
     seeding.opened();
   }
@@ -117,6 +125,10 @@ final class Session {
 
   Environment environment() {
     return environment;
+  }
+
+  Split split() {
+    return split;
   }
 
   Trainer trainer() {
@@ -175,7 +187,8 @@ final class Session {
       modelState.begin();
       paramsState.begin(all, trainer().getModel());
       done = manager.resume();
-      manager.initialize(firstWeights::load);
+      manager.initialize(firstWeights);
+      statistics = new HeldStatistics(all, firstWeights.held());
       restored = done;
       // only a loop whose batches are seen one by one leaves a checkpoint inside an epoch
       loopSeen |= position.batch() > 0;
@@ -187,14 +200,15 @@ final class Session {
 
   void beginEpoch() {
     resume();
-    requireLastWeights();
+    requireTrainable();
     loopSeen = true;
     if (openSamples >= 0) {
       batchDone();
     }
-    if (iterating) {
+    if (iterating && !interrupted) {
       epochDone();
     }
+    interrupted = false;
     iterating = true;
     exhausted = false;
     epochHeard = false;
@@ -213,8 +227,15 @@ final class Session {
     return openSamples >= 0;
   }
 
+  private void putStatisticsBack() {
+    if (statistics != null) {
+      statistics.putBack();
+    }
+  }
+
   /** A boundary: the loop is done with the batch that it held. */
   void batchDone() {
+    putStatisticsBack();
     position.batchDone(openSamples);
     openSamples = -1;
     if (atCut()) {
@@ -236,12 +257,23 @@ final class Session {
   private void endIfInterrupted() {
     if (endsByInterrupt && atCut() && Thread.interrupted()) {
       manager.save(position.progress(), metrics());
+      interrupted = iterating;
       throw new Interrupted(
           "Interrupted: run '"
               + manager.run()
               + "' is saved at step "
               + position.progress().step()
-              + ". Start it again, from DjlCheckpoints.in or open on, to go on from there");
+              + ". Start it again, from DjlCheckpoints.in or open on, to go on from there; or call"
+              + " fit again, if nothing else was changed");
+    }
+  }
+
+  /** Behind the listeners of an epoch, which is where a stop of its validation is looked at. */
+  void epochHeardByAll() {
+    if (endsByInterrupt && iterating && Thread.currentThread().isInterrupted()) {
+      epochDone();
+      seedHere();
+      endIfInterrupted();
     }
   }
 
@@ -257,7 +289,7 @@ final class Session {
   /** The boundary of a loop whose batches come from elsewhere. */
   void step(long samples) {
     resume();
-    requireLastWeights();
+    requireTrainable();
     validationEnds();
     loopSeen = true;
     trained = true;
@@ -318,6 +350,7 @@ final class Session {
 
   void beginValidation() {
     resume();
+    putStatisticsBack();
     seeding.validation(position.batches());
   }
 
@@ -331,8 +364,10 @@ final class Session {
   /** A batch was trained; counted only if nobody else counts. */
   void heardBatch(BatchData data) {
     if (!loopSeen) {
+      requireTrainable();
       heardBatches++;
       heardSamples += data.getBatch().getSize();
+      putStatisticsBack();
       watch.batchDelivered();
     }
   }
@@ -401,30 +436,62 @@ final class Session {
 
   /** Whether the training had ended early, and whoever ends it so is still there. */
   boolean stoppedEarly() {
-    return position.stoppedEarly()
-        && DjlInternals.listeners(trainer()).stream()
-            .anyMatch(EarlyStoppingListener.class::isInstance);
+    return position.stoppedEarly() && EarlyStop.areThere(position.stoppedBy(), trainer());
   }
 
   /** Puts the best weights into the model, if that is asked for; nothing is saved from then on. */
   Optional<Checkpoint> restoreBest() {
     if (best.isEmpty()) {
-      best = manager.best();
-      best.ifPresent(
-          checkpoint -> {
-            try (Checkpoints.Opened open = manager.checkpoints().open(checkpoint.id())) {
-              StateView view = open.view("model");
-              modelState.check(view);
-              modelState.fill(view);
-            }
-            log.info(
-                "The model holds the best weights, those of {} (step {}, {})",
-                checkpoint.id(),
-                checkpoint.progress().step(),
-                checkpoint.metrics());
-          });
+      best = Uninterrupted.get(this::loadBest);
     }
     return best;
+  }
+
+  private Optional<Checkpoint> loadBest() {
+    Optional<Checkpoint> found = manager.best();
+    found.ifPresent(
+        checkpoint -> {
+          try (Checkpoints.Opened open = manager.checkpoints().open(checkpoint.id())) {
+            StateView view = open.view("model");
+            modelState.check(view);
+            modelState.fill(view);
+          }
+          log.info(
+              "The model holds the best weights, those of {} (step {}, {})",
+              checkpoint.id(),
+              checkpoint.progress().step(),
+              checkpoint.metrics());
+        });
+    return found;
+  }
+
+  /** What is trained is saved, and recorded as what it is. */
+  void requireTrainable() {
+    if (detached) {
+      throw new IllegalStateException(
+          "These checkpoints are closed, or their trainer is: nothing would be saved. To train on,"
+              + OPEN_AGAIN);
+    }
+    requireLastWeights();
+    if (recorded) {
+      throw new IllegalStateException(
+          "Run '"
+              + manager.run()
+              + "' is recorded as complete at step "
+              + position.progress().step()
+              + ", and this process as ended well. To train on to a larger goal,"
+              + OPEN_AGAIN);
+    }
+  }
+
+  /** The state is that of a boundary, as far as anybody told. */
+  void requireWhole() {
+    Throwable thrown = failure;
+    if (thrown != null) {
+      throw new IllegalStateException(
+          "The training threw (" + thrown + "), maybe inside a step. To go on," + OPEN_AGAIN,
+          thrown);
+    }
   }
 
   private void requireLastWeights() {
@@ -453,8 +520,14 @@ final class Session {
    * the attempt's record of its end will tell.
    */
   void failed(Throwable thrown) {
-    if (thrown instanceof EarlyStoppedException) {
-      position.stopsEarly();
+    if (thrown instanceof EarlyStoppedException stop) {
+      List<String> by = EarlyStop.by(stop, trainer());
+      if (!by.isEmpty()) {
+        position.stopsEarly(by);
+      }
+      if (iterating && exhausted) {
+        EpochMetrics.close(trainer());
+      }
       return;
     }
     if (failure == thrown) {

@@ -47,6 +47,12 @@ final class Structure {
     }
   }
 
+  /** The first of them, and how many more there are. */
+  static String listed(List<String> names) {
+    String more = names.size() > LISTED ? " and " + (names.size() - LISTED) + " more" : "";
+    return String.join(", ", names.subList(0, Math.min(LISTED, names.size()))) + more;
+  }
+
   static String show(TensorSpec spec) {
     return spec.type().id() + " " + spec.shape();
   }
@@ -56,11 +62,6 @@ final class Structure {
     if (names.isEmpty()) {
       return "";
     }
-    String more = names.size() > LISTED ? " and " + (names.size() - LISTED) + " more" : "";
-    return title
-        + ": "
-        + String.join(", ", names.subList(0, Math.min(LISTED, names.size())))
-        + more
-        + ". ";
+    return title + ": " + listed(names) + ". ";
   }
 }

@@ -31,6 +31,7 @@ final class TrainingData implements Dataset {
   TrainingData(Dataset source, Session session) {
     this.source = source;
     this.session = session;
+    session.split().training(source);
   }
 
   @Override
@@ -44,6 +45,8 @@ final class TrainingData implements Dataset {
     session.beginEpoch();
     Batches batches;
     try {
+      session.split().training(source);
+      session.split().check();
       session.seeding().order(session.position().epoch());
       batches =
           source instanceof RandomAccessDataset indexed && samplesItself(indexed)
@@ -78,14 +81,12 @@ final class TrainingData implements Dataset {
     long skip = session.position().batchesToSkip(users.getBatchSize());
     SkippingSampler sampler = new SkippingSampler(users, skip);
     Iterator<Batch> batches = dataset.getData(manager, sampler, executor).iterator();
-    session.position().batchSize(users.getBatchSize());
+    session.position().enter(users.getBatchSize(), skip, sampler.skippedSamples);
     Environment environment = session.environment();
     environment.fact("training.size", Long.toString(dataset.size()));
     environment.fact("training.batchSize", Integer.toString(users.getBatchSize()));
     environment.fact("training.class", source.getClass().getName());
     environment.fact("training.sampler", users.getClass().getName());
-    DataFacts.subset(dataset)
-        .ifPresent(digest -> environment.fact(Environment.TRAINING_SUBSET, digest));
     return new Batches(batches, sampler.skippedSamples);
   }
 

@@ -19,6 +19,7 @@ final class ValidationData implements Dataset {
   ValidationData(Dataset source, Session session) {
     this.source = source;
     this.session = session;
+    session.split().validation(source);
   }
 
   @Override
@@ -30,12 +31,12 @@ final class ValidationData implements Dataset {
   public Iterable<Batch> getData(NDManager manager, @Nullable ExecutorService executor)
       throws IOException, TranslateException {
     session.beginValidation();
+    session.split().validation(source);
+    session.split().check();
     Iterator<Batch> batches =
         (executor == null ? source.getData(manager) : source.getData(manager, executor)).iterator();
     if (source instanceof RandomAccessDataset indexed) {
       session.environment().fact("validation.size", Long.toString(indexed.size()));
-      DataFacts.subset(indexed)
-          .ifPresent(digest -> session.environment().fact(Environment.VALIDATION_SUBSET, digest));
     }
     return () ->
         new Iterator<>() {

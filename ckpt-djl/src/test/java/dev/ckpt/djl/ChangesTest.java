@@ -10,6 +10,8 @@ import ai.djl.training.loss.SoftmaxCrossEntropyLoss;
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
 import dev.ckpt.CheckpointException;
+import dev.ckpt.djl.SmallTraining.Order;
+import dev.ckpt.djl.SmallTraining.Setup;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.lang.reflect.Field;
@@ -23,6 +25,8 @@ import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -151,6 +155,7 @@ class ChangesTest {
     rate();
     batchSize();
     size(unchanged);
+    split();
     seed(unchanged);
     optimizer();
     loss();
@@ -227,6 +232,44 @@ class ChangesTest {
         "INFO training.batchSize was 16");
   }
 
+  @ParameterizedTest
+  @CsvSource({"10, 3", "10, 5", "64, 1", "7, 8"})
+  void killedAgainBehindAnotherBatchSizeItEndsAlike(int size, int killedAfter) {
+    for (Order order : List.of(Order.STOCK, Order.OWN)) {
+      SmallTraining once = new SmallTraining(everyStep(order));
+      assertThat(once.run(13)).isFalse();
+      once.batch = size;
+      once.run();
+      SmallTraining twice = new SmallTraining(everyStep(order));
+      assertThat(twice.run(13)).isFalse();
+      twice.batch = size;
+      assertThat(twice.run(killedAfter)).isFalse();
+      twice.run();
+      assertThat(twice.log.startedAt).containsExactly(0L, 13L, 13L + killedAfter);
+      assertThat(twice.log.sha256).isEqualTo(once.log.sha256);
+      assertThat(twice.log.batches.values()).containsAll(once.log.batches.values());
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"10, 7", "64, 10", "10, 64", "10, 16"})
+  void changedTwiceInOneEpochNoSampleComesTwice(int first, int second) {
+    SmallTraining training = new SmallTraining(everyStep(Order.STOCK));
+    assertThat(training.run(13)).isFalse();
+    training.batch = first;
+    assertThat(training.run(1)).isFalse();
+    training.batch = second;
+    training.run();
+    assertThat(training.log.trained.get(1))
+        .doesNotHaveDuplicates()
+        .hasSizeGreaterThan(3 * 16)
+        .hasSizeGreaterThan(SmallTraining.SAMPLES - first - second);
+  }
+
+  private static Setup everyStep(Order order) {
+    return Setup.plain().with(order).savingEvery(1);
+  }
+
   private void size(String unchanged) {
     Outcome grown = changed(each -> each.samples = 200);
     assertThat(grown.trained()).isEqualTo(13 - 5 + 13);
@@ -251,6 +294,32 @@ class ChangesTest {
         "The weights are those of the unchanged run; the metrics are of the new data.",
         validation,
         "WARN validation.size was 40");
+  }
+
+  private static Outcome splitChanged(Consumer<SmallTraining> change) {
+    SmallTraining training = training();
+    training.heldOut = 40;
+    assertThat(training.run(KILLED - 6)).isFalse(); // 7 batches an epoch
+    return again(training, change);
+  }
+
+  private void split() {
+    Outcome grown = splitChanged(each -> each.samples = 200);
+    assertThat(grown.training().log.startedAt).containsExactly(0L, 9L);
+    assertThat(grown.trained()).isEqualTo(10 - 2 + 10);
+    row(
+        "Data that grew, split by fixed indices",
+        "The validation part is as it was, and nothing of it is in the training part.",
+        grown,
+        "WARN The training data is another part of the whole");
+
+    Outcome leaking = splitChanged(each -> each.heldOut = 50);
+    assertThat(leaking.trained()).isZero();
+    row(
+        "Another split",
+        "Refused before a batch is trained: samples that were trained would be validated.",
+        leaking,
+        "refused: The training data and the validation data are both another part");
   }
 
   private void seed(String unchanged) {

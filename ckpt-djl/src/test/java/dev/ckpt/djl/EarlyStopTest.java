@@ -3,15 +3,22 @@ package dev.ckpt.djl;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import ai.djl.training.Trainer;
+import ai.djl.training.listener.EarlyStoppingListener;
+import ai.djl.training.listener.EarlyStoppingListener.EarlyStoppedException;
+import ai.djl.training.listener.TrainingListenerAdapter;
 import dev.ckpt.Checkpoint;
 import dev.ckpt.Checkpoints;
+import dev.ckpt.Progress.Phase;
 import dev.ckpt.Retention;
 import dev.ckpt.djl.SmallTraining.Loop;
 import dev.ckpt.djl.SmallTraining.Setup;
 import dev.ckpt.internal.memory.InMemoryStore;
 import java.time.Clock;
+import java.time.Duration;
 import java.util.List;
 import java.util.Random;
+import java.util.TreeMap;
 import java.util.concurrent.ThreadLocalRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -112,6 +119,123 @@ class EarlyStopTest {
     on.run();
     assertThat(lastEpoch(on)).isEqualTo(GOAL);
     assertThat(on.log.epochs).doesNotContainKey(stopped);
+  }
+
+  @Test
+  void patienceOutlivesAKill() {
+    SmallTraining whole = new SmallTraining(Setup.plain());
+    whole.epochs = GOAL;
+    whole.listener = patient(2);
+    whole.run();
+    int stopped = lastEpoch(whole);
+    assertThat(whole.log.executed).as("stopped early").isLessThan(GOAL * 10);
+    for (int kill = 5; kill < whole.log.executed; kill += 10) {
+      SmallTraining killed = new SmallTraining(Setup.plain());
+      killed.epochs = GOAL;
+      killed.listener = patient(2);
+      assertThat(killed.run(kill)).isFalse();
+      killed.listener = patient(2);
+      killed.run();
+      assertThat(lastEpoch(killed)).as("killed at %d", kill).isEqualTo(stopped);
+    }
+  }
+
+  /** Nothing is an improvement to it. */
+  private static EarlyStoppingListener patient(int epochs) {
+    return EarlyStoppingListener.builder()
+        .optEpochPatience(epochs)
+        .optEarlyStopPctImprovement(99)
+        .build();
+  }
+
+  @Test
+  void elapsedTimeOutlivesAKill() {
+    SmallTraining training = new SmallTraining(Setup.plain(), store);
+    training.epochs = GOAL;
+    EarlyStoppingListener first = limited(Duration.ofDays(1));
+    training.listener = first;
+    training.afterResume =
+        (ckpt, trainer) -> {
+          long hourAgo = DjlInternals.STARTED_MILLIS.get(first) - Duration.ofHours(1).toMillis();
+          DjlInternals.STARTED_MILLIS.set(first, hourAgo);
+        };
+    assertThat(training.run(14)).isFalse();
+    training.afterResume = (ckpt, trainer) -> {};
+    training.listener = limited(Duration.ofMinutes(30));
+    training.run();
+    assertThat(lastEpoch(training)).as("the hour of the first attempt counts").isEqualTo(2);
+  }
+
+  private static EarlyStoppingListener limited(Duration most) {
+    return EarlyStoppingListener.builder().optEpochPatience(99).optMaxDuration(most).build();
+  }
+
+  /** A listener of the user's own. */
+  private static final class StopsAfter extends TrainingListenerAdapter {
+    private final int epochs;
+
+    StopsAfter(int epochs) {
+      this.epochs = epochs;
+    }
+
+    @Override
+    public void onEpoch(Trainer trainer) {
+      // of a listener that comes first, the result is of the epoch before
+      if (trainer.getTrainingResult().getEpoch() >= epochs) {
+        throw new EarlyStoppedException(epochs, "enough");
+      }
+    }
+  }
+
+  @Test
+  void aStopByAListenerOfOnesOwnIsRememberedWhileItIsThere() {
+    SmallTraining training = new SmallTraining(Setup.plain(), store);
+    training.epochs = GOAL;
+    training.listener = new StopsAfter(2);
+    training.run();
+    String sha256 = training.log.sha256;
+    for (int i = 0; i < 2; i++) {
+      training.epochs += 2; // a larger goal alone is no reason
+      training.run();
+      assertThat(training.log.startedAt).endsWith(20L);
+      assertThat(training.log.sha256).isEqualTo(sha256);
+    }
+    assertThat(lastEpoch(training)).isEqualTo(2);
+    training.listener = new TrainingListenerAdapter() {};
+    training.epochs = 3;
+    training.run();
+    assertThat(lastEpoch(training)).isEqualTo(3);
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      value = Loop.class,
+      names = {"FIT", "EASY_TRAIN"})
+  void aListenerThatStopsBeforeTheEvaluatorsLeavesTheMetricsOfItsOwnEpoch(Loop loop) {
+    InMemoryStore whole = new InMemoryStore(Clock.systemUTC());
+    SmallTraining unstopped = new SmallTraining(Setup.plain().with(loop), whole);
+    unstopped.checkpointing = builder -> builder.keep(Retention.latest(9));
+    unstopped.run();
+    SmallTraining stopped = new SmallTraining(Setup.plain().with(loop), store);
+    stopped.checkpointing = builder -> builder.keep(Retention.latest(9));
+    stopped.first = List.of(new StopsAfter(2));
+    stopped.run();
+    assertThat(metrics(run)).hasSize(2).isSubsetOf(metrics(Checkpoints.read(whole, "small")));
+    assertThat(run.latest().orElseThrow().metrics().keySet())
+        .contains("train_loss", "validate_loss", "train_accuracy", "validate_accuracy");
+
+    stopped.first = List.of();
+    stopped.run();
+    assertThat(metrics(run)).isEqualTo(metrics(Checkpoints.read(whole, "small")));
+    assertThat(stopped.log.sha256).isEqualTo(unstopped.log.sha256);
+  }
+
+  /** What the checkpoints at the ends of epochs say, each under its step. */
+  private static List<String> metrics(Checkpoints run) {
+    return run.list().stream()
+        .filter(each -> each.progress().phase() == Phase.AFTER_EPOCH)
+        .map(each -> each.progress().step() + " " + new TreeMap<>(each.metrics()))
+        .toList();
   }
 
   @Test

@@ -8,9 +8,13 @@ import ai.djl.nn.Block;
 import ai.djl.nn.SequentialBlock;
 import ai.djl.nn.core.Linear;
 import ai.djl.nn.norm.BatchNorm;
+import ai.djl.training.listener.TrainingListenerAdapter;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.Checkpoints;
 import dev.ckpt.InitFrom;
+import dev.ckpt.Resume;
+import dev.ckpt.Retention;
+import dev.ckpt.djl.SmallTraining.Loop;
 import dev.ckpt.djl.SmallTraining.Setup;
 import dev.ckpt.internal.memory.InMemoryStore;
 import java.time.Clock;
@@ -22,13 +26,15 @@ import java.util.TreeMap;
 import java.util.concurrent.ThreadLocalRandom;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** A new run that begins with another's weights. */
 class FineTuneTest {
   private static final InitFrom BODY =
       InitFrom.of("base", "best(validate_loss, min)")
           .exclude("10Linear_*")
-          .freeze("01Linear_*", "04Linear_*");
+          .freeze("01Linear_*", "02BatchNorm_*", "04Linear_*");
 
   private final InMemoryStore store = new InMemoryStore(Clock.systemUTC());
   private final Checkpoints base = Checkpoints.read(store, "base");
@@ -93,7 +99,7 @@ class FineTuneTest {
               .as(each.getKey())
               .isEqualTo(each.getValue());
         }
-        boolean frozen = each.getKey().matches("0[14]Linear.*");
+        boolean frozen = each.getKey().matches("0[14]Linear.*|02BatchNorm.*");
         float[] end = seen.get(1).get(each.getKey());
         assertThat(java.util.Arrays.equals(end, each.getValue()))
             .as(each.getKey())
@@ -122,6 +128,7 @@ class FineTuneTest {
       killed.run();
       assertThat(killed.log.sha256).isEqualTo(whole.log.sha256);
       assertThat(killed.log.epochs).isEqualTo(whole.log.epochs);
+      assertThat(statistics(killed)).isNotEmpty().isEqualTo(statistics(whole));
     }
   }
 
@@ -164,5 +171,89 @@ class FineTuneTest {
     assertThatThrownBy(tuned(store, InitFrom.of("base", "latest").exclude("*"))::run)
         .isInstanceOf(CheckpointException.Incompatible.class)
         .hasMessageContaining("no parameter can be loaded");
+  }
+
+  /** Digests of the statistics of the frozen layer, by the newest checkpoint. */
+  private static List<String> statistics(SmallTraining training) {
+    return training.log.tensors.entrySet().stream()
+        .filter(each -> each.getKey().contains("02BatchNorm_running"))
+        .map(Object::toString)
+        .toList();
+  }
+
+  @ParameterizedTest
+  @EnumSource(Loop.class)
+  void frozenStatisticsStayInEveryLoopAndInEachCheckpoint(Loop loop) {
+    SmallTraining training = new SmallTraining(Setup.plain().with(loop).savingEvery(1), store);
+    training.block = small -> network(5);
+    training.checkpointing =
+        builder -> builder.run("tuned").seed(5).keep(Retention.latest(99)).initFrom(BODY);
+    List<Map<String, float[]>> seen = new ArrayList<>();
+    training.afterResume = (ckpt, trainer) -> seen.add(weights(trainer));
+    training.listener =
+        new TrainingListenerAdapter() {
+          @Override
+          public void onValidationBatch(ai.djl.training.Trainer trainer, BatchData data) {
+            seen.add(weights(trainer));
+          }
+        };
+    training.run();
+    assertThat(seen).hasSizeGreaterThan(3);
+    for (String name : List.of("02BatchNorm_runningMean", "02BatchNorm_runningVar")) {
+      float[] first = seen.get(0).get(name);
+      assertThat(seen).allSatisfy(each -> assertThat(each.get(name)).isEqualTo(first));
+      Checkpoints tuned = Checkpoints.read(store, "tuned");
+      tuned
+          .list()
+          .forEach(
+              each -> {
+                try (NDArrayReader reader = NDArrayReader.open(tuned, each.id());
+                    ai.djl.ndarray.NDManager manager = ai.djl.ndarray.NDManager.newBaseManager()) {
+                  assertThat(reader.read(manager, "model/" + name).toFloatArray())
+                      .as(each.id())
+                      .isEqualTo(first);
+                }
+              });
+    }
+    assertThat(seen.get(0).get("05BatchNorm_runningMean"))
+        .as("not frozen")
+        .isNotEqualTo(seen.get(seen.size() - 1).get("05BatchNorm_runningMean"));
+  }
+
+  @Test
+  void aTypoIsNamedAndFreezingAllIsRefused() {
+    assertThatThrownBy(tuned(store, BODY.exclude("10Linaer_*"))::run)
+        .isInstanceOf(CheckpointException.Incompatible.class)
+        .hasMessageContaining("exclude '10Linaer_*' (near it: 10Linear_weight, 10Linear_bias");
+    SmallTraining all = training(store, "all", 3);
+    all.checkpointing =
+        builder -> builder.run("all").initFrom(InitFrom.of("base", "latest").freeze("*"));
+    assertThatThrownBy(all::run)
+        .isInstanceOf(CheckpointException.Incompatible.class)
+        .hasMessageContaining("freeze leaves no parameter to train");
+    SmallTraining self = tuned(store, InitFrom.of("tuned", "latest"));
+    assertThatThrownBy(self::run)
+        .isInstanceOf(CheckpointException.NotFound.class)
+        .hasMessageContaining("'tuned' is this run itself");
+  }
+
+  @Test
+  void aRunThatBeganFreshRefusesWeightsThatItWouldNotUse() {
+    SmallTraining plain = training(store, "tuned", 5);
+    plain.epochs = 1;
+    plain.run();
+    String sha256 = plain.log.sha256;
+    SmallTraining added = tuned(store, BODY);
+    assertThatThrownBy(added::run)
+        .isInstanceOf(CheckpointException.Incompatible.class)
+        .hasMessageContaining("run 'tuned' had begun with fresh weights")
+        .hasMessageContaining("resume: never");
+    plain.run();
+    assertThat(plain.log.sha256).as("nothing was changed").isEqualTo(sha256);
+    added.checkpointing = builder -> builder.run("tuned").resume(new Resume.Never()).initFrom(BODY);
+    added.run();
+    added.checkpointing = builder -> builder.run("tuned").initFrom(BODY);
+    added.run();
+    assertThat(added.log.startedAt).endsWith(0L, 30L);
   }
 }

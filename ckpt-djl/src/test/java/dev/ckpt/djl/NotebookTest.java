@@ -1,9 +1,13 @@
 package dev.ckpt.djl;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import ai.djl.training.Trainer;
+import ai.djl.training.listener.TrainingListenerAdapter;
 import dev.ckpt.Checkpoint;
 import dev.ckpt.Checkpoints;
+import dev.ckpt.Retention;
 import dev.ckpt.Stores;
 import dev.ckpt.spi.CheckpointStore;
 import java.nio.file.Path;
@@ -18,6 +22,8 @@ import jdk.jshell.Snippet;
 import jdk.jshell.SnippetEvent;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Cells that are run again, and Stop, which interrupts the thread of the running cell. */
 class NotebookTest {
@@ -164,5 +170,137 @@ class NotebookTest {
     String sha256 = training.run().sha256;
     assertThat(sha256).isEqualTo(new SmallTraining(SmallTraining.Setup.plain()).run().sha256);
     assertThat(training.log.startedAt).containsExactly(0L, 1L, 2L, 3L, 4L, 5L);
+  }
+
+  /** Interrupts this thread in the given callback, once. */
+  private static TrainingListenerAdapter stopIn(String where, int time) {
+    return new TrainingListenerAdapter() {
+      private int times;
+
+      private void at(String here) {
+        if (here.equals(where) && ++times == time) {
+          Thread.currentThread().interrupt();
+        }
+      }
+
+      @Override
+      public void onTrainingBatch(Trainer trainer, BatchData data) {
+        at("batch");
+      }
+
+      @Override
+      public void onValidationBatch(Trainer trainer, BatchData data) {
+        at("validation");
+      }
+
+      @Override
+      public void onEpoch(Trainer trainer) {
+        at("epoch");
+      }
+    };
+  }
+
+  /** 10 batches an epoch, 3 of validation, 3 epochs; in a real folder, whose reads can break. */
+  @ParameterizedTest
+  @CsvSource({
+    "batch, 7, 7",
+    "batch, 20, 20",
+    "batch, 30, 30",
+    "validation, 2, 10",
+    "validation, 8, 30",
+    "epoch, 1, 10",
+    "epoch, 3, 30"
+  })
+  void stoppedAnywhereTheFitCellAloneGoesOnToTheSameBits(String where, int time, long step)
+      throws Exception {
+    SmallTraining whole = new SmallTraining(SmallTraining.Setup.plain());
+    whole.checkpointing = builder -> builder.restoreBest("validate_loss", Retention.Mode.MIN);
+    whole.run();
+    try (CheckpointStore store = Stores.local(folder)) {
+      for (boolean again : List.of(true, false)) {
+        SmallTraining training = new SmallTraining(SmallTraining.Setup.plain(), store);
+        training.checkpointing =
+            builder ->
+                builder
+                    .run(again ? "again" : "anew")
+                    .restoreBest("validate_loss", Retention.Mode.MIN);
+        training.listener = stopIn(where, time);
+        training.fitsAgain = again;
+        Throwable thrown = org.assertj.core.api.Assertions.catchThrowable(training::run);
+        if (!again) {
+          assertThat(thrown)
+              .isInstanceOf(CancellationException.class)
+              .hasMessageContaining("is saved at step " + step);
+          training.listener = new TrainingListenerAdapter() {};
+          training.run();
+        } else {
+          assertThat(thrown).isNull();
+        }
+        assertThat(Thread.currentThread().isInterrupted()).isFalse();
+        assertThat(training.log.sha256).as("again: %s", again).isEqualTo(whole.log.sha256);
+        assertThat(training.log.batches).isEqualTo(whole.log.batches);
+        assertThat(training.log.executed).isEqualTo(whole.log.executed);
+        assertThat(training.log.epochs.get(3)).isEqualTo(whole.log.epochs.get(3));
+      }
+    }
+  }
+
+  @Test
+  void theBestWeightsAndAnyOthersAreReadOnAnInterruptedThread() throws Exception {
+    try (CheckpointStore store = Stores.local(folder)) {
+      SmallTraining training =
+          new SmallTraining(SmallTraining.Setup.plain().with(SmallTraining.Loop.EASY_TRAIN), store);
+      training.checkpointing = builder -> builder.restoreBest("validate_loss", Retention.Mode.MIN);
+      training.listener = stopIn("epoch", SmallTraining.EPOCHS);
+      training.atEnd =
+          (ckpt, trainer) -> {
+            assertThat(Thread.currentThread().isInterrupted()).isTrue();
+            assertThat(DjlCheckpoints.loadWeights(trainer.getModel(), store, "latest").id())
+                .startsWith("000001-");
+          };
+      training.run();
+      assertThat(Thread.interrupted()).isTrue();
+    }
+  }
+
+  @Test
+  void whatIsCompleteIsNotTrainedOnByTheSameObject() {
+    SmallTraining training = new SmallTraining(SmallTraining.Setup.plain());
+    training.epochs = 1;
+    training.fitsTo = 2;
+    assertThatThrownBy(training::run)
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("is recorded as complete at step 10")
+        .hasMessageContaining("open the run again");
+    training.fitsTo = 1;
+    training.run(); // a second fit with the same goal trains nothing, and is no error
+    assertThat(training.log.executed).isEqualTo(10);
+    training.epochs = SmallTraining.EPOCHS;
+    training.fitsTo = 0;
+    assertThat(training.run().sha256)
+        .isEqualTo(new SmallTraining(SmallTraining.Setup.plain()).run().sha256);
+  }
+
+  @Test
+  void whatThrewOrIsClosedIsNotTrainedOnByTheSameObject() {
+    SmallTraining broken = new SmallTraining(SmallTraining.Setup.plain());
+    broken.fitsAgain = true;
+    broken.listener =
+        new TrainingListenerAdapter() {
+          @Override
+          public void onTrainingBatch(Trainer trainer, BatchData data) {
+            throw new IllegalStateException("boom");
+          }
+        };
+    assertThatThrownBy(broken::run)
+        .hasMessageContaining("The training threw (java.lang.IllegalStateException: boom)")
+        .hasMessageContaining("open the run again");
+
+    SmallTraining closed = new SmallTraining(SmallTraining.Setup.plain());
+    closed.afterResume = (ckpt, trainer) -> ckpt.close();
+    assertThatThrownBy(closed::run)
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("are closed");
+    assertThat(closed.log.executed).isZero();
   }
 }

@@ -98,6 +98,24 @@ class PredictTest {
   }
 
   @Test
+  void aFileThatDjlWouldLoadInsteadIsNamedAndNothingIsWritten() throws Exception {
+    train();
+    Path ours = Files.createDirectories(folder.resolve("ours"));
+    Files.createFile(ours.resolve("other-0009.params"));
+    Files.createFile(ours.resolve("net-0007.params"));
+    assertThatThrownBy(() -> DjlCheckpoints.exportModel(run, "latest", ours, "net"))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("holds net-0007.params, which DJL loads instead of net-0000.params");
+    assertThat(ours.resolve("net-0000.params")).doesNotExist();
+    Files.delete(ours.resolve("net-0007.params"));
+    DjlCheckpoints.exportModel(run, "latest", ours, "net");
+    try (Model plain = model(SmallTraining.network())) {
+      plain.load(ours, "net");
+      assertThat(predict(plain)).isEqualTo(ofDjl());
+    }
+  }
+
+  @Test
   void plainDjlPredictsTheSameFromIt() throws Exception {
     train();
     DjlCheckpoints.exportModel(run, "latest", folder.resolve("ours"), "net");

@@ -125,7 +125,7 @@ class SmallStatesTest {
   @Test
   void aNewBatchSizeGoesOnBehindTheSamplesThatAreDone() {
     Position position = new Position(new UpdateWatch(() -> {}));
-    position.batchSize(16);
+    position.enter(16, 0, 0);
     for (int i = 0; i < 5; i++) {
       position.batchDone(16);
     }
@@ -133,5 +133,9 @@ class SmallStatesTest {
     assertThat(position.batchesToSkip(40)).isEqualTo(2);
     assertThat(position.batchesToSkip(32)).isEqualTo(3);
     assertThat(position.batchesToSkip(0)).isEqualTo(5);
+    position.enter(32, 3, 96);
+    position.batchDone(32);
+    assertThat(position.batchesToSkip(32)).isEqualTo(4);
+    assertThat(position.batchesToSkip(16)).isEqualTo(8);
   }
 }

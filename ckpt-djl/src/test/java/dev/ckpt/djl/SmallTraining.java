@@ -19,6 +19,7 @@ import ai.djl.training.TrainingResult;
 import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.training.dataset.Batch;
 import ai.djl.training.dataset.Dataset;
+import ai.djl.training.dataset.RandomAccessDataset;
 import ai.djl.training.evaluator.Accuracy;
 import ai.djl.training.evaluator.Evaluator;
 import ai.djl.training.listener.DivergenceCheckTrainingListener;
@@ -156,6 +157,10 @@ final class SmallTraining {
     final Map<Long, String> batches = new TreeMap<>();
     final Map<Integer, String> epochs = new TreeMap<>();
     final List<Long> startedAt = new ArrayList<>();
+
+    /** Indices of the samples that were trained, by epoch. */
+    final Map<Integer, List<Object>> trained = new TreeMap<>();
+
     int executed;
     String sha256 = "";
     Map<String, String> tensors = Map.of();
@@ -183,6 +188,9 @@ final class SmallTraining {
   /** Called when the training is over, before the trainer is closed. */
   BiConsumer<DjlCheckpoints, Trainer> atEnd = (ckpt, trainer) -> {};
 
+  /** Listeners before all others. */
+  List<TrainingListener> first = List.of();
+
   /** One more listener, behind all others but the checkpoints'. */
   TrainingListener listener = new TrainingListenerAdapter() {};
 
@@ -196,11 +204,21 @@ final class SmallTraining {
   /** The goal. */
   int epochs = EPOCHS;
 
+  /** Whether the cell is run again, and no other, if it was stopped or threw. */
+  boolean fitsAgain;
+
+  /** The goal of a second fit on the same object; 0 for none. */
+  int fitsTo;
+
   /** What a user changes on purpose between two attempts. */
   int batch = BATCH;
 
   int samples = SAMPLES;
   int validates = 40;
+
+  /** How many of the samples, the first ones, are validated and not trained; 0: others are. */
+  int heldOut;
+
   Supplier<Optimizer> optimizer;
   Supplier<Loss> loss = () -> Loss.softmaxCrossEntropyLoss("loss");
   List<Evaluator> evaluators = List.of();
@@ -301,11 +319,12 @@ final class SmallTraining {
         ckpt.resume(trainer);
         log.startedAt.add(ckpt.progress().step());
         afterResume.accept(ckpt, trainer);
-        train(
-            ckpt,
-            trainer,
-            data(model.getNDManager(), ckpt, 1),
-            data(model.getNDManager(), ckpt, 2));
+        Dataset train = data(model.getNDManager(), ckpt, 1);
+        if (heldOut > 0 && train instanceof RandomAccessDataset whole) {
+          train(ckpt, trainer, whole.subDataset(heldOut, samples), whole.subDataset(0, heldOut));
+        } else {
+          train(ckpt, trainer, train, data(model.getNDManager(), ckpt, 2));
+        }
         log.sha256 = ckpt.sha256();
         atEnd.accept(ckpt, trainer);
         log.tensors = ckpt.session().digest().byName();
@@ -334,6 +353,7 @@ final class SmallTraining {
           case LAST -> all.size();
         };
     all.add(place, ckpt.listener());
+    all.addAll(0, first);
     return all.toArray(TrainingListener[]::new);
   }
 
@@ -363,7 +383,19 @@ final class SmallTraining {
   private void train(DjlCheckpoints ckpt, Trainer trainer, Dataset train, Dataset validation)
       throws IOException, TranslateException {
     switch (setup.loop()) {
-      case FIT -> ckpt.fit(trainer, epochs, train, validation);
+      case FIT -> {
+        try {
+          ckpt.fit(trainer, epochs, train, validation);
+        } catch (IllegalStateException e) {
+          if (!fitsAgain) {
+            throw e;
+          }
+          ckpt.fit(trainer, epochs, train, validation);
+        }
+        if (fitsTo > 0) {
+          ckpt.fit(trainer, fitsTo, train, validation);
+        }
+      }
       case EASY_TRAIN -> {
         try {
           EasyTrain.fit(
@@ -465,6 +497,10 @@ final class SmallTraining {
               + ckpt.random("noise").nextGaussian());
       if (trained++ == kill) {
         throw new Killed();
+      }
+      List<?> indices = data.getBatch().getIndices();
+      if (indices != null) {
+        log.trained.computeIfAbsent(progress.epoch(), epoch -> new ArrayList<>()).addAll(indices);
       }
     }
 

@@ -1,6 +1,7 @@
 package dev.ckpt.dl4j;
 
 import dev.ckpt.Checkpoint;
+import dev.ckpt.CheckpointManager;
 import dev.ckpt.Checkpoints;
 import dev.ckpt.InitFrom;
 import dev.ckpt.StateView;
@@ -12,7 +13,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** What a new run began with, if not with fresh weights; each of its checkpoints says so. */
-final class FirstWeights extends SmallState {
+final class FirstWeights extends SmallState implements CheckpointManager.Initializer {
   private static final Logger log = LoggerFactory.getLogger(FirstWeights.class);
 
   private final Supplier<Trainee> trainee;
@@ -29,17 +30,18 @@ final class FirstWeights extends SmallState {
    * @throws UnsupportedOperationException if layers are to be frozen, which DL4J does by building
    *     another network
    */
-  void load(InitFrom from, Checkpoints.Opened source) {
+  @Override
+  public void load(InitFrom from, Checkpoints.Opened source) {
     StateView saved = source.view(ModelState.PART);
     Map<String, TensorSpec> specs = new LinkedHashMap<>();
     saved.names().forEach(name -> specs.put(name, saved.spec(name)));
     Map<String, Region> here = trainee.get().parameters();
-    InitFrom.Match match = from.match(specs, ModelState.specs(here));
-    if (!match.frozen().isEmpty()) {
+    if (!from.freeze().isEmpty()) {
       throw new UnsupportedOperationException(
           "initFrom: freeze cannot be done to a DL4J network that is built. Freeze layers with"
               + " TransferLearning or FrozenLayer, and leave freeze out of initFrom.");
     }
+    InitFrom.Match match = from.match(specs, ModelState.specs(here));
     here.forEach(
         (name, region) -> {
           String there = match.matched().get(name);
@@ -57,6 +59,11 @@ final class FirstWeights extends SmallState {
             "missing", match.missing(),
             "excluded", match.excluded());
     log.info("Initialized from {}: {}", checkpoint.id(), match.report());
+  }
+
+  @Override
+  public boolean resumed(InitFrom from) {
+    return !origin.isEmpty();
   }
 
   @Override

@@ -105,7 +105,7 @@ final class Session {
     listeners = users.listeners();
     ListenerState.register(manager, users);
     done = manager.resume();
-    manager.initialize(parts.firstWeights()::load);
+    manager.initialize(parts.firstWeights());
     parts.counters().finishUpdate();
     parts.randomness().applyLast();
     restored = done;

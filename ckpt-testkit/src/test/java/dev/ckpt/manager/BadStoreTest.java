@@ -96,6 +96,21 @@ class BadStoreTest {
   }
 
   @Test
+  void aDiskThatIsFullOnlyWhenItIsWrittenSaysWhatToDo() {
+    try (CheckpointManager ckpt = toy().open()) {
+      ckpt.resume();
+      store.on(Operation.WRITE).key("**.arrow").fails("No space left on device");
+      SaveHandle failed = step(ckpt);
+      assertThatThrownBy(failed::join)
+          .hasMessageContaining("was not saved: No space left on device: free some, or keep fewer")
+          .hasMessageContaining("the next save tries again");
+      store.heal();
+      step(ckpt).join();
+    }
+    assertThat(restored()).isEqualTo(state);
+  }
+
+  @Test
   void aWriterThatWakesUpAfterTwoLaterSavesCommitsNothing() throws Exception {
     for (String key : List.of("**.arrow", "**/votes/**", "**/manifests/**")) {
       store.heal();

@@ -10,6 +10,7 @@ import dev.ckpt.CheckpointManagerBuilder;
 import dev.ckpt.Checkpointable;
 import dev.ckpt.Checkpoints;
 import dev.ckpt.Maintenance;
+import dev.ckpt.Moment;
 import dev.ckpt.Progress;
 import dev.ckpt.Restored;
 import dev.ckpt.Resume;
@@ -475,6 +476,24 @@ class CheckpointManagerTest {
       broken[0] = false;
       ckpt.save(Progress.step(1), Map.of()).join();
       assertThat(ckpt.failures()).hasSize(1);
+    }
+  }
+
+  @Test
+  void behindItsCompletionNothingIsTrainedOnByTheSameManager() {
+    try (CheckpointManager ckpt = toy(store, fresh()).open()) {
+      ckpt.resume();
+      ckpt.save(Progress.step(3), Map.of());
+      assertThat(ckpt.complete(Map.of("steps", 3L))).isTrue();
+      ckpt.offer(Moment.Kind.COMPLETION, Progress.step(3), Map::of);
+      assertThatThrownBy(() -> ckpt.offer(Moment.Kind.STEP, Progress.step(4), Map::of))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("is recorded as complete at step 3")
+          .hasMessageContaining("open it again");
+    }
+    try (CheckpointManager ckpt = toy(store, fresh()).open()) {
+      ckpt.resume();
+      ckpt.offer(Moment.Kind.STEP, Progress.step(4), Map::of);
     }
   }
 }

@@ -45,7 +45,12 @@ class FineTunePageTest {
             "Its body, a new head, the first layer frozen",
             "Three arms. Names are those of the model's parameters, `*` stands for any characters;"
                 + " the log says what became of each. *Excluded* are this model's, *unused* the"
-                + " checkpoint's.",
+                + " checkpoint's."
+                + " A pattern that matches nothing is an error that names what is"
+                + " near it. What is frozen was loaded; running statistics that"
+                + " `freeze` names stay to the bit, too, while a training batch is"
+                + " normalized by its own, as ever in DJL: to let them follow the"
+                + " new data, freeze `*_gamma` and `*_beta` of that layer alone.",
             "tuned",
             "initFrom:\n  run: base\n  checkpoint: latest\n"
                 + "  exclude: [\"07Linear_*\"]\n  freeze: [\"01Linear_*\"]\n",
@@ -60,7 +65,9 @@ class FineTunePageTest {
 
     page.append("\n## Started again\n\n")
         .append("With a goal of four epochs. A resume goes on from the run's own checkpoint and")
-        .append(" never loads from the other again.\n");
+        .append(" never loads from the other again.")
+        .append(" If `initFrom` says something else by then, it is warned of; a")
+        .append(" run that began with fresh weights refuses it.\n");
     String again = output("tuned", 3, 2, 4, 0);
     assertThat(again)
         .contains("resumed from")

@@ -26,11 +26,13 @@ public final class Exports {
    * Writes {@code file}, replacing one that is there; a crash leaves the old one, and perhaps an
    * unfinished one beside it, named {@code .<name>.<digits>.part}.
    *
-   * @throws IllegalArgumentException if no exporter on the class path writes files of that ending
+   * @throws IllegalArgumentException if no exporter on the class path writes files of that ending,
+   *     or programs would read another file than this one
    */
   public static void write(Map<String, StateView> parts, Path file) throws IOException {
     Path name = file.getFileName();
     CheckpointExporter exporter = exporter(name == null ? "" : name.toString());
+    exporter.requireRead(file.toAbsolutePath());
     Path folder = file.toAbsolutePath().resolveSibling("");
     Path unfinished = begun(folder, "." + name + ".");
     try {

@@ -48,6 +48,8 @@ import org.slf4j.LoggerFactory;
 final class SaveTask implements Runnable, SaveHandle {
   private static final Logger log = LoggerFactory.getLogger(SaveTask.class);
   private static final long BACK_OFF_MILLIS = 100;
+  private static final String FREE_SOME =
+      "free some, or keep fewer (keep.latest, maxBytes); the next save tries again";
 
   /** How far it is. */
   enum Phase {
@@ -342,11 +344,7 @@ final class SaveTask implements Runnable, SaveHandle {
   }
 
   private ShardEntry writeShard(int retry) throws IOException {
-    ShardFile.requireRoom(
-        run.store(),
-        state.tensors(),
-        id.toString(),
-        "free some, or keep fewer (keep.latest, maxBytes); the next save tries again");
+    ShardFile.requireRoom(run.store(), state.tensors(), id.toString(), FREE_SOME);
     ShardFormat format = run.options().format();
     String key = run.keys().shard(id, 0, 1, retry, format.name());
     ShardEntry entry = ShardFile.write(run.store(), key, 0, format, state);
@@ -386,6 +384,10 @@ final class SaveTask implements Runnable, SaveHandle {
   }
 
   private static String describe(Throwable e) {
-    return e.getMessage() == null ? e.toString() : e.getMessage();
+    String said = e.getMessage() == null ? e.toString() : e.getMessage();
+    // what the look before the write could not see: a quota, another writer, a file system's
+    // reserve
+    boolean full = said.contains("No space left") || said.contains("quota exceeded");
+    return full ? said + ": " + FREE_SOME : said;
   }
 }
