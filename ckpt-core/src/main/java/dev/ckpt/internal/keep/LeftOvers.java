@@ -185,7 +185,8 @@ public final class LeftOvers {
 
   /** Where nothing else is left, a mark tells that its attempt committed something. */
   private boolean tellsOfLoss(CheckpointId id) {
-    return evidence.untold().keySet().stream().anyMatch(each -> each.attempt() == id.attempt());
+    return evidence.untold().keySet().stream()
+        .anyMatch(each -> each.attempt() == id.attempt() && !lost.containsKey(each));
   }
 
   private List<Entry> files(CheckpointId id) {
