@@ -92,6 +92,7 @@ class DigitsTraining implements DigitsCommand.Program {
               "already finished: --epochs "
                   + options.epochs()
                   + " is reached; a larger one trains on, --fresh begins anew");
+          ckpt.restoreBest();
         } else {
           train(ckpt, trainer, training, validation);
         }
@@ -173,6 +174,7 @@ class DigitsTraining implements DigitsCommand.Program {
             ckpt.dataset(training),
             ckpt.validation(validation));
         ckpt.complete();
+        ckpt.restoreBest();
       }
       case MANUAL -> {
         int remaining = ckpt.remainingEpochs(options.epochs());
@@ -182,6 +184,7 @@ class DigitsTraining implements DigitsCommand.Program {
           trainer.notifyListeners(listener -> listener.onEpoch(trainer));
         }
         ckpt.complete();
+        ckpt.restoreBest();
       }
     }
   }

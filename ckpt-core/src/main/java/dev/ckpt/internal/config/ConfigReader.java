@@ -43,7 +43,7 @@ public final class ConfigReader {
           "dl4j", "dev.ckpt:ckpt-dl4j");
 
   private static final String BEST = "keep.best";
-  private static final Pattern RUN = Pattern.compile("[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}");
+  private static final Pattern RUN = Pattern.compile("[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}");
   private static final Pattern URI = Pattern.compile("[A-Za-z][A-Za-z0-9+.-]+:.*");
   private static final Duration FOREVER = Duration.ofDays(36_500);
 
@@ -155,7 +155,7 @@ public final class ConfigReader {
     String name = node.string();
     if (!RUN.matcher(name).matches()) {
       throw node.error(
-          "must be up to 100 of A-Z a-z 0-9 . _ - and begin with no dot, not '" + name + "'");
+          "must be up to 128 of A-Z a-z 0-9 . _ - and begin with no dot, not '" + name + "'");
     }
     return name;
   }
