@@ -165,6 +165,9 @@ class LostRecordsTest {
                     || key.startsWith(KEYS.ends()));
     at = MaintainedStore.of(left);
     nothingIsLostWithoutAWord("with marks");
+    left.put(KEYS.vote(parsed(id(1, 3)), 0), made.bytes(KEYS.vote(parsed(id(1, 3)), 0)));
+    at = MaintainedStore.of(left);
+    nothingIsLostWithoutAWord("with marks and the last vote");
   }
 
   @Test
@@ -296,6 +299,33 @@ class LostRecordsTest {
         assertThat(ckpt.resume()).isEmpty();
       }
     }
+  }
+
+  @Test
+  void oneKeyThatDoesNotAnswerEndsNoLaterSave() throws IOException {
+    CheckpointStore store = Stores.inMemory();
+    FaultyStore faulty = FaultyStore.around(store);
+    String key = KEYS.manifest(parsed(id(1, 2)));
+    faulty.on(FaultyStore.Operation.PUT_IF_ABSENT).key(key).fails();
+    faulty.on(FaultyStore.Operation.READ).key(key).fails();
+    ToyState state = MaintainedStore.fresh();
+    List<Integer> saved = new ArrayList<>();
+    try (CheckpointManager ckpt =
+        CheckpointManager.in(faulty).run("toy").part("toy", state).keep(Set::copyOf).open()) {
+      ckpt.resume();
+      for (int step = 1; step <= 20; step++) {
+        state.advance(1);
+        try {
+          ckpt.save(Progress.step(step), Map.of()).join();
+          saved.add(step);
+        } catch (CheckpointException.CommitUnknown e) {
+          assertThat(step).isEqualTo(2);
+        }
+      }
+    } catch (CheckpointException e) {
+      assertThat(e).hasMessageContaining(id(1, 2));
+    }
+    assertThat(saved).hasSize(19).doesNotContain(2);
   }
 
   private static boolean undecided(RunLog run, CheckpointId id) {

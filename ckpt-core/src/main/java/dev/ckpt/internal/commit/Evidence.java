@@ -182,39 +182,47 @@ public record Evidence(
                 + " saves anything");
       }
     }
-    if (untold.size() < undecided.size() && hasNoDecision(run)) {
-      // a mark tells of a commit, too: of what retention deleted
-      NavigableSet<CheckpointId> known = new TreeSet<>(undecided);
-      known.addAll(run.deleted());
-      for (CheckpointId id : undecided) {
-        int own =
-            known
-                .subSet(
-                    new CheckpointId(id.attempt(), 0, 0),
-                    true,
-                    CheckpointId.last(id.attempt()),
-                    true)
-                .size();
-        boolean completed = run.isCompleted(id.attempt());
-        if (own > 1 || completed) {
-          untold.putIfAbsent(
-              id,
-              "attempt "
-                  + id.attempt()
-                  + (completed ? " completed the run, has" : " has")
-                  + " shards or marks of "
-                  + own
-                  + " checkpoint(s), and the run not one vote or manifest");
-        }
+    if (untold.size() < undecided.size() && areAllGone(run, keys.manifests(), keys.quarantine())) {
+      untoldOf(undecided, run).forEach(untold::putIfAbsent);
+    }
+    return untold;
+  }
+
+  /**
+   * In a run without any decision. Nothing is marked deleted before something newer is committed;
+   * and a crash leaves the shards of one save without a word about it, not of two.
+   */
+  private static NavigableMap<CheckpointId, String> untoldOf(
+      NavigableSet<CheckpointId> undecided, RunLog run) throws IOException {
+    NavigableMap<CheckpointId, String> untold = new TreeMap<>();
+    boolean marked = !run.deleted().isEmpty();
+    boolean wordless = areAllGone(run, run.keys().votes());
+    for (CheckpointId id : undecided) {
+      int attempt = id.attempt();
+      int own =
+          undecided
+              .subSet(new CheckpointId(attempt, 0, 0), true, CheckpointId.last(attempt), true)
+              .size();
+      if (marked) {
+        untold.put(id, "marks tell of commits in the run, and it has not one manifest");
+      } else if (wordless && own > 1) {
+        untold.put(
+            id,
+            "attempt "
+                + attempt
+                + " has shards of "
+                + own
+                + " checkpoints, and the run not one vote or manifest");
+      } else if (wordless && run.isCompleted(attempt)) {
+        untold.put(
+            id, "attempt " + attempt + " completed the run, which has not one vote or manifest");
       }
     }
     return untold;
   }
 
-  /** A crash leaves the shards of one save without a word about it, not of two. */
-  private static boolean hasNoDecision(RunLog run) throws IOException {
-    Keys keys = run.keys();
-    for (String folder : List.of(keys.manifests(), keys.votes(), keys.quarantine())) {
+  private static boolean areAllGone(RunLog run, String... folders) throws IOException {
+    for (String folder : folders) {
       if (!run.keysUnder(folder, "").isEmpty()) {
         return false;
       }

@@ -131,8 +131,8 @@ public final class LeftOvers {
                   List.of(),
                   "nobody can tell whether it was committed: "
                       + evidence.untold().get(id)
-                      + ". Its files stay until somebody brings the records of the run back, or"
-                      + " deletes them")));
+                      + ". Its files stay until somebody brings the records of the run back,"
+                      + " deletes them, or starts over in the run")));
     } else if (!decided && !held.quarantined().contains(id)) {
       List<Entry> files = files(id);
       String why = "orphan of attempt " + id.attempt();
@@ -171,7 +171,7 @@ public final class LeftOvers {
 
   /** A mark hides a manifest or keeps files apart; when both are gone it says nothing more. */
   private void lookAtMark(CheckpointId id) {
-    if (tellsOfLoss(id)) {
+    if (tellsOfLoss()) {
       return;
     }
     Entry mark = held.deleted().get(id);
@@ -183,10 +183,9 @@ public final class LeftOvers {
     }
   }
 
-  /** Where nothing else is left, a mark tells that its attempt committed something. */
-  private boolean tellsOfLoss(CheckpointId id) {
-    return evidence.untold().keySet().stream()
-        .anyMatch(each -> each.attempt() == id.attempt() && !lost.containsKey(each));
+  /** Where nothing else is left, marks tell that something was committed. */
+  private boolean tellsOfLoss() {
+    return evidence.untold().keySet().stream().anyMatch(each -> !lost.containsKey(each));
   }
 
   private List<Entry> files(CheckpointId id) {

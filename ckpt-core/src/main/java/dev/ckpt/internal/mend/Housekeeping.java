@@ -155,8 +155,14 @@ public final class Housekeeping {
     try {
       return doing.does(step);
     } catch (IOException | CheckpointException e) {
+      MaintenanceAction begun = action.apply(step);
       told.accept(
-          Cleaner.left(action.apply(step), "it was begun, and failed half-way: " + e.getMessage()));
+          new MaintenanceAction(
+              begun.kind(),
+              begun.run(),
+              begun.subject(),
+              0,
+              begun.reason() + "; it was begun and failed half-way: " + e.getMessage()));
       throw e;
     }
   }

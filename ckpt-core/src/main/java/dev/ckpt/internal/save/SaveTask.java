@@ -78,6 +78,7 @@ final class SaveTask implements Runnable, SaveHandle {
   private final Map<String, Double> metrics;
   private final StagedState state;
   private final Set<CheckpointId> abortFirst;
+  private final Set<CheckpointId> unsettled;
   private final Consumer<SaveTask> ended;
 
   private final CompletableFuture<Void> staged = new CompletableFuture<>();
@@ -89,6 +90,7 @@ final class SaveTask implements Runnable, SaveHandle {
   private final AtomicReference<Phase> phase = new AtomicReference<>(Phase.WRITING);
   private volatile boolean commitTried;
   private volatile boolean wasGivenUp;
+  private volatile boolean wrote;
   private volatile boolean leavesFiles;
   private volatile @Nullable Checkpoint result;
   private volatile @Nullable CheckpointException failed;
@@ -101,6 +103,7 @@ final class SaveTask implements Runnable, SaveHandle {
       Map<String, Double> metrics,
       StagedState state,
       Set<CheckpointId> abortFirst,
+      Set<CheckpointId> unsettled,
       Consumer<SaveTask> ended) {
     this.run = run;
     this.id = id;
@@ -110,6 +113,7 @@ final class SaveTask implements Runnable, SaveHandle {
     this.metrics = Map.copyOf(metrics);
     this.state = state;
     this.abortFirst = abortFirst;
+    this.unsettled = unsettled;
     this.ended = ended;
   }
 
@@ -285,15 +289,12 @@ final class SaveTask implements Runnable, SaveHandle {
   }
 
   private Manifest.Commit save() throws IOException, InterruptedException {
-    // before another shard is there: of an attempt at most one id is without a word
+    run.log().checkNotFenced(run.attempt());
     for (CheckpointId lost : abortFirst) {
-      if (lost.equals(id)) {
-        continue; // it is tried again
-      }
       run.committer().abort(lost, "given up by the process that saved it");
       abortFirst.remove(lost);
     }
-    run.log().checkNotFenced(run.attempt());
+    settle();
     ShardEntry shard = writeShard();
     if (!state.finite() && run.options().nonFinite() == NonFinitePolicy.FAIL) {
       throw new CheckpointException.SaveFailed(
@@ -318,6 +319,30 @@ final class SaveTask implements Runnable, SaveHandle {
     }
     commitTried = true;
     return run.committer().commit(List.of(vote));
+  }
+
+  /**
+   * Decides about failed saves that may have left files. Until this attempt has committed something
+   * that must succeed: shards of two saves without a word about either would look as if the records
+   * of the run were lost. Afterwards one key that does not answer must not end all saves.
+   */
+  private void settle() throws IOException {
+    boolean wordless = parent.map(CheckpointId::attempt).orElse(0) != run.attempt();
+    for (CheckpointId left : unsettled) {
+      if (left.equals(id)) {
+        continue; // it is tried again
+      }
+      state.moved();
+      try {
+        run.committer().abort(left, "its save failed");
+        unsettled.remove(left);
+      } catch (IOException | CheckpointException e) {
+        if (wordless) {
+          throw e;
+        }
+        log.debug("{}: what {} left behind stays until the next save or start", id, left, e);
+      }
+    }
   }
 
   private ShardEntry writeShard() throws IOException, InterruptedException {
@@ -347,6 +372,7 @@ final class SaveTask implements Runnable, SaveHandle {
     ShardFile.requireRoom(run.store(), state.tensors(), id.toString(), FREE_SOME);
     ShardFormat format = run.options().format();
     String key = run.keys().shard(id, 0, 1, retry, format.name());
+    wrote = true;
     ShardEntry entry = ShardFile.write(run.store(), key, 0, format, state);
     state.moved();
     return entry;
@@ -354,7 +380,7 @@ final class SaveTask implements Runnable, SaveHandle {
 
   private void cleanUp(CheckpointException failure, boolean lost) {
     boolean unknown = failure instanceof CheckpointException.CommitUnknown;
-    leavesFiles = unknown;
+    leavesFiles = unknown && wrote;
     try {
       if (lost || (commitTried && !unknown)) {
         if (run.committer().abort(id, "given up: " + failure.getMessage())
@@ -365,7 +391,7 @@ final class SaveTask implements Runnable, SaveHandle {
         run.committer().forget(id);
       }
     } catch (IOException | RuntimeException e) {
-      leavesFiles = true;
+      leavesFiles = wrote;
       log.debug("{}: what it left behind stays until the next save or start", id, e);
     }
   }

@@ -16,10 +16,12 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
+import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentSkipListSet;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
@@ -37,6 +39,9 @@ import org.jspecify.annotations.Nullable;
  * which waits for the cut that the training thread is in.
  */
 public final class Saver {
+  /** Each costs a try at each save. */
+  private static final int MOST_UNSETTLED = 8;
+
   private static final int MOST_KNOWN = 64;
   private static final long WAKING_NANOS = TimeUnit.MILLISECONDS.toNanos(250);
 
@@ -48,6 +53,7 @@ public final class Saver {
   private final FailureLog failures;
   private final SpecNames names = new SpecNames();
   private final Set<CheckpointId> givenUp = ConcurrentHashMap.newKeySet();
+  private final NavigableSet<CheckpointId> unsettled = new ConcurrentSkipListSet<>();
 
   private final ReentrantLock cut = new ReentrantLock();
   private volatile boolean closed;
@@ -283,7 +289,8 @@ public final class Saver {
     event.begin();
     StagedState state =
         new StagedState(pool, names, options.header(), options.deadline().toNanos());
-    SaveTask task = new SaveTask(run, id, newest(), progress, metrics, state, givenUp, this::ended);
+    SaveTask task =
+        new SaveTask(run, id, newest(), progress, metrics, state, givenUp, unsettled, this::ended);
     current = task;
     lastAskedFor = task;
     started.put(id, task);
@@ -360,7 +367,8 @@ public final class Saver {
   private SaveTask refused(CheckpointId id, String why) {
     StagedState nothing = new StagedState(pool, names, options.header(), 0);
     SaveTask task =
-        new SaveTask(run, id, newest(), Progress.START, Map.of(), nothing, Set.of(), done -> {});
+        new SaveTask(
+            run, id, newest(), Progress.START, Map.of(), nothing, Set.of(), Set.of(), done -> {});
     CheckpointException failure = new CheckpointException.SaveFailed(why, null);
     task.failCapture(failure);
     failures.failed(failure);
@@ -451,10 +459,13 @@ public final class Saver {
                     .orElse("there is no finite one yet"));
       }
       onCommit.accept(committed.get());
-      givenUp.remove(task.checkpointId());
+      unsettled.remove(task.checkpointId());
     } else {
       if (task.leavesFiles()) {
-        givenUp.add(task.checkpointId());
+        unsettled.add(task.checkpointId());
+        if (unsettled.size() > MOST_UNSETTLED) {
+          unsettled.pollFirst(); // the next start decides about it
+        }
       }
       task.failure().ifPresent(failures::failed);
     }
