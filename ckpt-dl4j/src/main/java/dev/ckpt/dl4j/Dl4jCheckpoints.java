@@ -53,9 +53,10 @@ import org.nd4j.linalg.dataset.api.preprocessor.Normalizer;
  * row by row. {@link NDArrayReader} turns it back.
  *
  * <p>Randomness: dropout and noise draw from ND4J's generator of the training thread, which is
- * restored last. What an iterator draws from it, in {@code reset()} and in {@code next()}, comes
- * from the run's seed and the place in the data, with prefetch and without. Sources of randomness
- * of the program's own draw from {@link #random}.
+ * restored last. Sources of randomness of the program's own draw from {@link #random}. What the
+ * data draw from either, in {@code reset()}, in {@code next()} or in a preprocessor, comes from the
+ * run's seed and the place in the data, with prefetch and without. A {@code java.util.Random} of
+ * their own is not repeated.
  *
  * <p>Several workers: {@code ParallelWrapper} trains copies of the network with random streams that
  * nobody can set, so no promise of equal bytes can be made: inside it the iterator and the listener
@@ -291,6 +292,10 @@ public final class Dl4jCheckpoints implements AutoCloseable {
   /**
    * A random stream that goes on where it was after a resume. One object for each name; safe for
    * use by several threads, though their order is not reproducible.
+   *
+   * <p>While {@link #iterator} loads a batch, or resets what it wraps, it is another stream: a
+   * function of the run's seed, the name and the place of that batch, whoever loads it and
+   * whenever. A loop that finds its place in the data by itself must not draw on the way.
    */
   public Random random(String name) {
     return session.parts().streams().named(name);
