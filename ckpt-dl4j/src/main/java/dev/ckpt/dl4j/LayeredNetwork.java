@@ -14,6 +14,7 @@ import org.deeplearning4j.nn.api.Layer;
 import org.deeplearning4j.nn.api.Model;
 import org.deeplearning4j.nn.api.OptimizationAlgorithm;
 import org.deeplearning4j.nn.conf.BackpropType;
+import org.deeplearning4j.nn.conf.ocnn.OCNNOutputLayer;
 import org.deeplearning4j.nn.graph.ComputationGraph;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.nn.updater.BaseMultiLayerUpdater;
@@ -202,6 +203,12 @@ record LayeredNetwork(Model own) implements Trainee {
         : ((ComputationGraph) own).getLayers();
   }
 
+  /** As the program calls it, else by its place. */
+  private static String nameOf(Layer layer) {
+    String name = layer.conf().getLayer().getLayerName();
+    return name == null ? Integer.toString(layer.getIndex()) : "'" + name + "'";
+  }
+
   @Override
   public double score() {
     return own.score();
@@ -246,6 +253,15 @@ record LayeredNetwork(Model own) implements Trainee {
   @Override
   public void requireResumable() {
     for (Layer layer : layers()) {
+      if (layer.conf().getLayer() instanceof OCNNOutputLayer) {
+        throw new UnsupportedOperationException(
+            "Layer "
+                + nameOf(layer)
+                + ", an OCNNOutputLayer, draws its parameter r from a window of earlier outputs,"
+                + " which DL4J keeps beside the parameters and nobody can read: a resume would not"
+                + " be exact. Train this network without checkpoints, or with another output"
+                + " layer.");
+      }
       OptimizationAlgorithm algorithm = layer.conf().getOptimizationAlgo();
       if (algorithm != OptimizationAlgorithm.STOCHASTIC_GRADIENT_DESCENT) {
         throw new UnsupportedOperationException(

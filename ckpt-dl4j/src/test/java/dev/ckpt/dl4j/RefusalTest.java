@@ -20,6 +20,8 @@ import org.deeplearning4j.nn.api.OptimizationAlgorithm;
 import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
 import org.deeplearning4j.nn.conf.layers.DenseLayer;
 import org.deeplearning4j.nn.conf.layers.OutputLayer;
+import org.deeplearning4j.nn.conf.ocnn.OCNNOutputLayer;
+import org.deeplearning4j.nn.graph.ComputationGraph;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.junit.jupiter.api.Test;
 import org.nd4j.autodiff.samediff.SameDiff;
@@ -123,6 +125,44 @@ class RefusalTest {
                 .isInstanceOf(UnsupportedOperationException.class)
                 .hasMessageContaining("LBFGS")
                 .hasMessageContaining("STOCHASTIC_GRADIENT_DESCENT"));
+  }
+
+  @Test
+  void aLayerThatKeepsMoreThanItsParametersIsRefusedByName() {
+    NeuralNetConfiguration.ListBuilder layers =
+        new NeuralNetConfiguration.Builder()
+            .seed(3)
+            .updater(new Adam(0.01))
+            .list()
+            .layer(new DenseLayer.Builder().nIn(6).nOut(5).build())
+            .layer(outlier().build());
+    MultiLayerNetwork net = new MultiLayerNetwork(layers.build());
+    net.init();
+    ComputationGraph graph =
+        new ComputationGraph(
+            new NeuralNetConfiguration.Builder()
+                .seed(3)
+                .updater(new Adam(0.01))
+                .graphBuilder()
+                .addInputs("in")
+                .addLayer("dense", new DenseLayer.Builder().nIn(6).nOut(5).build(), "in")
+                .addLayer("outlier", outlier().build(), "dense")
+                .setOutputs("outlier")
+                .build());
+    graph.init();
+    open(
+        ckpt -> {
+          assertThatThrownBy(() -> ckpt.fit(net, data(), 1))
+              .isInstanceOf(UnsupportedOperationException.class)
+              .hasMessageContaining("Layer 'layer1', an OCNNOutputLayer");
+          assertThatThrownBy(() -> ckpt.resume(graph))
+              .isInstanceOf(UnsupportedOperationException.class)
+              .hasMessageContaining("Layer 'outlier', an OCNNOutputLayer");
+        });
+  }
+
+  private static OCNNOutputLayer.Builder outlier() {
+    return new OCNNOutputLayer.Builder().nIn(5).hiddenLayerSize(4).nu(0.1).windowSize(64);
   }
 
   @Test
