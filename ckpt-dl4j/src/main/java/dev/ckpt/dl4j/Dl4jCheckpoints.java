@@ -228,6 +228,9 @@ public final class Dl4jCheckpoints implements AutoCloseable {
    * <p>Give it to {@code net.fit} or {@code sd.fit}. A loop by hand calls {@code reset()} before
    * each epoch, not behind it. {@code train} is reset once for each epoch that is done and the
    * first batches of the running one are read and dropped; with {@link #batches} neither.
+   *
+   * @throws UnsupportedOperationException if {@code train} is DL4J's {@code AsyncDataSetIterator}:
+   *     give what is in it
    */
   public DataSetIterator iterator(DataSetIterator train) {
     return train instanceof TrainingData
@@ -269,6 +272,7 @@ public final class Dl4jCheckpoints implements AutoCloseable {
    *
    * @param shuffle whether each epoch has an order of its own; else samples come by index
    * @param dropLast whether a last batch that is not full is left out
+   * @throws IllegalArgumentException if no batch would be left
    */
   public DataSetIterator batches(DataSet all, int batchSize, boolean shuffle, boolean dropLast) {
     return new ShuffledBatches(all, batchSize, shuffle, dropLast);

@@ -25,6 +25,8 @@ import org.deeplearning4j.nn.graph.ComputationGraph;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.junit.jupiter.api.Test;
 import org.nd4j.autodiff.samediff.SameDiff;
+import org.nd4j.linalg.dataset.AsyncMultiDataSetIterator;
+import org.nd4j.linalg.dataset.adapter.MultiDataSetIteratorAdapter;
 import org.nd4j.linalg.dataset.api.iterator.DataSetIterator;
 import org.nd4j.linalg.learning.config.Adam;
 import org.nd4j.linalg.learning.config.IUpdater;
@@ -229,6 +231,37 @@ class RefusalTest {
           assertThatThrownBy(() -> CompletableFuture.supplyAsync(batches::hasNext).join())
               .hasCauseInstanceOf(IllegalStateException.class)
               .hasMessageContaining("boundaries belong to the thread that trains");
+        });
+  }
+
+  @Test
+  void dl4jsLoaderIsRefusedBelowOursToo() throws Exception {
+    AsyncDataSetIterator loader = new AsyncDataSetIterator(data(), 2);
+    AsyncMultiDataSetIterator loaders =
+        new AsyncMultiDataSetIterator(new MultiDataSetIteratorAdapter(data()), 2);
+    open(
+        ckpt -> {
+          assertThatThrownBy(() -> ckpt.iterator(loader))
+              .isInstanceOf(UnsupportedOperationException.class)
+              .hasMessageContaining("AsyncDataSetIterator loads on a thread of its own")
+              .hasMessageContaining("the iterator that is in it");
+          assertThatThrownBy(() -> ckpt.iterator(loaders))
+              .isInstanceOf(UnsupportedOperationException.class)
+              .hasMessageContaining("AsyncMultiDataSetIterator loads");
+        });
+    loader.shutdown();
+    loaders.shutdown();
+  }
+
+  @Test
+  void batchesOfWhichNoneIsFullAreRefusedIfOnlyFullOnesCount() {
+    open(
+        ckpt -> {
+          assertThatThrownBy(() -> ckpt.batches(SmallTraining.samples(), 151, true, true))
+              .isInstanceOf(IllegalArgumentException.class)
+              .hasMessageContaining("150 samples make no full batch of 151");
+          assertThat(ckpt.batches(SmallTraining.samples(), 150, true, true)).hasNext();
+          assertThat(ckpt.batches(SmallTraining.samples(), 151, true, false)).hasNext();
         });
   }
 
