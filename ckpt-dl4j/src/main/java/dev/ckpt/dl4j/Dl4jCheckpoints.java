@@ -44,9 +44,10 @@ import org.nd4j.linalg.dataset.api.preprocessor.Normalizer;
  *
  * <p>Saved are weights and running statistics, the updaters' slots, counters, ND4J's random
  * generator, the position in the data, {@link #random} streams, normalizers, early stopping and
- * what DL4J's own listeners have counted. A listener that is a {@link dev.ckpt.Checkpointable} is
- * saved as a part. For other state, {@link CheckpointManager#register register} a part with {@link
- * #manager()} before the training is resumed.
+ * what {@code CollectScoresListener}, {@code EvaluativeListener} and {@code TimeIterationListener}
+ * have counted; DL4J's other listeners begin anew. A listener that is a {@link
+ * dev.ckpt.Checkpointable} is saved as a part. For other state, {@link CheckpointManager#register
+ * register} a part with {@link #manager()} before the training is resumed.
  *
  * <p>Tensors are named as in {@code paramTable()}: {@code model/0_W}, {@code updater/M/0_W}. A
  * matrix that DL4J keeps column by column is stored as it lies in memory: as the transposed one,

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.stream.Stream;
 import org.deeplearning4j.nn.api.Layer;
 import org.deeplearning4j.nn.api.Model;
 import org.deeplearning4j.nn.api.OptimizationAlgorithm;
@@ -20,6 +21,8 @@ import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.nn.updater.BaseMultiLayerUpdater;
 import org.deeplearning4j.nn.updater.UpdaterBlock;
 import org.deeplearning4j.optimize.Solver;
+import org.deeplearning4j.optimize.api.TrainingListener;
+import org.deeplearning4j.optimize.listeners.ComposableIterationListener;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
@@ -244,10 +247,20 @@ record LayeredNetwork(Model own) implements Trainee {
 
   @Override
   public List<?> listeners() {
-    return List.copyOf(
-        own instanceof MultiLayerNetwork network
+    return flat(own instanceof MultiLayerNetwork network
             ? network.getListeners()
-            : ((ComputationGraph) own).getListeners());
+            : ((ComputationGraph) own).getListeners())
+        .toList();
+  }
+
+  /** Also those that one listener only hands on to. */
+  private static Stream<TrainingListener> flat(Collection<TrainingListener> listeners) {
+    return listeners.stream()
+        .flatMap(
+            listener ->
+                listener instanceof ComposableIterationListener
+                    ? flat(Dl4jInternals.COMPOSED_LISTENERS.get(listener))
+                    : Stream.of(listener));
   }
 
   @Override
