@@ -219,6 +219,20 @@ class RefusalTest {
   }
 
   @Test
+  void aCopyThatIsTrainedInsteadIsSeenThoughEachFitHasAnIteratorOfItsOwn() {
+    open(
+        ckpt -> {
+          MultiLayerNetwork net = net(new Adam(), 5);
+          ckpt.resume(net);
+          MultiLayerNetwork copy = net.clone();
+          copy.fit(ckpt.iterator(data()));
+          assertThatThrownBy(() -> copy.fit(ckpt.iterator(data())))
+              .isInstanceOf(IllegalStateException.class)
+              .hasMessageContaining("None of the 3 batches of this epoch updated the network");
+        });
+  }
+
+  @Test
   void anotherThreadIsRefusedWithTheReason() {
     open(
         ckpt -> {
