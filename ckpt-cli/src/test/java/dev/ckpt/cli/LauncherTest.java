@@ -25,10 +25,14 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.jar.JarEntry;
 import java.util.jar.JarOutputStream;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /**
  * The script {@code bin/ckpt} as a real process, in a checkout of its own whose build does nothing
@@ -39,7 +43,7 @@ class LauncherTest {
   @TempDir Path folder;
 
   private static final List<String> MODULES =
-      List.of("ckpt-core", "ckpt-djl", "ckpt-dl4j", "ckpt-cli");
+      List.of("ckpt-core", "ckpt-djl", "ckpt-dl4j", "ckpt-hdf5", "ckpt-cli");
 
   private Path checkout;
   private Path script;
@@ -169,6 +173,34 @@ class LauncherTest {
       assertThat(builds()).as(MODULES.get(i)).hasSize(2 + i);
       Files.setLastModifiedTime(source, FileTime.from(Instant.now().minusSeconds(3600)));
     }
+  }
+
+  /** Those whose newer sources the test above looks at. */
+  @Test
+  void noModuleOnTheClassPathOfTheCommandIsForgotten() {
+    Pattern module = Pattern.compile(".*[/\\\\](ckpt-\\w+)[/\\\\]target[/\\\\].*");
+    assertThat(
+            Stream.of(System.getProperty("java.class.path").split(File.pathSeparator, -1))
+                .map(module::matcher)
+                .filter(Matcher::matches)
+                .map(found -> found.group(1))
+                .filter(name -> !name.equals("ckpt-testkit")))
+        .isSubsetOf(MODULES)
+        .contains("ckpt-cli");
+  }
+
+  @ParameterizedTest
+  @CsvSource({"verify, 4", "diff, 4", "export, 4", "convert, 4", "list, 1"})
+  void whatReadsAllBytesGetsTheSecondCompiler(String command, int level) throws Exception {
+    assertThat(
+            run(
+                    folder,
+                    Map.of("JAVA_OPTS", "-XX:+PrintFlagsFinal"),
+                    script.toString(),
+                    command,
+                    "--help")
+                .out)
+        .containsPattern("TieredStopAtLevel +:?= " + level + " ");
   }
 
   @Test

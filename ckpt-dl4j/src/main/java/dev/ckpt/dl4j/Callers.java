@@ -1,6 +1,8 @@
 package dev.ckpt.dl4j;
 
 import java.util.List;
+import org.nd4j.linalg.dataset.AsyncDataSetIterator;
+import org.nd4j.linalg.dataset.AsyncMultiDataSetIterator;
 
 /** Refuses to be called by what is not {@code fit} itself, on the stack of this thread. */
 final class Callers {
@@ -31,6 +33,17 @@ final class Callers {
       throw new UnsupportedOperationException(
           "AsyncDataSetIterator would read ahead of the training, on another thread: no batch"
               + " boundary would be a cut. Give ckpt.iterator(...) to fit as it is: it loads ahead"
+              + " by itself.");
+    }
+  }
+
+  /** Below ours its thread would draw what nobody can draw again. */
+  static void refuseLoader(Object source) {
+    if (source instanceof AsyncDataSetIterator || source instanceof AsyncMultiDataSetIterator) {
+      throw new UnsupportedOperationException(
+          source.getClass().getSimpleName()
+              + " loads on a thread of its own, whose random draws belong to no batch: they cannot"
+              + " be repeated. Give ckpt.iterator(...) the iterator that is in it: it loads ahead"
               + " by itself.");
     }
   }

@@ -44,18 +44,20 @@ import org.nd4j.linalg.dataset.api.preprocessor.Normalizer;
  *
  * <p>Saved are weights and running statistics, the updaters' slots, counters, ND4J's random
  * generator, the position in the data, {@link #random} streams, normalizers, early stopping and
- * what DL4J's own listeners have counted. A listener that is a {@link dev.ckpt.Checkpointable} is
- * saved as a part. For other state, {@link CheckpointManager#register register} a part with {@link
- * #manager()} before the training is resumed.
+ * what {@code CollectScoresListener}, {@code EvaluativeListener} and {@code TimeIterationListener}
+ * have counted; DL4J's other listeners begin anew. A listener that is a {@link
+ * dev.ckpt.Checkpointable} is saved as a part. For other state, {@link CheckpointManager#register
+ * register} a part with {@link #manager()} before the training is resumed.
  *
  * <p>Tensors are named as in {@code paramTable()}: {@code model/0_W}, {@code updater/M/0_W}. A
  * matrix that DL4J keeps column by column is stored as it lies in memory: as the transposed one,
  * row by row. {@link NDArrayReader} turns it back.
  *
  * <p>Randomness: dropout and noise draw from ND4J's generator of the training thread, which is
- * restored last. What an iterator draws from it, in {@code reset()} and in {@code next()}, comes
- * from the run's seed and the place in the data, with prefetch and without. Sources of randomness
- * of the program's own draw from {@link #random}.
+ * restored last. Sources of randomness of the program's own draw from {@link #random}. What the
+ * data draw from either, in {@code reset()}, in {@code next()} or in a preprocessor, comes from the
+ * run's seed and the place in the data, with prefetch and without. A {@code java.util.Random} of
+ * their own is not repeated.
  *
  * <p>Several workers: {@code ParallelWrapper} trains copies of the network with random streams that
  * nobody can set, so no promise of equal bytes can be made: inside it the iterator and the listener
@@ -227,6 +229,9 @@ public final class Dl4jCheckpoints implements AutoCloseable {
    * <p>Give it to {@code net.fit} or {@code sd.fit}. A loop by hand calls {@code reset()} before
    * each epoch, not behind it. {@code train} is reset once for each epoch that is done and the
    * first batches of the running one are read and dropped; with {@link #batches} neither.
+   *
+   * @throws UnsupportedOperationException if {@code train} is DL4J's {@code AsyncDataSetIterator}:
+   *     give what is in it
    */
   public DataSetIterator iterator(DataSetIterator train) {
     return train instanceof TrainingData
@@ -268,6 +273,7 @@ public final class Dl4jCheckpoints implements AutoCloseable {
    *
    * @param shuffle whether each epoch has an order of its own; else samples come by index
    * @param dropLast whether a last batch that is not full is left out
+   * @throws IllegalArgumentException if no batch would be left
    */
   public DataSetIterator batches(DataSet all, int batchSize, boolean shuffle, boolean dropLast) {
     return new ShuffledBatches(all, batchSize, shuffle, dropLast);
@@ -291,6 +297,10 @@ public final class Dl4jCheckpoints implements AutoCloseable {
   /**
    * A random stream that goes on where it was after a resume. One object for each name; safe for
    * use by several threads, though their order is not reproducible.
+   *
+   * <p>While {@link #iterator} loads a batch, or resets what it wraps, it is another stream: a
+   * function of the run's seed, the name and the place of that batch, whoever loads it and
+   * whenever. A loop that finds its place in the data by itself must not draw on the way.
    */
   public Random random(String name) {
     return session.parts().streams().named(name);

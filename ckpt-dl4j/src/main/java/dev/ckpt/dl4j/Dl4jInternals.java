@@ -4,12 +4,15 @@ import it.unimi.dsi.fastutil.doubles.DoubleArrayList;
 import it.unimi.dsi.fastutil.ints.IntArrayList;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
+import java.util.Collection;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import org.deeplearning4j.nn.graph.ComputationGraph;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.optimize.Solver;
+import org.deeplearning4j.optimize.api.TrainingListener;
 import org.deeplearning4j.optimize.listeners.CollectScoresListener;
+import org.deeplearning4j.optimize.listeners.ComposableIterationListener;
 import org.deeplearning4j.optimize.listeners.EvaluativeListener;
 import org.deeplearning4j.optimize.listeners.TimeIterationListener;
 import org.jspecify.annotations.Nullable;
@@ -46,6 +49,8 @@ final class Dl4jInternals {
       PrivateField.of(CollectScoresListener.class, "listIteration", IntArrayList.class);
   static final PrivateField<DoubleArrayList> COLLECTED_SCORES =
       PrivateField.of(CollectScoresListener.class, "listScore", DoubleArrayList.class);
+  static final PrivateField<Collection<TrainingListener>> COMPOSED_LISTENERS =
+      PrivateField.of(ComposableIterationListener.class, "listeners", Collection.class);
   static final PrivateField<AtomicLong> EVALUATIONS =
       PrivateField.of(EvaluativeListener.class, "invocationCount", AtomicLong.class);
   static final PrivateField<ThreadLocal<@Nullable AtomicLong>> EVALUATED_ITERATIONS =

@@ -10,15 +10,19 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.stream.Stream;
 import org.deeplearning4j.nn.api.Layer;
 import org.deeplearning4j.nn.api.Model;
 import org.deeplearning4j.nn.api.OptimizationAlgorithm;
 import org.deeplearning4j.nn.conf.BackpropType;
+import org.deeplearning4j.nn.conf.ocnn.OCNNOutputLayer;
 import org.deeplearning4j.nn.graph.ComputationGraph;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.nn.updater.BaseMultiLayerUpdater;
 import org.deeplearning4j.nn.updater.UpdaterBlock;
 import org.deeplearning4j.optimize.Solver;
+import org.deeplearning4j.optimize.api.TrainingListener;
+import org.deeplearning4j.optimize.listeners.ComposableIterationListener;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
@@ -202,6 +206,12 @@ record LayeredNetwork(Model own) implements Trainee {
         : ((ComputationGraph) own).getLayers();
   }
 
+  /** As the program calls it, else by its place. */
+  private static String nameOf(Layer layer) {
+    String name = layer.conf().getLayer().getLayerName();
+    return name == null ? Integer.toString(layer.getIndex()) : "'" + name + "'";
+  }
+
   @Override
   public double score() {
     return own.score();
@@ -237,15 +247,34 @@ record LayeredNetwork(Model own) implements Trainee {
 
   @Override
   public List<?> listeners() {
-    return List.copyOf(
-        own instanceof MultiLayerNetwork network
+    return flat(own instanceof MultiLayerNetwork network
             ? network.getListeners()
-            : ((ComputationGraph) own).getListeners());
+            : ((ComputationGraph) own).getListeners())
+        .toList();
+  }
+
+  /** Also those that one listener only hands on to. */
+  private static Stream<TrainingListener> flat(Collection<TrainingListener> listeners) {
+    return listeners.stream()
+        .flatMap(
+            listener ->
+                listener instanceof ComposableIterationListener
+                    ? flat(Dl4jInternals.COMPOSED_LISTENERS.get(listener))
+                    : Stream.of(listener));
   }
 
   @Override
   public void requireResumable() {
     for (Layer layer : layers()) {
+      if (layer.conf().getLayer() instanceof OCNNOutputLayer) {
+        throw new UnsupportedOperationException(
+            "Layer "
+                + nameOf(layer)
+                + ", an OCNNOutputLayer, draws its parameter r from a window of earlier outputs,"
+                + " which DL4J keeps beside the parameters and nobody can read: a resume would not"
+                + " be exact. Train this network without checkpoints, or with another output"
+                + " layer.");
+      }
       OptimizationAlgorithm algorithm = layer.conf().getOptimizationAlgo();
       if (algorithm != OptimizationAlgorithm.STOCHASTIC_GRADIENT_DESCENT) {
         throw new UnsupportedOperationException(

@@ -20,14 +20,15 @@ record Parts(
   /** Registers all of them; what is trained is asked for when it is needed. */
   static Parts register(CheckpointManager manager, Supplier<Trainee> trainee) {
     Counters counters = new Counters(trainee);
+    RandomStreams streams = new RandomStreams(manager::seed);
     Parts parts =
         new Parts(
             new ModelState(trainee),
             new UpdaterState(trainee),
             counters,
             new Position(counters),
-            new Randomness(manager::seed),
-            new RandomStreams(manager::seed),
+            new Randomness(manager::seed, streams),
+            streams,
             new NormalizerState(),
             new EarlyStopping(),
             new Metrics(() -> trainee.get().score()),

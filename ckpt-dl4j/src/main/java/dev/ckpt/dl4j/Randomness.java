@@ -38,10 +38,15 @@ final class Randomness extends SmallState {
   }
 
   private final LongSupplier seed;
+  private final RandomStreams streams;
   private @Nullable State restored;
 
-  Randomness(LongSupplier seed) {
+  /**
+   * @param streams are drawn from as ND4J's is, where data are loaded
+   */
+  Randomness(LongSupplier seed, RandomStreams streams) {
     this.seed = seed;
+    this.streams = streams;
   }
 
   @Override
@@ -94,11 +99,11 @@ final class Randomness extends SmallState {
     return apart(Mixing.mix(seed.getAsLong(), DATA, epoch, batch), load);
   }
 
-  private static <T extends @Nullable Object> T apart(long own, Supplier<T> draws) {
+  private <T extends @Nullable Object> T apart(long own, Supplier<T> draws) {
     State before = State.of(Nd4j.getRandom());
     seed(own);
     try {
-      return draws.get();
+      return streams.apart(own, draws);
     } finally {
       before.into(Nd4j.getRandom());
     }

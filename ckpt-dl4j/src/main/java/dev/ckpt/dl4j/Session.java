@@ -155,6 +155,7 @@ final class Session {
 
   void enteredEpoch() {
     best.requireNone();
+    requireUpdated(); // the epoch was entered before, through another iterator
     loopSeen = true;
     iterating = true;
     exhausted = false;
@@ -247,13 +248,7 @@ final class Session {
 
   /** Listeners of the epoch are done. */
   void epochDone() {
-    if (ranInThisEpoch > 0 && trainee().iteration() == iterationAtEntry) {
-      throw new IllegalStateException(
-          "None of the "
-              + ranInThisEpoch
-              + " batches of this epoch updated the network: another one is trained with them, a"
-              + " copy perhaps. Give the network that is trained to ckpt.resume(net).");
-    }
+    requireUpdated();
     iterating = false;
     exhausted = false;
     offerDue = false;
@@ -262,6 +257,16 @@ final class Session {
     position.epochDone();
     if (offer(Kind.EPOCH_END).isEmpty() && !batchesSeen) {
       offer(Kind.STEP); // there was no other chance for triggers by step or time
+    }
+  }
+
+  private void requireUpdated() {
+    if (ranInThisEpoch > 0 && trainee().iteration() == iterationAtEntry) {
+      throw new IllegalStateException(
+          "None of the "
+              + ranInThisEpoch
+              + " batches of this epoch updated the network: another one is trained with them, a"
+              + " copy perhaps. Give the network that is trained to ckpt.resume(net).");
     }
   }
 

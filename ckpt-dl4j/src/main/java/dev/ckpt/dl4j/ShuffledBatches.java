@@ -29,6 +29,13 @@ final class ShuffledBatches implements DataSetIterator {
     if (batchSize < 1) {
       throw new IllegalArgumentException("batchSize: " + batchSize);
     }
+    if (dropLast && all.numExamples() < batchSize) {
+      throw new IllegalArgumentException(
+          all.numExamples()
+              + " samples make no full batch of "
+              + batchSize
+              + ", and dropLast leaves out what is not full: nothing would be trained");
+    }
     this.all = all;
     this.batchSize = batchSize;
     this.shuffle = shuffle;

@@ -38,6 +38,7 @@ interface Source<T> {
   }
 
   static Source<DataSet> of(DataSetIterator users) {
+    Callers.refuseLoader(users);
     return new Source<>() {
       @Override
       public boolean hasNext() {
@@ -86,6 +87,7 @@ interface Source<T> {
   }
 
   static Source<MultiDataSet> of(MultiDataSetIterator users) {
+    Callers.refuseLoader(users);
     return new Source<>() {
       @Override
       public boolean hasNext() {

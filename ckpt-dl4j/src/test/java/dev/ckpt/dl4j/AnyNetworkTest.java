@@ -16,20 +16,35 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
+import org.deeplearning4j.nn.conf.dropout.AlphaDropout;
+import org.deeplearning4j.nn.conf.dropout.GaussianDropout;
 import org.deeplearning4j.nn.conf.inputs.InputType;
+import org.deeplearning4j.nn.conf.layers.AutoEncoder;
 import org.deeplearning4j.nn.conf.layers.BatchNormalization;
 import org.deeplearning4j.nn.conf.layers.CenterLossOutputLayer;
 import org.deeplearning4j.nn.conf.layers.ConvolutionLayer;
+import org.deeplearning4j.nn.conf.layers.Deconvolution2D;
 import org.deeplearning4j.nn.conf.layers.DenseLayer;
+import org.deeplearning4j.nn.conf.layers.DropoutLayer;
 import org.deeplearning4j.nn.conf.layers.GravesLSTM;
 import org.deeplearning4j.nn.conf.layers.LSTM;
+import org.deeplearning4j.nn.conf.layers.LocalResponseNormalization;
+import org.deeplearning4j.nn.conf.layers.LocallyConnected2D;
 import org.deeplearning4j.nn.conf.layers.OutputLayer;
 import org.deeplearning4j.nn.conf.layers.RnnOutputLayer;
+import org.deeplearning4j.nn.conf.layers.SelfAttentionLayer;
 import org.deeplearning4j.nn.conf.layers.SeparableConvolution2D;
+import org.deeplearning4j.nn.conf.layers.SubsamplingLayer;
+import org.deeplearning4j.nn.conf.layers.misc.ElementWiseMultiplicationLayer;
 import org.deeplearning4j.nn.conf.layers.misc.FrozenLayer;
 import org.deeplearning4j.nn.conf.layers.recurrent.Bidirectional;
+import org.deeplearning4j.nn.conf.layers.recurrent.SimpleRnn;
+import org.deeplearning4j.nn.conf.layers.variational.VariationalAutoencoder;
+import org.deeplearning4j.nn.conf.ocnn.OCNNOutputLayer;
+import org.deeplearning4j.nn.conf.weightnoise.DropConnect;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.util.ModelSerializer;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -109,10 +124,50 @@ class AnyNetworkTest {
             .layer(new FrozenLayer(new ConvolutionLayer.Builder(3, 3).nOut(4).build()))
             .layer(new DenseLayer.Builder().nOut(5).build())
             .layer(output().build()));
+    images.put(
+        "what looks at its neighbours",
+        settings(new Adam(0.01))
+            .layer(new Deconvolution2D.Builder(2, 2).nOut(4).build())
+            .layer(new LocalResponseNormalization())
+            .layer(new LocallyConnected2D.Builder().kernelSize(2, 2).nOut(3).build())
+            .layer(new SubsamplingLayer.Builder(SubsamplingLayer.PoolingType.AVG).build())
+            .layer(output().build()));
     images.values().forEach(each -> each.setInputType(InputType.convolutional(6, 6, 1)));
     List<Case> all = new ArrayList<>();
     images.forEach((name, each) -> all.add(new Case(name, each, images())));
     all.add(new Case("recurrent", recurrent(), series()));
+    all.add(new Case("attention", attention(), series()));
+    all.add(
+        new Case(
+            "a variational autoencoder",
+            settings(new Adam(0.01))
+                .layer(
+                    new VariationalAutoencoder.Builder()
+                        .nIn(6)
+                        .nOut(4)
+                        .encoderLayerSizes(5)
+                        .decoderLayerSizes(5)
+                        .activation(Activation.TANH)
+                        .build())
+                .layer(new ElementWiseMultiplicationLayer.Builder().nIn(4).nOut(4).build())
+                .layer(output().nIn(4).build()),
+            flat(DataType.FLOAT)));
+    all.add(
+        new Case(
+            "whatever draws",
+            settings(new Nesterovs(0.05))
+                .layer(
+                    new DenseLayer.Builder()
+                        .nIn(6)
+                        .nOut(5)
+                        .activation(Activation.RRELU)
+                        .dropOut(new AlphaDropout(0.9))
+                        .weightNoise(new DropConnect(0.8))
+                        .build())
+                .layer(new DropoutLayer.Builder(new GaussianDropout(0.2)).build())
+                .layer(new AutoEncoder.Builder().nIn(5).nOut(4).build())
+                .layer(output().nIn(4).build()),
+            flat(DataType.FLOAT)));
     all.add(
         new Case(
             "centers",
@@ -182,6 +237,19 @@ class AnyNetworkTest {
         .setInputType(InputType.recurrent(6));
   }
 
+  private static NeuralNetConfiguration.ListBuilder attention() {
+    return settings(new Adam(0.01))
+        .layer(new SimpleRnn.Builder().nIn(6).nOut(4).build())
+        .layer(new SelfAttentionLayer.Builder().nIn(4).nOut(4).nHeads(2).projectInput(true).build())
+        .layer(
+            new RnnOutputLayer.Builder(LossFunction.MCXENT)
+                .nIn(4)
+                .nOut(3)
+                .activation(Activation.SOFTMAX)
+                .build())
+        .setInputType(InputType.recurrent(6));
+  }
+
   private static DataSet flat(DataType type) {
     DataSet all = SmallTraining.samples();
     return new DataSet(all.getFeatures().castTo(type), all.getLabels().castTo(type));
@@ -222,8 +290,38 @@ class AnyNetworkTest {
               (name, array) -> assertThat(reader.read("model/" + name)).as(name).isEqualTo(array));
     }
 
-    assertSame(trained(each, store, 6), whole);
+    MultiLayerNetwork resumed = trained(each, store, 6);
+    assertSame(resumed, whole);
+    assertThat(Insides.of(resumed)).as("all that its layers hold").isEqualTo(Insides.of(whole));
     assertThat(half.params()).as("it learns").isNotEqualTo(each.network().params());
+  }
+
+  /** What the probe above would say of a layer that {@code resume} refuses. */
+  @Test
+  void whatALayerKeepsBesidesItsParametersIsSeen() {
+    Case outliers =
+        new Case(
+            "outliers",
+            settings(new Adam(0.01))
+                .layer(new DenseLayer.Builder().nIn(6).nOut(5).build())
+                .layer(
+                    new OCNNOutputLayer.Builder()
+                        .nIn(5)
+                        .hiddenLayerSize(4)
+                        .nu(0.1)
+                        .windowSize(400)
+                        .build()),
+            flat(DataType.FLOAT));
+    MultiLayerNetwork whole = outliers.network();
+    whole.fit(outliers.batch);
+    MultiLayerNetwork other = outliers.network();
+    other.setParams(whole.params());
+    whole.fit(outliers.batch);
+    other.fit(outliers.batch);
+    Map<String, String> held = Insides.of(whole);
+    assertThat(Insides.of(other)).containsOnlyKeys(held.keySet());
+    assertThat(held.get("1 OCNNOutputLayer.batchWindowSizeIndex")).isEqualTo("300");
+    assertThat(Insides.of(other).get("1 OCNNOutputLayer.batchWindowSizeIndex")).isEqualTo("150");
   }
 
   private static void assertSame(MultiLayerNetwork one, MultiLayerNetwork other) {

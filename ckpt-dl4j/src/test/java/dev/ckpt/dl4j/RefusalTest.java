@@ -20,9 +20,13 @@ import org.deeplearning4j.nn.api.OptimizationAlgorithm;
 import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
 import org.deeplearning4j.nn.conf.layers.DenseLayer;
 import org.deeplearning4j.nn.conf.layers.OutputLayer;
+import org.deeplearning4j.nn.conf.ocnn.OCNNOutputLayer;
+import org.deeplearning4j.nn.graph.ComputationGraph;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.junit.jupiter.api.Test;
 import org.nd4j.autodiff.samediff.SameDiff;
+import org.nd4j.linalg.dataset.AsyncMultiDataSetIterator;
+import org.nd4j.linalg.dataset.adapter.MultiDataSetIteratorAdapter;
 import org.nd4j.linalg.dataset.api.iterator.DataSetIterator;
 import org.nd4j.linalg.learning.config.Adam;
 import org.nd4j.linalg.learning.config.IUpdater;
@@ -126,6 +130,44 @@ class RefusalTest {
   }
 
   @Test
+  void aLayerThatKeepsMoreThanItsParametersIsRefusedByName() {
+    NeuralNetConfiguration.ListBuilder layers =
+        new NeuralNetConfiguration.Builder()
+            .seed(3)
+            .updater(new Adam(0.01))
+            .list()
+            .layer(new DenseLayer.Builder().nIn(6).nOut(5).build())
+            .layer(outlier().build());
+    MultiLayerNetwork net = new MultiLayerNetwork(layers.build());
+    net.init();
+    ComputationGraph graph =
+        new ComputationGraph(
+            new NeuralNetConfiguration.Builder()
+                .seed(3)
+                .updater(new Adam(0.01))
+                .graphBuilder()
+                .addInputs("in")
+                .addLayer("dense", new DenseLayer.Builder().nIn(6).nOut(5).build(), "in")
+                .addLayer("outlier", outlier().build(), "dense")
+                .setOutputs("outlier")
+                .build());
+    graph.init();
+    open(
+        ckpt -> {
+          assertThatThrownBy(() -> ckpt.fit(net, data(), 1))
+              .isInstanceOf(UnsupportedOperationException.class)
+              .hasMessageContaining("Layer 'layer1', an OCNNOutputLayer");
+          assertThatThrownBy(() -> ckpt.resume(graph))
+              .isInstanceOf(UnsupportedOperationException.class)
+              .hasMessageContaining("Layer 'outlier', an OCNNOutputLayer");
+        });
+  }
+
+  private static OCNNOutputLayer.Builder outlier() {
+    return new OCNNOutputLayer.Builder().nIn(5).hiddenLayerSize(4).nu(0.1).windowSize(64);
+  }
+
+  @Test
   void aNetworkOrAGraphThatIsNotReadySaysWhatIsMissing() {
     open(
         ckpt -> {
@@ -177,6 +219,20 @@ class RefusalTest {
   }
 
   @Test
+  void aCopyThatIsTrainedInsteadIsSeenThoughEachFitHasAnIteratorOfItsOwn() {
+    open(
+        ckpt -> {
+          MultiLayerNetwork net = net(new Adam(), 5);
+          ckpt.resume(net);
+          MultiLayerNetwork copy = net.clone();
+          copy.fit(ckpt.iterator(data()));
+          assertThatThrownBy(() -> copy.fit(ckpt.iterator(data())))
+              .isInstanceOf(IllegalStateException.class)
+              .hasMessageContaining("None of the 3 batches of this epoch updated the network");
+        });
+  }
+
+  @Test
   void anotherThreadIsRefusedWithTheReason() {
     open(
         ckpt -> {
@@ -189,6 +245,37 @@ class RefusalTest {
           assertThatThrownBy(() -> CompletableFuture.supplyAsync(batches::hasNext).join())
               .hasCauseInstanceOf(IllegalStateException.class)
               .hasMessageContaining("boundaries belong to the thread that trains");
+        });
+  }
+
+  @Test
+  void dl4jsLoaderIsRefusedBelowOursToo() throws Exception {
+    AsyncDataSetIterator loader = new AsyncDataSetIterator(data(), 2);
+    AsyncMultiDataSetIterator loaders =
+        new AsyncMultiDataSetIterator(new MultiDataSetIteratorAdapter(data()), 2);
+    open(
+        ckpt -> {
+          assertThatThrownBy(() -> ckpt.iterator(loader))
+              .isInstanceOf(UnsupportedOperationException.class)
+              .hasMessageContaining("AsyncDataSetIterator loads on a thread of its own")
+              .hasMessageContaining("the iterator that is in it");
+          assertThatThrownBy(() -> ckpt.iterator(loaders))
+              .isInstanceOf(UnsupportedOperationException.class)
+              .hasMessageContaining("AsyncMultiDataSetIterator loads");
+        });
+    loader.shutdown();
+    loaders.shutdown();
+  }
+
+  @Test
+  void batchesOfWhichNoneIsFullAreRefusedIfOnlyFullOnesCount() {
+    open(
+        ckpt -> {
+          assertThatThrownBy(() -> ckpt.batches(SmallTraining.samples(), 151, true, true))
+              .isInstanceOf(IllegalArgumentException.class)
+              .hasMessageContaining("150 samples make no full batch of 151");
+          assertThat(ckpt.batches(SmallTraining.samples(), 150, true, true)).hasNext();
+          assertThat(ckpt.batches(SmallTraining.samples(), 151, true, false)).hasNext();
         });
   }
 

@@ -21,9 +21,13 @@ import org.deeplearning4j.nn.api.Model;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.optimize.api.BaseTrainingListener;
 import org.deeplearning4j.optimize.api.InvocationType;
+import org.deeplearning4j.optimize.api.TrainingListener;
 import org.deeplearning4j.optimize.listeners.CollectScoresListener;
+import org.deeplearning4j.optimize.listeners.ComposableIterationListener;
 import org.deeplearning4j.optimize.listeners.EvaluativeListener;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.nd4j.autodiff.listeners.At;
 import org.nd4j.autodiff.listeners.BaseListener;
 import org.nd4j.autodiff.listeners.Loss;
@@ -138,15 +142,16 @@ class SmallStatesTest {
     }
   }
 
-  @Test
-  void listenersCountAndCollectOn() {
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void listenersCountAndCollectOn(boolean composed) {
     Sum sum = new Sum();
     CollectScoresListener scores = new CollectScoresListener(1);
     EvaluativeListener evaluations = new EvaluativeListener(data(), 1, InvocationType.EPOCH_END);
     open(
         ckpt -> {
           MultiLayerNetwork net = SmallTraining.network(Updater.ADAM);
-          net.setListeners(sum, scores, evaluations);
+          net.setListeners(listeners(composed, sum, scores, evaluations));
           ckpt.fit(net, data(), 2);
           ckpt.random("x").nextInt();
         });
@@ -157,7 +162,7 @@ class SmallStatesTest {
     open(
         ckpt -> {
           MultiLayerNetwork net = SmallTraining.network(Updater.ADAM);
-          net.setListeners(sumAgain, scoresAgain, evaluationsAgain);
+          net.setListeners(listeners(composed, sumAgain, scoresAgain, evaluationsAgain));
           ckpt.resume(net);
           assertThat(sumAgain.sum).isEqualTo(sum.sum).isPositive();
           List<Integer> iterations = Dl4jInternals.COLLECTED_ITERATIONS.get(scoresAgain);
@@ -168,6 +173,16 @@ class SmallStatesTest {
           assertThat(Dl4jInternals.EVALUATIONS.get(evaluationsAgain).get())
               .isEqualTo(Dl4jInternals.EVALUATIONS.get(evaluations).get());
         });
+  }
+
+  /** What is composed hears of iterations alone. */
+  private static TrainingListener[] listeners(
+      boolean composed, Sum sum, CollectScoresListener scores, EvaluativeListener evaluations) {
+    return composed
+        ? new TrainingListener[] {
+          new ComposableIterationListener(sum, new ComposableIterationListener(scores)), evaluations
+        }
+        : new TrainingListener[] {sum, scores, evaluations};
   }
 
   /** A listener of the user's own, of a graph. */

@@ -17,6 +17,9 @@ final class HeaderEncoder {
   static final int ATTRIBUTE = 0x0C;
   static final int SYMBOL_TABLE = 0x11;
 
+  /** HDF5's own limit. */
+  static final int MAX_MESSAGES = 0xFFFF;
+
   /** Version 2, allocated late, written if set, not set. */
   static final int NO_FILL_VALUE = 0x00020202;
 
@@ -39,7 +42,18 @@ final class HeaderEncoder {
     to.u8(1).u8(0).u16(0).u32(1).u32(0).u32(0);
   }
 
+  /**
+   * @throws IllegalArgumentException if the header cannot count its messages
+   */
   void end() {
+    if (messages > MAX_MESSAGES) {
+      throw new IllegalArgumentException(
+          "an object header of "
+              + messages
+              + " messages, of at most "
+              + MAX_MESSAGES
+              + ": there are too many header facts for one shard");
+    }
     to.setU16(start + 2, messages).setU32(start + 8, to.size() - start - PREFIX_BYTES);
   }
 

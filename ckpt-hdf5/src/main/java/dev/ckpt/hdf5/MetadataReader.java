@@ -165,6 +165,7 @@ final class MetadataReader {
             && numbers == 1 + ChunkTable.chunks(tail)
             && tail + numbers * Integer.BYTES == length,
         "its datasets end at " + tail + " with " + numbers + " checksums");
+    ObjectHeader.requireZeros(in, next, in.limit());
     return new Decoded(
         Facts.decode(root.attributes()), List.copyOf(tensors), starts, at, (int) valuesBytes);
   }

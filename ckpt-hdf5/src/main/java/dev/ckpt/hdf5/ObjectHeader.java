@@ -21,13 +21,17 @@ final class ObjectHeader {
   private final Map<Integer, ByteBuffer> messages = new LinkedHashMap<>();
   private final int end;
   private int unknown = -1;
+  private int last;
+  private boolean ordered = true;
 
   /**
    * @param in little-endian
    * @param at where the header begins
    */
   ObjectHeader(ByteBuffer in, int at) {
-    require(in.getShort(at) == 1 && in.getInt(at + 4) == 1, "no object header");
+    require(
+        in.getShort(at) == 1 && in.getInt(at + 4) == 1 && in.getInt(at + 12) == 0,
+        "no object header");
     int count = Short.toUnsignedInt(in.getShort(at + 2));
     int bytes = messageBytes(in, at);
     end = Math.addExact(at + HeaderEncoder.PREFIX_BYTES, bytes);
@@ -63,8 +67,11 @@ final class ObjectHeader {
           HeaderEncoder.DATATYPE,
           HeaderEncoder.FILL_VALUE,
           HeaderEncoder.LAYOUT,
-          HeaderEncoder.SYMBOL_TABLE ->
-          require(messages.put(type, contents) == null, "message " + type + " is there twice");
+          HeaderEncoder.SYMBOL_TABLE -> {
+        ordered &= attributes.isEmpty() && type > last;
+        last = type;
+        require(messages.put(type, contents) == null, "message " + type + " is there twice");
+      }
       // a newer major version may have it: that is to be said, not this
       default -> unknown = type;
     }
@@ -90,6 +97,7 @@ final class ObjectHeader {
 
   private ByteBuffer message(int type) {
     require(unknown < 0, "message " + unknown + " in an object header");
+    require(ordered, "messages of an object header are not in their order");
     ByteBuffer contents = messages.get(type);
     if (contents == null) {
       throw new IllegalArgumentException("message " + type + " is missing");
@@ -101,6 +109,7 @@ final class ObjectHeader {
   void requireGroup(long tree, long heap) {
     ByteBuffer contents = message(HeaderEncoder.SYMBOL_TABLE);
     require(messages.size() == 1, "a group that is something else, too");
+    requireEnd(contents, 16);
     require(
         contents.getLong(0) == tree && contents.getLong(8) == heap,
         "a group's index is not behind its header");
@@ -123,6 +132,7 @@ final class ObjectHeader {
     ByteBuffer layout = message(HeaderEncoder.LAYOUT);
     long wanted = bytes == 0 ? Words.UNDEFINED : address;
     require(layout.getShort(0) == 0x0103, "a dataset that is not contiguous");
+    requireEnd(layout, 18);
     require(
         layout.getLong(2) == wanted && layout.getLong(10) == bytes,
         "a dataset lies at "
@@ -133,15 +143,18 @@ final class ObjectHeader {
             + wanted
             + " with "
             + bytes);
-    require(
-        message(HeaderEncoder.FILL_VALUE).getInt(0) == HeaderEncoder.NO_FILL_VALUE,
-        "a dataset that was not written");
+    ByteBuffer fill = message(HeaderEncoder.FILL_VALUE);
+    require(fill.getInt(0) == HeaderEncoder.NO_FILL_VALUE, "a dataset that was not written");
+    requireEnd(fill, 4);
   }
 
   private static Shape dims(ByteBuffer space) {
     int rank = Byte.toUnsignedInt(space.get(1));
     require(
-        space.get(0) == 1 && space.getShort(2) == 0 && rank <= Words.MAX_RANK,
+        space.get(0) == 1
+            && space.getShort(2) == 0
+            && space.getInt(4) == 0
+            && rank <= Words.MAX_RANK,
         "a dataspace of another kind");
     require(space.limit() == 8 + 8 * rank, "a dataspace of " + space.limit() + " bytes");
     long[] dims = new long[rank];
@@ -149,6 +162,19 @@ final class ObjectHeader {
       dims[i] = space.getLong(8 + 8 * i);
     }
     return Shape.of(dims);
+  }
+
+  /** Checks that nothing stands behind so many bytes but zeros up to a multiple of 8. */
+  private static void requireEnd(ByteBuffer contents, int bytes) {
+    require(contents.limit() == Words.padded(bytes), contents.limit() + " bytes, not " + bytes);
+    requireZeros(contents, bytes, contents.limit());
+  }
+
+  /** Checks what only fills up. */
+  static void requireZeros(ByteBuffer in, int from, int to) {
+    for (int i = from; i < to; i++) {
+      require(in.get(i) == 0, "a gap that is not of zeros");
+    }
   }
 
   static void require(boolean condition, String problem) {
@@ -179,6 +205,9 @@ final class ObjectHeader {
       int typeAt = 8 + Words.padded(nameBytes);
       int spaceAt = typeAt + Words.padded(typeBytes);
       int contentsAt = spaceAt + Words.padded(spaceBytes);
+      requireZeros(message, 8 + nameBytes, typeAt);
+      requireZeros(message, typeAt + typeBytes, spaceAt);
+      requireZeros(message, spaceAt + spaceBytes, contentsAt);
       return new Attribute(
           closed(message.slice(8, nameBytes)),
           slice(message, typeAt, typeBytes),
@@ -194,12 +223,14 @@ final class ObjectHeader {
     String text() {
       int bytes = Datatypes.textBytes(type);
       require(bytes > 0 && dims(space).rank() == 0, name + " is no text");
+      requireEnd(contents, bytes);
       return closed(contents.slice(0, bytes));
     }
 
     /** The number of an attribute that holds one. */
     long number() {
       requireNumbers(0);
+      requireEnd(contents, 8);
       return contents.getLong(0);
     }
 
@@ -207,7 +238,8 @@ final class ObjectHeader {
     Shape shape() {
       requireNumbers(1);
       long count = dims(space).dim(0);
-      require(count <= Words.MAX_RANK, name + " has " + count + " numbers");
+      require(count >= 0 && count <= Words.MAX_RANK, name + " has " + count + " numbers");
+      requireEnd(contents, 8 * (int) count);
       long[] dims = new long[(int) count];
       for (int i = 0; i < dims.length; i++) {
         dims[i] = contents.getLong(8 * i);

@@ -11,6 +11,7 @@ import dev.ckpt.TensorSpec;
 import dev.ckpt.internal.shard.ChecksumOutput;
 import dev.ckpt.internal.shard.VerifiedInput;
 import dev.ckpt.shards.Shards;
+import dev.ckpt.shards.TestContents;
 import dev.ckpt.spi.CheckpointStore;
 import dev.ckpt.spi.ShardFormat;
 import java.io.IOException;
@@ -145,6 +146,38 @@ class Hdf5ForgedShardTest {
     }
   }
 
+  /** Also what only fills up: there is one file for what it describes. */
+  @Test
+  void noByteOfTheMetadataIsPassedOver() throws IOException {
+    long body = open().ranges(0)[0];
+    Map<String, String> header = open().header();
+    for (int at = 0; at < body; at++) {
+      for (int mask : new int[] {0x01, 0x55, 0x80}) {
+        bytes[at] ^= (byte) mask;
+        try {
+          ShardFormat.Reader reader = open();
+          assertThat(reader.tensors().equals(TENSORS) && reader.header().equals(header))
+              .as("the same is read with byte %s xor %s", at, mask)
+              .isFalse();
+        } catch (CheckpointException.Corrupt | CheckpointException.Incompatible refused) {
+          assertThat(refused).hasMessageContaining("shard");
+        }
+        bytes[at] ^= (byte) mask;
+      }
+    }
+  }
+
+  @Test
+  void messagesInAnotherOrderAreRefused() {
+    // fill value and layout of the first tensor, which stand one behind the other
+    String fill = "\5\0\10\0\0\0\0\0\2\2\2\0\0\0\0\0";
+    int at = latin().indexOf(fill);
+    byte[] layout = java.util.Arrays.copyOfRange(bytes, at + 16, at + 48);
+    System.arraycopy(bytes, at, bytes, at + 32, 16);
+    System.arraycopy(layout, 0, bytes, at, 32);
+    assertRefused("not in their order");
+  }
+
   @Test
   void aNewerVersionAndAnUnknownFeatureAreIncompatible() {
     forge("ckpt-hdf5/1", "ckpt-hdf5/2");
@@ -230,6 +263,20 @@ class Hdf5ForgedShardTest {
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageContaining(each.getValue());
     }
+  }
+
+  @Test
+  void moreFactsThanAHeaderCountsAreRefused() {
+    Map<String, String> facts = new java.util.HashMap<>();
+    for (int i = 0; i < 70_000; i++) {
+      facts.put("fact" + i, "");
+    }
+    assertThatThrownBy(
+            () ->
+                new Hdf5Format()
+                    .write(new TestContents(facts, TENSORS, "{}"), new ChecksumOutput(new Kept())))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("70004 messages");
   }
 
   private void assertRefused(String problem) {

@@ -30,6 +30,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -229,6 +230,37 @@ class ConversionTest {
       // once a training has begun there, it is a run like any other
       train(store, COPY, 2);
       assertTaken(store, () -> convert(store, id(2)));
+    }
+  }
+
+  @Test
+  void aFinishedCopyThatIsDamagedIsCalledDamaged() throws IOException {
+    try (CheckpointStore store = Stores.inMemory()) {
+      train(store, SOURCE, 2);
+      Checkpoint made = convert(store, id(2));
+      String shard = "runs/toy-plain/data/" + made.id() + "/rank-00000-of-00001.plain";
+      byte[] whole = objects(store, "").get(shard).getBytes(StandardCharsets.ISO_8859_1);
+      byte[] flipped = whole.clone();
+      flipped[whole.length / 2] ^= 4;
+      for (byte[] damaged : List.of(flipped, Arrays.copyOf(whole, whole.length - 5))) {
+        store.delete(List.of(shard));
+        store.putIfAbsent(shard, ByteBuffer.wrap(damaged));
+        TreeMap<String, String> before = objects(store, "");
+        for (boolean dryRun : new boolean[] {true, false}) {
+          assertThatThrownBy(() -> convert(store, dryRun))
+              .isInstanceOf(CheckpointException.Corrupt.class)
+              .hasMessageContaining(made.id() + " of run 'toy-plain', which is damaged")
+              .hasMessageContaining("--to-run");
+        }
+        assertThat(objects(store, "")).isEqualTo(before);
+        assertTaken(store, () -> convert(store, id(1))); // it is none of that one
+      }
+    }
+  }
+
+  private static void convert(CheckpointStore store, boolean dryRun) {
+    try (Checkpoints.Opened open = Checkpoints.read(store, SOURCE).open(id(2))) {
+      open.convert(OTHER, store, COPY, dryRun, bytes -> {});
     }
   }
 

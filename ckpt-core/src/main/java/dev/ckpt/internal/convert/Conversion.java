@@ -89,7 +89,8 @@ public final class Conversion {
    *
    * @param origin what else is known of the source
    * @param onBytes told of bytes of tensors, of each twice
-   * @throws CheckpointException.Corrupt if the source is damaged; nothing was written
+   * @throws CheckpointException.Corrupt if the source is damaged, or what an earlier try committed;
+   *     nothing was written
    * @throws CheckpointException.Fenced if somebody else begins the run
    * @throws CheckpointException.SaveFailed if what was written does not read back as the source
    * @throws CheckpointException.CommitUnknown if nobody can tell whether it was committed
@@ -159,13 +160,27 @@ public final class Conversion {
     throw Landing.taken(run, store, "which holds " + there.id());
   }
 
+  /**
+   * @throws CheckpointException.Corrupt if it was one, as all says that is recorded of it
+   */
   private boolean isCopy(Manifest.Commit there, ReadContents contents) throws IOException {
     try {
       requireCopy(there, contents);
       return true;
-    } catch (CheckpointException.Corrupt | CheckpointException.SaveFailed e) {
+    } catch (CheckpointException.SaveFailed e) {
       log.debug("{} is no copy of {}", there.id(), commit.id(), e);
       return false;
+    } catch (CheckpointException.Corrupt e) {
+      throw new CheckpointException.Corrupt(
+          commit.id()
+              + " was converted before, as "
+              + there.id()
+              + " of run '"
+              + run.keys().run()
+              + "', which is damaged since: "
+              + e.getMessage()
+              + ". Convert it under another name (ckpt: --to-run)",
+          e);
     }
   }
 
