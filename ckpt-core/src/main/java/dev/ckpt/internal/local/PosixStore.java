@@ -172,8 +172,8 @@ public final class PosixStore implements CheckpointStore {
       try {
         while (into.position() < wanted) {
           // a heap buffer is read through a direct one, which the JDK keeps: bounded
-          int window = into.isDirect() ? wanted - into.position() : HEAP_WINDOW;
-          into.limit(Math.min(wanted, into.position() + window));
+          int left = wanted - into.position();
+          into.limit(into.position() + (into.isDirect() ? left : Math.min(left, HEAP_WINDOW)));
           if (channel.read(into, offset + (into.position() - start)) < 0) {
             break;
           }
