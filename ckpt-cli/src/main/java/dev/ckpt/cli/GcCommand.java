@@ -118,7 +118,7 @@ final class GcCommand extends StoreCommand {
     }
     if (keepBest.isEmpty() && (maxBytes != null || keepLatest != null)) {
       for (String run : runs) {
-        if (maintenance.ownBest(run).isEmpty()) {
+        if (isUntold(maintenance, run)) {
           console.say(
               "the config of run '"
                   + run
@@ -163,6 +163,15 @@ final class GcCommand extends StoreCommand {
       }
     }
     return code;
+  }
+
+  /** Whether a run that can be read does not tell what its best is. */
+  private static boolean isUntold(Maintenance maintenance, String run) {
+    try {
+      return maintenance.ownBest(run).isEmpty();
+    } catch (CheckpointException | UncheckedIOException e) {
+      return false; // said already
+    }
   }
 
   /** With --max-bytes the limit asks the run itself. */
