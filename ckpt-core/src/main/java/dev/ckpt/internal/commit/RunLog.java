@@ -352,9 +352,13 @@ public final class RunLog {
   }
 
   private boolean isGivenUp(CheckpointId id) throws IOException {
-    return isAborted(id)
-        && !Committer.isWithdrawn(manifest(id).orElseThrow())
-        && !quarantined().contains(id);
+    try {
+      return manifest(id).orElse(null) instanceof Manifest.Abort abort
+          && !Committer.isWithdrawn(abort)
+          && !quarantined().contains(id);
+    } catch (CheckpointException.Corrupt | CheckpointException.Incompatible e) {
+      return false;
+    }
   }
 
   /** Whether an id was given up, as far as anybody can read: then it was never saved. */
