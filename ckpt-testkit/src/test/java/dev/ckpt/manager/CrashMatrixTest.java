@@ -18,15 +18,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  */
 class CrashMatrixTest {
 
-  /** Only these reach into a shard; the full run has all of both formats. */
-  private static final List<CrashScenario> OF_SHARDS =
-      List.of(CrashScenario.SAVE_AFTER_SAVES, CrashScenario.RETENTION, CrashScenario.REPAIR);
-
   private static final List<CrashScenario> ALL = List.of(CrashScenario.values());
-
-  private static List<CrashScenario> scenarios(String format) {
-    return format.equals("arrow") ? ALL : OF_SHARDS;
-  }
 
   private static void run(
       String title,
@@ -60,7 +52,7 @@ class CrashMatrixTest {
         CrashMedium.Disk::empty,
         losses,
         format,
-        scenarios(format),
+        CrashScenario.of(format),
         "crash-folder.txt");
   }
 
@@ -80,7 +72,7 @@ class CrashMatrixTest {
         CrashMedium.Disk::empty,
         losses,
         format,
-        ALL,
+        CrashScenario.of(format),
         "crash-folder-full.txt");
   }
 
@@ -108,7 +100,7 @@ class CrashMatrixTest {
         CrashMedium.Objects::empty,
         List.of(),
         format,
-        scenarios(format),
+        CrashScenario.of(format),
         "crash-objects.txt");
   }
 }

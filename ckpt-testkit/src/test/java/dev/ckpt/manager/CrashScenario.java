@@ -172,6 +172,16 @@ enum CrashScenario {
     return title;
   }
 
+  /**
+   * What is tried before each commit: all with Arrow, and with another format those that reach into
+   * a shard. The nightly run has all with both.
+   */
+  static List<CrashScenario> of(String format) {
+    return format.equals("arrow")
+        ? List.of(values())
+        : List.of(SAVE_AFTER_SAVES, RETENTION, REPAIR);
+  }
+
   /** Puts the medium into the state that the process finds; what is unsynced then stays so. */
   void before(CrashRun run) throws IOException {
     saves(run, 2);

@@ -15,6 +15,7 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -108,7 +109,7 @@ class FaultMatrixTest {
   @ValueSource(strings = {"arrow", "hdf5"})
   @Tag("full")
   void aFaultOfFilesAtAnyCallOfAnyScenarioLosesNothing(String format) {
-    ofFiles(ALL, format, "fault-folder-all.txt");
+    ofFiles(CrashScenario.of(format), format, "fault-folder-all.txt");
   }
 
   @ParameterizedTest
@@ -125,7 +126,14 @@ class FaultMatrixTest {
   @ValueSource(strings = {"arrow", "hdf5"})
   @Tag("full")
   void aFaultOfAnObjectStoreAtAnyCallOfAnyScenarioLosesNothing(String format) {
-    ofCalls(OF_CALLS, ALL, format, "fault-objects-all.txt");
+    ofCalls(OF_CALLS, CrashScenario.of(format), format, "fault-objects-all.txt");
+  }
+
+  @Test
+  @Tag("nightly")
+  void soItIsInEveryScenarioOfTheOtherFormat() {
+    ofFiles(ALL, "hdf5", "fault-folder-nightly.txt");
+    ofCalls(OF_CALLS, ALL, "hdf5", "fault-objects-nightly.txt");
   }
 
   @ParameterizedTest
