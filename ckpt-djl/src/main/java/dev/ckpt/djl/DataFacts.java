@@ -22,20 +22,21 @@ final class DataFacts {
    *
    * @param whole the dataset that was cut
    * @param members indices there
-   * @param digest of the indices, by which a later process knows the part
+   * @param digest of the set of indices, by which a later process knows the part
+   * @param order digest of their order
    */
-  record Part(Object whole, BitSet members, String digest) {}
+  record Part(Object whole, BitSet members, String digest, String order) {}
 
   /**
    * The part that a dataset is; empty for a whole one, or one of a class that keeps its indices in
    * another way than DJL does.
    */
   static Optional<Part> part(Object dataset) {
-    MessageDigest digest = sha256();
+    MessageDigest order = sha256();
     long[] members = null;
     Object whole = dataset;
     for (Object level = dataset; level != null; level = field(level, "dataset")) {
-      long[] own = indices(level, digest);
+      long[] own = indices(level, order);
       if (own != null) {
         members = members == null ? own : Arrays.stream(members).map(i -> own[(int) i]).toArray();
       }
@@ -46,7 +47,12 @@ final class DataFacts {
     }
     BitSet set = new BitSet();
     Arrays.stream(members).forEach(index -> set.set((int) index));
-    return Optional.of(new Part(whole, set, HexFormat.of().formatHex(digest.digest(), 0, 16)));
+    byte[] digest = sha256().digest(set.toByteArray());
+    return Optional.of(new Part(whole, set, hex(digest), hex(order.digest())));
+  }
+
+  private static String hex(byte[] digest) {
+    return HexFormat.of().formatHex(digest, 0, 16);
   }
 
   /** Into the next level; null if this is no part of it. */

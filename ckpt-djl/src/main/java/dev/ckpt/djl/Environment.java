@@ -50,12 +50,17 @@ final class Environment extends SmallState {
     compare(name, value);
   }
 
-  /** Records a fact that somebody else compares. */
-  void note(String name, String value) {
-    facts.put(name, value);
+  /** Records a fact that somebody else compares, or that it is none any more. */
+  void note(String name, @Nullable String value) {
+    saved.remove(name);
+    if (value == null) {
+      facts.remove(name);
+    } else {
+      facts.put(name, value);
+    }
   }
 
-  /** A fact of the checkpoint, until it has been compared. */
+  /** A fact of the checkpoint, until it has been compared or noted anew. */
   @Nullable String before(String name) {
     return saved.get(name);
   }
@@ -97,7 +102,7 @@ final class Environment extends SmallState {
       case BATCH_SIZE ->
           "a begun epoch goes on behind the samples that are done, at the next whole batch; the"
               + " learning rate is not adapted, and a schedule goes on counting updates";
-      case "training.size", "training.sampler", "training.class" ->
+      case "training.size", "training.sampler", "training.class", "training.subset.order" ->
           "a begun epoch goes on behind as many batches of its new order, in which some samples may"
               + " come again and others only in the next epoch; whole epochs follow";
       case "validation.size" ->

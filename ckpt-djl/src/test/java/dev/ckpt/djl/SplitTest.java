@@ -7,10 +7,15 @@ import ai.djl.Device;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.dataset.ArrayDataset;
+import ai.djl.training.dataset.Batch;
+import ai.djl.training.dataset.Dataset;
 import ai.djl.training.dataset.RandomAccessDataset;
+import ai.djl.util.Progress;
 import dev.ckpt.CheckpointException;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -33,21 +38,52 @@ class SplitTest {
   }
 
   /** The facts of a checkpoint. */
-  private static Map<String, ?> saved(
-      RandomAccessDataset training, RandomAccessDataset validation) {
+  private static Map<String, ?> saved(Dataset training, @Nullable Dataset validation) {
+    return trainedOn(Map.of(), training, validation);
+  }
+
+  /** An attempt that begins with the facts of a checkpoint; those of one of its own. */
+  private static Map<String, ?> trainedOn(
+      Map<String, ?> facts, Dataset training, @Nullable Dataset validation) {
     Environment environment = new Environment();
-    Split split = new Split(environment);
-    split.training(training);
-    split.validation(validation);
-    split.check();
-    environment.fact("validation.size", Long.toString(validation.size()));
+    environment.write(facts);
+    check(new Split(environment), training, validation);
+    size(environment, "training.size", training);
+    size(environment, "validation.size", validation);
     return environment.read();
+  }
+
+  private static void size(Environment environment, String name, @Nullable Dataset dataset) {
+    if (dataset instanceof RandomAccessDataset indexed) {
+      environment.fact(name, Long.toString(indexed.size()));
+    }
+  }
+
+  private static void check(Split split, Dataset training, @Nullable Dataset validation) {
+    split.training(training);
+    if (validation != null) {
+      split.validation(validation);
+    }
+    split.check();
   }
 
   private static Split resumed(Map<String, ?> facts) {
     Environment environment = new Environment();
     environment.write(facts);
     return new Split(environment);
+  }
+
+  /** Of which nothing is known. */
+  private static Dataset opaque() {
+    return new Dataset() {
+      @Override
+      public Iterable<Batch> getData(NDManager manager) {
+        throw new AssertionError("not read");
+      }
+
+      @Override
+      public void prepare(@Nullable Progress progress) {}
+    };
   }
 
   /** Of 160 samples 0 to 31 were validated, and 32 to 159 trained. */
@@ -126,6 +162,98 @@ class SplitTest {
     leaking.training(trained.subDataset(0, 150));
     leaking.validation(trained);
     assertThatThrownBy(leaking::check).hasMessageContaining("150 samples of the validation data");
+  }
+
+  @Test
+  void withoutValidationTheTrainingPartMayBeAnyOther() throws Exception {
+    Map<String, ?> facts = saved(whole(160).subDataset(0, 100), null);
+    facts = trainedOn(facts, whole(160).subDataset(0, 140), null);
+    facts = trainedOn(facts, whole(160), null);
+    // and a validation set of its own may come later, but none of what was trained
+    trainedOn(facts, whole(160), whole(40));
+    ArrayDataset cut = whole(160);
+    Split leaking = resumed(facts);
+    assertThatThrownBy(() -> check(leaking, cut.subDataset(40, 160), cut.subDataset(0, 40)))
+        .isInstanceOf(CheckpointException.Incompatible.class)
+        .hasMessageContaining("the training data has been another part as well")
+        .hasMessageContaining("initFrom");
+  }
+
+  @Test
+  void asManyOtherSamplesWithoutValidationLookDrawnAnew() throws Exception {
+    Map<String, ?> facts = saved(whole(160).subDataset(0, 128), null);
+    Split split = resumed(facts);
+    assertThatThrownBy(() -> check(split, whole(160).subDataset(32, 160), null))
+        .isInstanceOf(CheckpointException.Incompatible.class)
+        .hasMessageContaining("ckpt.validation(...)")
+        .hasMessageContaining("before randomSplit");
+    Split one = new Split(new Environment());
+    for (int i = 0; i < 3; i++) { // what a loop takes in turn is its own affair
+      check(one, whole(160).subDataset(i * 32, 128), null);
+      check(one, whole(160).subDataset(i, 96 + i), null);
+    }
+  }
+
+  @Test
+  void aValidationSetOfAnyClassIsKnownAgain() throws Exception {
+    Map<String, ?> facts = saved(whole(160).subDataset(0, 100), opaque());
+    facts = trainedOn(facts, whole(160).subDataset(0, 140), opaque());
+    assertThat(facts).doesNotContainKey("validation.size");
+    trainedOn(facts, whole(160).subDataset(0, 150), opaque());
+  }
+
+  @Test
+  void ofARunWhoseTrainingPartWasChangedTheValidationPartMayNot() throws Exception {
+    ArrayDataset first = whole(160);
+    Map<String, ?> facts = saved(first.subDataset(32, 160), first.subDataset(0, 32));
+    ArrayDataset second = whole(160);
+    facts = trainedOn(facts, second.subDataset(64, 160), second.subDataset(0, 32));
+    ArrayDataset third = whole(160);
+    Split leaking = resumed(facts); // 32 to 63 were trained by the first
+    assertThatThrownBy(() -> check(leaking, third.subDataset(64, 160), third.subDataset(32, 64)))
+        .isInstanceOf(CheckpointException.Incompatible.class)
+        .hasMessageContaining("in this run the training data has been another part as well");
+    facts = trainedOn(facts, third.subDataset(32, 160), third.subDataset(0, 32));
+    Split still = resumed(facts);
+    assertThatThrownBy(() -> check(still, third.subDataset(32, 160), third.subDataset(0, 16)))
+        .hasMessageContaining("in this run the training data has been another part as well");
+  }
+
+  @Test
+  void whatOneProcessTrainsCountsForItsNextFit() throws Exception {
+    ArrayDataset whole = whole(160);
+    Split split = new Split(new Environment());
+    check(split, whole.subDataset(32, 160), whole.subDataset(0, 32));
+    assertThatThrownBy(() -> check(split, whole.subDataset(0, 128), whole.subDataset(128, 160)))
+        .isInstanceOf(CheckpointException.Incompatible.class)
+        .hasMessageContaining("both another part");
+    check(split, whole.subDataset(64, 160), whole.subDataset(0, 32));
+    assertThatThrownBy(() -> check(split, whole.subDataset(64, 160), whole.subDataset(32, 64)))
+        .hasMessageContaining("has been another part as well");
+  }
+
+  @Test
+  void aWholeThatIsCutLaterLeaks() throws Exception {
+    Map<String, ?> facts = saved(whole(160), whole(40));
+    ArrayDataset cut = whole(160);
+    Split split = resumed(facts);
+    assertThatThrownBy(() -> check(split, cut.subDataset(32, 160), cut.subDataset(0, 32)))
+        .hasMessageContaining("both another part");
+    Split other = resumed(facts);
+    assertThatThrownBy(() -> check(other, cut, cut.subDataset(0, 32)))
+        .hasMessageContaining("32 samples of the validation data are in the training data");
+  }
+
+  @Test
+  void theOrderOfAPartMakesNoOtherOne() throws Exception {
+    ArrayDataset whole = whole(6);
+    Map<String, ?> facts =
+        saved(whole.subDataset(List.of(3L, 1L, 5L)), whole.subDataset(List.of(0L, 2L)));
+    Map<String, ?> again =
+        trainedOn(facts, whole.subDataset(List.of(5L, 3L, 1L)), whole.subDataset(List.of(2L, 0L)));
+    assertThat(again).doesNotContainKey("training.subset.changed");
+    assertThat(again.get("training.subset")).isEqualTo(facts.get("training.subset"));
+    assertThat(again.get("training.subset.order")).isNotEqualTo(facts.get("training.subset.order"));
   }
 
   @Test
