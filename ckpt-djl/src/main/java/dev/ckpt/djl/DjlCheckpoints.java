@@ -69,7 +69,6 @@ import org.slf4j.LoggerFactory;
  */
 public final class DjlCheckpoints implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(DjlCheckpoints.class);
-  private static final String EPOCHS = "epochs";
 
   private final CheckpointManager manager;
   private final Session session;
@@ -115,7 +114,12 @@ public final class DjlCheckpoints implements AutoCloseable {
   static DjlCheckpoints open(CheckpointManagerBuilder builder, IntConsumer seedEngine) {
     PrivateField.probe(DjlInternals.class);
     builder.provenance("djl", Engine.getDjlVersion());
-    CheckpointManager manager = builder.open();
+    CheckpointManager manager;
+    try {
+      manager = builder.open();
+    } catch (RuntimeException e) {
+      throw Interrupted.or(e, "the run was opened");
+    }
     try {
       return new DjlCheckpoints(manager, seedEngine);
     } catch (RuntimeException | Error e) {
@@ -178,9 +182,7 @@ public final class DjlCheckpoints implements AutoCloseable {
     try {
       for (int i = 0; i < remaining; i++) {
         for (Batch batch : trainer.iterateDataset(wrapped)) {
-          EasyTrain.trainBatch(trainer, batch);
-          trainer.step();
-          batch.close();
+          train(trainer, batch);
         }
         EasyTrain.evaluateDataset(trainer, evaluated);
         trainer.notifyListeners(each -> each.onEpoch(trainer));
@@ -189,7 +191,7 @@ public final class DjlCheckpoints implements AutoCloseable {
     } catch (EarlyStoppedException e) {
       session.failed(e);
       log.info("Stopped early in epoch {}: {}", e.getStopEpoch(), e.getMessage());
-    } catch (Session.Interrupted e) {
+    } catch (Interrupted e) {
       throw e;
     } catch (IOException | TranslateException | RuntimeException | Error e) {
       session.failed(e);
@@ -199,6 +201,26 @@ public final class DjlCheckpoints implements AutoCloseable {
     }
     complete();
     restoreBest();
+  }
+
+  /**
+   * As DJL does; who ends the training early, ends it behind the batch, whose gradients are there.
+   */
+  private static void train(Trainer trainer, Batch batch) {
+    EarlyStoppedException stop = null;
+    try {
+      EasyTrain.trainBatch(trainer, batch);
+    } catch (EarlyStoppedException e) {
+      if (EarlyStop.by(e, trainer).isEmpty()) {
+        throw e;
+      }
+      stop = e;
+    }
+    trainer.step();
+    batch.close();
+    if (stop != null) {
+      throw stop;
+    }
   }
 
   /**
@@ -231,12 +253,12 @@ public final class DjlCheckpoints implements AutoCloseable {
       return 0;
     }
     int done = session.position().epoch();
-    long reached = manager.completed().map(goal -> goal.getOrDefault(EPOCHS, 0L)).orElse(0L);
+    long reached =
+        manager.completed().map(goal -> goal.getOrDefault(Session.EPOCHS, 0L)).orElse(0L);
     if (reached > 0 && reached < epochs) {
       log.info(
           "Run {} was complete with {} epochs and trains on to {}", manager.run(), reached, epochs);
     }
-    // one that stopped early has reached its goal, but not the epochs of it
     return reached >= epochs && !session.position().stoppedEarly() ? 0 : Math.max(0, epochs - done);
   }
 
@@ -315,8 +337,7 @@ public final class DjlCheckpoints implements AutoCloseable {
    * @throws dev.ckpt.CheckpointException if the save failed and the policy is to fail
    */
   public boolean complete() {
-    int epochs = goal == null ? session.position().epoch() : goal;
-    completed = session.complete(Map.of(EPOCHS, (long) epochs));
+    completed = session.complete(goal);
     return completed;
   }
 

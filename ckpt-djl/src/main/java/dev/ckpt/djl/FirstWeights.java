@@ -112,6 +112,14 @@ final class FirstWeights extends SmallState implements CheckpointManager.Initial
     return names(HELD);
   }
 
+  /** They move again, from the next checkpoint on for good. */
+  void release(List<String> thawed) {
+    Map<String, Object> said = new HashMap<>(origin);
+    said.put(HELD, held().stream().filter(name -> !thawed.contains(name)).toList());
+    origin = said;
+    log.info("Running statistics that initFrom froze move again: {}", Structure.listed(thawed));
+  }
+
   private List<String> names(String key) {
     return origin.get(key) instanceof List<?> names
         ? names.stream().map(String::valueOf).toList()
@@ -131,24 +139,35 @@ final class FirstWeights extends SmallState implements CheckpointManager.Initial
     if (!from.run().equals(origin.get("run")) || !from.store().equals(origin.get("store"))) {
       differences.add("it began with run '" + origin.get("run") + "'");
     }
-    Set<String> fresh = new TreeSet<>(names("excluded"));
-    fresh.addAll(names("missing"));
+    Set<String> excluded = new TreeSet<>(names("excluded"));
+    Set<String> missing = new TreeSet<>(names("missing"));
+    Parameters parameters = model.get();
+    // of a layer that is not frozen only the statistics can be: there it is freeze that thaws them
+    List<String> thawed =
+        held().stream()
+            .filter(name -> !from.freezes(name) && parameters.frozenInLayerOf(name).isEmpty())
+            .toList();
+    if (!thawed.isEmpty()) {
+      release(thawed);
+    }
     Set<String> held = new TreeSet<>(held());
-    model
-        .get()
+    parameters
         .byName()
         .forEach(
             (name, parameter) -> {
-              boolean frozen =
-                  Parameters.changesOnlyInUpdates(parameter)
-                      ? !parameter.requiresGradient()
-                      : held.contains(name);
-              if (from.includes(name) == names("excluded").contains(name)) {
+              boolean statistic = !Parameters.changesOnlyInUpdates(parameter);
+              boolean frozen = statistic ? held.contains(name) : !parameter.requiresGradient();
+              if (!missing.contains(name) && from.includes(name) == excluded.contains(name)) {
                 differences.add(name + (from.includes(name) ? " was not loaded" : " was loaded"));
               }
-              if (!frozen && from.freezes(name) && !fresh.contains(name)) {
+              if (!frozen
+                  && from.freezes(name)
+                  && !excluded.contains(name)
+                  && !missing.contains(name)) {
                 differences.add(name + " is not frozen");
-              } else if (frozen && !from.freezes(name) && !frozenByProgram.test(name)) {
+              } else if (frozen
+                  && !from.freezes(name)
+                  && (statistic || !frozenByProgram.test(name))) {
                 differences.add(name + " is frozen");
               }
             });

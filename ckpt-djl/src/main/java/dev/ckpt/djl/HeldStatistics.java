@@ -4,35 +4,55 @@ import ai.djl.nn.Parameter;
 import dev.ckpt.TensorSpec;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.List;
 
 /**
  * Running statistics that are to stay as they are. DJL freezes what has a gradient, and statistics
  * have none: each forward of a training changes them. So they are put back behind each batch,
- * before anybody looks at them.
+ * before anybody looks at them. They move again when all is thawed of their layer that was frozen
+ * with them: there is no call of DJL's by which a program could thaw them.
  */
 final class HeldStatistics {
-  private record Held(Parameter parameter, TensorSpec spec, ByteBuffer contents) {}
+  private record Held(
+      String name,
+      Parameter parameter,
+      TensorSpec spec,
+      ByteBuffer contents,
+      List<Parameter> frozenWith) {
+    boolean thawed() {
+      return !frozenWith.isEmpty() && frozenWith.stream().allMatch(Parameter::requiresGradient);
+    }
+  }
 
   private final List<Held> held = new ArrayList<>();
   private final Parameters parameters;
+  private final FirstWeights firstWeights;
 
-  /** Holds the present values of the parameters of these names. */
-  HeldStatistics(Parameters parameters, Collection<String> names) {
+  /** Holds the present values of those that the run began with frozen. */
+  HeldStatistics(Parameters parameters, FirstWeights firstWeights) {
     this.parameters = parameters;
-    for (String name : names) {
+    this.firstWeights = firstWeights;
+    for (String name : firstWeights.held()) {
       Parameter parameter = parameters.named(name);
       if (parameter != null) {
         TensorSpec spec = parameters.spec(name);
         ByteBuffer contents = ByteBuffer.allocateDirect(Math.toIntExact(spec.bytes()));
         bytes(parameter, spec).copy(0, contents);
-        held.add(new Held(parameter, spec, contents.flip()));
+        List<Parameter> frozenWith = parameters.frozenInLayerOf(name);
+        held.add(new Held(name, parameter, spec, contents.flip(), frozenWith));
       }
     }
   }
 
   void putBack() {
+    if (held.isEmpty()) {
+      return;
+    }
+    List<String> thawed = held.stream().filter(Held::thawed).map(Held::name).toList();
+    if (!thawed.isEmpty()) {
+      held.removeIf(each -> thawed.contains(each.name()));
+      firstWeights.release(thawed);
+    }
     for (Held each : held) {
       bytes(each.parameter(), each.spec())
           .fill((offset, into) -> into.put(each.contents().slice((int) offset, into.remaining())));

@@ -8,6 +8,7 @@ import ai.djl.util.Pair;
 import dev.ckpt.TensorSpec;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -62,6 +63,17 @@ final class Parameters {
 
   @Nullable Parameter named(String name) {
     return byName.get(name);
+  }
+
+  /** What is frozen of the layer that a running statistic belongs to, by DJL's names. */
+  List<Parameter> frozenInLayerOf(String statistic) {
+    String layer = statistic.substring(0, statistic.lastIndexOf('_') + 1);
+    return byName.entrySet().stream()
+        .filter(each -> each.getKey().startsWith(layer))
+        .filter(each -> each.getKey().indexOf('_', layer.length()) < 0)
+        .map(Map.Entry::getValue)
+        .filter(each -> changesOnlyInUpdates(each) && !each.requiresGradient())
+        .toList();
   }
 
   NDArray array(Parameter parameter) {

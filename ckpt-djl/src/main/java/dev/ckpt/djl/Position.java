@@ -95,8 +95,12 @@ final class Position extends SmallState {
     batchSize = size;
   }
 
-  void batchDone(long size) {
+  /** A batch is trained behind a stop: that was not the end. */
+  void trainsOn() {
     stoppedEarly = false;
+  }
+
+  void batchDone(long size) {
     batch++;
     batches++;
     samples += size;
@@ -106,7 +110,7 @@ final class Position extends SmallState {
 
   /** A whole epoch whose batches nobody saw one by one. */
   void batchesDone(long count, long size) {
-    stoppedEarly = false;
+    trainsOn();
     batch += count;
     batches += count;
     samples += size;

@@ -7,16 +7,13 @@ import ai.djl.training.listener.TrainingListener.BatchData;
 import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.CheckpointManager;
-import dev.ckpt.Checkpoints;
 import dev.ckpt.Moment.Kind;
 import dev.ckpt.Progress.Phase;
 import dev.ckpt.Restored;
 import dev.ckpt.SaveHandle;
-import dev.ckpt.StateView;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.CancellationException;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -37,6 +34,9 @@ import org.slf4j.LoggerFactory;
 final class Session {
   private static final Logger log = LoggerFactory.getLogger(Session.class);
 
+  /** In what the goal of a run is counted. */
+  static final String EPOCHS = "epochs";
+
   private static final String OPEN_AGAIN =
       " open the run again (DjlCheckpoints.in or open) and build the trainer anew";
 
@@ -52,6 +52,7 @@ final class Session {
   private final ModelState modelState;
   private final ParamsState paramsState = new ParamsState();
   private final FirstWeights firstWeights;
+  private final BestWeights best;
 
   private @Nullable Trainer trainer;
   private @Nullable Parameters parameters;
@@ -82,9 +83,6 @@ final class Session {
   private @Nullable Throwable failure;
   private boolean recorded;
 
-  /** Whose weights the model holds, once they are no longer the last ones. */
-  private Optional<Checkpoint> best = Optional.empty();
-
   Session(CheckpointManager manager, IntConsumer seedEngine) {
     this.manager = manager;
     this.seeding = new Seeding(manager::seed, seedEngine);
@@ -92,6 +90,7 @@ final class Session {
     this.position = new Position(watch);
     this.streams = new RandomStreams(manager::seed);
     this.modelState = new ModelState(this::parameters);
+    this.best = new BestWeights(manager, modelState);
     this.optimizerState = new OptimizerState(this::parameters, this::optimizer);
     EvaluatorState evaluators = new EvaluatorState(this::trainer);
     ListenerState listeners = new ListenerState(this::trainer, System::currentTimeMillis);
@@ -186,9 +185,13 @@ final class Session {
       Parameters all = parameters();
       modelState.begin();
       paramsState.begin(all, trainer().getModel());
-      done = manager.resume();
-      manager.initialize(firstWeights);
-      statistics = new HeldStatistics(all, firstWeights.held());
+      try {
+        done = manager.resume();
+        manager.initialize(firstWeights);
+      } catch (RuntimeException e) {
+        throw Interrupted.or(e, "run '" + manager.run() + "' was resumed");
+      }
+      statistics = new HeldStatistics(all, firstWeights);
       restored = done;
       // only a loop whose batches are seen one by one leaves a checkpoint inside an epoch
       loopSeen |= position.batch() > 0;
@@ -217,6 +220,7 @@ final class Session {
 
   void delivered(long samples) {
     validationEnds();
+    position.trainsOn();
     openSamples = samples;
     trained = true;
     watch.batchDelivered();
@@ -253,19 +257,27 @@ final class Session {
     endsByInterrupt = ends;
   }
 
-  /** What a notebook's Stop does: no failure, and no sign of a crash loop. */
   private void endIfInterrupted() {
     if (endsByInterrupt && atCut() && Thread.interrupted()) {
-      manager.save(position.progress(), metrics());
-      interrupted = iterating;
-      throw new Interrupted(
-          "Interrupted: run '"
-              + manager.run()
-              + "' is saved at step "
-              + position.progress().step()
-              + ". Start it again, from DjlCheckpoints.in or open on, to go on from there; or call"
-              + " fit again, if nothing else was changed");
+      throw endedByInterrupt();
     }
+  }
+
+  /**
+   * Has saved; what is frozen goes back to where it was frozen, so that all of it is of one moment.
+   */
+  private Interrupted endedByInterrupt() {
+    manager.save(position.progress(), metrics());
+    frozenWithEpoch.forEach(SmallState::rollBack);
+    frozen = false;
+    interrupted = iterating;
+    return Interrupted.because(
+        "Interrupted: run '"
+            + manager.run()
+            + "' is saved at step "
+            + position.progress().step()
+            + ". Start it again, from DjlCheckpoints.in or open on, to go on from there; or call"
+            + " fit again, if nothing else was changed");
   }
 
   /** Behind the listeners of an epoch, which is where a stop of its validation is looked at. */
@@ -277,13 +289,28 @@ final class Session {
     }
   }
 
-  /** The training was interrupted, and its state is saved. */
-  static final class Interrupted extends CancellationException {
-    private static final long serialVersionUID = 1L;
-
-    Interrupted(String message) {
-      super(message);
+  /**
+   * The data threw, of the training or the validation. A wait for it is where an interrupt mostly
+   * comes; then the batch is not there, and the training ends at once.
+   */
+  void dataThrew(Throwable thrown) {
+    if (!endsByInterrupt || !Interrupted.broke(thrown)) {
+      failed(thrown);
+      return;
     }
+    if (!atCut()) {
+      failure = thrown;
+    }
+    Interrupted ended =
+        atCut()
+            ? endedByInterrupt()
+            : Interrupted.because(
+                "Interrupted behind a batch that brought no update: what follows step "
+                    + position.progress().step()
+                    + " is repeated. To go on,"
+                    + OPEN_AGAIN);
+    ended.initCause(thrown);
+    throw ended;
   }
 
   /** The boundary of a loop whose batches come from elsewhere. */
@@ -291,6 +318,7 @@ final class Session {
     resume();
     requireTrainable();
     validationEnds();
+    position.trainsOn();
     loopSeen = true;
     trained = true;
     watch.batchEnds();
@@ -404,10 +432,14 @@ final class Session {
     seedHere();
   }
 
-  /** Saves the state at the end of the training, then records that the goal is reached. */
-  boolean complete(Map<String, Long> goal) {
+  /**
+   * Saves the state at the end of the training, then records that the goal is reached.
+   *
+   * @param goal in epochs; fewer are recorded if fewer were done
+   */
+  boolean complete(@Nullable Integer goal) {
     resume();
-    if (best.isPresent()) {
+    if (best.areHeld()) {
       return recorded; // the state is the best one's, not the last one's
     }
     if (openSamples >= 0) {
@@ -419,13 +451,17 @@ final class Session {
     if (!atCut()) {
       log.warn(
           "The training ended behind a batch that brought no update: the run is not recorded as"
-              + " complete, and a start would repeat what follows the last update");
+              + " complete, and a start would repeat what follows the last update. (A listener that"
+              + " ends a training early does so in onEpoch, or in a training by ckpt.fit.)");
       return false;
     }
     if (trained && offer(Kind.COMPLETION).isEmpty()) {
       manager.save(position.progress(), metrics()); // a goal without its state would be lost work
     }
-    recorded = manager.complete(goal);
+    int done = position.epoch();
+    // a loop that has counted none may know better
+    long reached = goal == null ? done : done == 0 && !stoppedEarly() ? goal : Math.min(goal, done);
+    recorded = manager.complete(Map.of(EPOCHS, reached));
     if (!recorded && detached) {
       log.warn(
           "complete() was called after the trainer had been closed, when its state could no longer"
@@ -441,28 +477,7 @@ final class Session {
 
   /** Puts the best weights into the model, if that is asked for; nothing is saved from then on. */
   Optional<Checkpoint> restoreBest() {
-    if (best.isEmpty()) {
-      best = Uninterrupted.get(this::loadBest);
-    }
-    return best;
-  }
-
-  private Optional<Checkpoint> loadBest() {
-    Optional<Checkpoint> found = manager.best();
-    found.ifPresent(
-        checkpoint -> {
-          try (Checkpoints.Opened open = manager.checkpoints().open(checkpoint.id())) {
-            StateView view = open.view("model");
-            modelState.check(view);
-            modelState.fill(view);
-          }
-          log.info(
-              "The model holds the best weights, those of {} (step {}, {})",
-              checkpoint.id(),
-              checkpoint.progress().step(),
-              checkpoint.metrics());
-        });
-    return found;
+    return best.restore();
   }
 
   /** What is trained is saved, and recorded as what it is. */
@@ -472,7 +487,7 @@ final class Session {
           "These checkpoints are closed, or their trainer is: nothing would be saved. To train on,"
               + OPEN_AGAIN);
     }
-    requireLastWeights();
+    best.requireNotHeld();
     if (recorded) {
       throw new IllegalStateException(
           "Run '"
@@ -491,15 +506,6 @@ final class Session {
       throw new IllegalStateException(
           "The training threw (" + thrown + "), maybe inside a step. To go on," + OPEN_AGAIN,
           thrown);
-    }
-  }
-
-  private void requireLastWeights() {
-    if (best.isPresent()) {
-      throw new IllegalStateException(
-          "The model holds the best weights (restoreBest), those of "
-              + best.get().id()
-              + ": to train on from the last ones, start the program again with the larger goal");
     }
   }
 

@@ -29,6 +29,15 @@ abstract class SmallState implements Checkpointable {
     frozen = null;
   }
 
+  /** Back to the values as they were frozen; does nothing if they are not. */
+  final void rollBack() {
+    Map<String, ?> values = frozen;
+    if (values != null) {
+      write(values);
+      thaw();
+    }
+  }
+
   @Override
   public final void capture(StateSink sink) {
     Map<String, ?> values = frozen;

@@ -53,7 +53,7 @@ final class TrainingData implements Dataset {
               ? seek(indexed, manager, executor)
               : readPast(manager, executor);
     } catch (IOException | TranslateException | RuntimeException | Error e) {
-      session.failed(e);
+      session.dataThrew(e);
       throw e;
     }
     session.seedHere();
@@ -142,7 +142,7 @@ final class TrainingData implements Dataset {
       try {
         more = source.hasNext();
       } catch (RuntimeException | Error e) {
-        session.failed(e);
+        session.dataThrew(e);
         throw e;
       }
       if (!more) {
@@ -160,7 +160,7 @@ final class TrainingData implements Dataset {
       try {
         batch = source.next();
       } catch (RuntimeException | Error e) {
-        session.failed(e);
+        session.dataThrew(e);
         throw e;
       }
       if (samplesBefore > 0) {

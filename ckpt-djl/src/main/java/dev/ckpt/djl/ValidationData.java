@@ -46,7 +46,7 @@ final class ValidationData implements Dataset {
             try {
               return batches.hasNext();
             } catch (RuntimeException e) {
-              session.failed(e);
+              session.dataThrew(e);
               throw e;
             }
           }
@@ -56,7 +56,7 @@ final class ValidationData implements Dataset {
             try {
               return batches.next();
             } catch (RuntimeException e) {
-              session.failed(e);
+              session.dataThrew(e);
               throw e;
             }
           }

@@ -3,7 +3,10 @@ package dev.ckpt.djl;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import ai.djl.ndarray.NDManager;
 import ai.djl.training.Trainer;
+import ai.djl.training.dataset.ArrayDataset;
+import ai.djl.training.dataset.Batch;
 import ai.djl.training.listener.EarlyStoppingListener;
 import ai.djl.training.listener.EarlyStoppingListener.EarlyStoppedException;
 import ai.djl.training.listener.TrainingListenerAdapter;
@@ -23,6 +26,7 @@ import java.util.concurrent.ThreadLocalRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A training that a listener ends, and that gives back its best weights. */
 class EarlyStopTest {
@@ -205,6 +209,74 @@ class EarlyStopTest {
     training.epochs = 3;
     training.run();
     assertThat(lastEpoch(training)).isEqualTo(3);
+  }
+
+  /** Stops in a batch, as a limit of time or a target does. */
+  private static final class StopsInBatch extends TrainingListenerAdapter {
+    private final int batch;
+    private int batches;
+
+    StopsInBatch(int batch) {
+      this.batch = batch;
+    }
+
+    @Override
+    public void onTrainingBatch(Trainer trainer, BatchData data) {
+      if (++batches == batch) {
+        throw new EarlyStoppedException(batch, "enough");
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 3, 99})
+  void aStopInABatchEndsBehindItAndIsRemembered(int savedEvery) {
+    SmallTraining whole = new SmallTraining(Setup.plain());
+    whole.run();
+    SmallTraining training = new SmallTraining(Setup.plain().savingEvery(savedEvery), store);
+    for (int i = 0; i < 3; i++) {
+      training.listener = new StopsInBatch(14);
+      training.run();
+      assertThat(training.log.executed).isEqualTo(14);
+      assertThat(run.latest().orElseThrow().progress().step()).isEqualTo(14);
+    }
+    assertThat(training.log.startedAt).containsExactly(0L, 14L, 14L);
+    training.listener = new TrainingListenerAdapter() {};
+    training.run();
+    assertThat(training.log.executed).isEqualTo(30);
+    assertThat(training.log.sha256).isEqualTo(whole.log.sha256);
+    assertThat(training.log.epochs).isEqualTo(whole.log.epochs);
+  }
+
+  /** Data that ends the training, in its n-th batch: no listener does. */
+  private static final class StoppingData extends ArrayDataset {
+    private int left;
+
+    StoppingData(ArrayDataset.Builder builder, int batch) {
+      super(builder);
+      left = batch;
+    }
+
+    @Override
+    public Batch getByRange(NDManager manager, long from, long to) {
+      if (--left == 0) {
+        throw new EarlyStoppedException(1, "no more");
+      }
+      return super.getByRange(manager, from, to);
+    }
+  }
+
+  @Test
+  void aStopThatIsNoListenersLeavesTheGoalOpen() {
+    SmallTraining training = new SmallTraining(Setup.plain(), store);
+    training.epochs = GOAL;
+    training.dataset =
+        (builder, which) -> which == 2 ? new StoppingData(builder, 4) : builder.build();
+    training.run();
+    training.dataset = (builder, which) -> builder.build();
+    training.run();
+    assertThat(training.log.startedAt).containsExactly(0L, 20L);
+    assertThat(training.log.executed).isEqualTo(GOAL * 10);
   }
 
   @ParameterizedTest

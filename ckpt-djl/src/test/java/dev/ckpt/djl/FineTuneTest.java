@@ -8,6 +8,7 @@ import ai.djl.nn.Block;
 import ai.djl.nn.SequentialBlock;
 import ai.djl.nn.core.Linear;
 import ai.djl.nn.norm.BatchNorm;
+import ai.djl.training.Trainer;
 import ai.djl.training.listener.TrainingListenerAdapter;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.Checkpoints;
@@ -64,7 +65,7 @@ class FineTuneTest {
     return training;
   }
 
-  private static Map<String, float[]> weights(ai.djl.training.Trainer trainer) {
+  private static Map<String, float[]> weights(Trainer trainer) {
     Map<String, float[]> all = new TreeMap<>();
     Weights.byName(trainer.getModel().getBlock())
         .forEach((name, each) -> all.put(name, each.getArray().toFloatArray()));
@@ -193,7 +194,7 @@ class FineTuneTest {
     training.listener =
         new TrainingListenerAdapter() {
           @Override
-          public void onValidationBatch(ai.djl.training.Trainer trainer, BatchData data) {
+          public void onValidationBatch(Trainer trainer, BatchData data) {
             seen.add(weights(trainer));
           }
         };
@@ -218,6 +219,71 @@ class FineTuneTest {
     assertThat(seen.get(0).get("05BatchNorm_runningMean"))
         .as("not frozen")
         .isNotEqualTo(seen.get(seen.size() - 1).get("05BatchNorm_runningMean"));
+  }
+
+  private static List<float[]> statisticsOf(String layer, Trainer trainer) {
+    Map<String, float[]> all = weights(trainer);
+    return List.of(all.get(layer + "_runningMean"), all.get(layer + "_runningVar"));
+  }
+
+  private static void thaw(Trainer trainer) {
+    Weights.byName(trainer.getModel().getBlock()).values().stream()
+        .filter(Parameters::changesOnlyInUpdates)
+        .forEach(parameter -> parameter.freeze(false));
+  }
+
+  @Test
+  void whoThawsALayerThawsItsStatisticsForGood() {
+    SmallTraining training = tuned(store, BODY);
+    training.epochs = 1;
+    training.run();
+    List<List<float[]>> seen = new ArrayList<>();
+    training.atEnd = (ckpt, trainer) -> seen.add(statisticsOf("02BatchNorm", trainer));
+    for (int epochs = 2; epochs <= 4; epochs++) {
+      boolean thaws = epochs == 3; // as the warning says: in the program, once
+      training.epochs = epochs;
+      training.afterResume =
+          (ckpt, trainer) -> {
+            if (thaws) {
+              thaw(trainer);
+            }
+          };
+      training.run();
+    }
+    assertThat(training.log.startedAt).containsExactly(0L, 10L, 20L, 30L);
+    try (NDArrayReader reader = NDArrayReader.open(base, "best(validate_loss, min)");
+        ai.djl.ndarray.NDManager manager = ai.djl.ndarray.NDManager.newBaseManager()) {
+      float[] mean = reader.read(manager, "model/02BatchNorm_runningMean").toFloatArray();
+      assertThat(seen.get(0).get(0)).as("frozen for two epochs").isEqualTo(mean);
+    }
+    for (int i = 0; i < 2; i++) {
+      assertThat(seen.get(1).get(i)).as("thawed").isNotEqualTo(seen.get(0).get(i));
+      assertThat(seen.get(2).get(i)).as("and still").isNotEqualTo(seen.get(1).get(i));
+    }
+  }
+
+  @Test
+  void statisticsThatAloneWereFrozenAreThawedByLeavingThemOutOfFreeze() {
+    InitFrom alone =
+        InitFrom.of("base", "latest").exclude("10Linear_*").freeze("02BatchNorm_running*");
+    SmallTraining training = tuned(store, alone);
+    List<List<float[]>> seen = new ArrayList<>();
+    training.afterResume = (ckpt, trainer) -> seen.add(statisticsOf("02BatchNorm", trainer));
+    training.epochs = 1;
+    training.run();
+    training.epochs = 2;
+    training.run();
+    InitFrom none = InitFrom.of("base", "latest").exclude("10Linear_*");
+    training.checkpointing = builder -> builder.run("tuned").seed(5).initFrom(none);
+    training.epochs = 3;
+    training.run();
+    training.epochs = 4;
+    training.run();
+    for (int i = 0; i < 2; i++) {
+      assertThat(seen.get(1).get(i)).isEqualTo(seen.get(0).get(i));
+      assertThat(seen.get(2).get(i)).isEqualTo(seen.get(0).get(i));
+      assertThat(seen.get(3).get(i)).as("thawed").isNotEqualTo(seen.get(0).get(i));
+    }
   }
 
   @Test

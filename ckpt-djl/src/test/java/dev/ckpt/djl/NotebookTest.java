@@ -3,7 +3,11 @@ package dev.ckpt.djl;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import ai.djl.ndarray.NDManager;
 import ai.djl.training.Trainer;
+import ai.djl.training.dataset.ArrayDataset;
+import ai.djl.training.dataset.Batch;
+import ai.djl.training.dataset.DataIterable;
 import ai.djl.training.listener.TrainingListenerAdapter;
 import dev.ckpt.Checkpoint;
 import dev.ckpt.Checkpoints;
@@ -11,11 +15,13 @@ import dev.ckpt.Retention;
 import dev.ckpt.Stores;
 import dev.ckpt.spi.CheckpointStore;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import jdk.jshell.EvalException;
 import jdk.jshell.JShell;
 import jdk.jshell.Snippet;
@@ -242,6 +248,120 @@ class NotebookTest {
         assertThat(training.log.executed).isEqualTo(whole.log.executed);
         assertThat(training.log.epochs.get(3)).isEqualTo(whole.log.epochs.get(3));
       }
+    }
+  }
+
+  /** Data whose batch of some number comes only when who waits for it has been interrupted. */
+  private static final class Late extends ArrayDataset {
+    private final Thread training;
+    private final int late;
+    private final AtomicInteger fetched = new AtomicInteger();
+
+    Late(ArrayDataset.Builder builder, int late) {
+      super(builder.optPrefetchNumber(1));
+      this.training = Thread.currentThread();
+      this.late = late;
+    }
+
+    @Override
+    public Batch getByIndices(NDManager manager, long... indices) {
+      stop();
+      return super.getByIndices(manager, indices);
+    }
+
+    @Override
+    public Batch getByRange(NDManager manager, long from, long to) {
+      stop();
+      return super.getByRange(manager, from, to);
+    }
+
+    private void stop() {
+      if (fetched.incrementAndGet() == late) {
+        untilTraining(true);
+        training.interrupt(); // Stop
+        untilTraining(false);
+      }
+    }
+
+    private boolean isWaiting() {
+      return training.getState() == Thread.State.WAITING
+          && Arrays.stream(training.getStackTrace())
+              .anyMatch(frame -> frame.getClassName().equals(DataIterable.class.getName()));
+    }
+
+    private void untilTraining(boolean waits) {
+      long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
+      while (isWaiting() != waits) {
+        assertThat(System.nanoTime()).as("waits: %s", waits).isLessThan(deadline);
+        Thread.onSpinWait();
+      }
+    }
+  }
+
+  /** Training data under 1, 10 batches an epoch; that of the validation under 2, 3 batches. */
+  @ParameterizedTest
+  @CsvSource({"1, 1, 0", "1, 7, 6", "1, 23, 22", "2, 1, 10", "2, 5, 20"})
+  void stoppedWhileItWaitsForDataTheFitCellAloneGoesOnToTheSameBits(
+      int which, int late, long step) {
+    SmallTraining whole = new SmallTraining(SmallTraining.Setup.plain().prefetching());
+    whole.run();
+    for (boolean again : List.of(true, false)) {
+      SmallTraining training = new SmallTraining(SmallTraining.Setup.plain().prefetching());
+      training.dataset =
+          (builder, made) -> made == which ? new Late(builder, late) : builder.build();
+      training.fitsAgain = again;
+      Throwable thrown = org.assertj.core.api.Assertions.catchThrowable(training::run);
+      if (!again) {
+        assertThat(thrown)
+            .isInstanceOf(CancellationException.class)
+            .hasMessageContaining("is saved at step " + step)
+            .hasRootCauseInstanceOf(InterruptedException.class);
+        training.dataset = (builder, made) -> builder.build();
+        training.run();
+      } else {
+        assertThat(thrown).isNull();
+      }
+      assertThat(Thread.currentThread().isInterrupted()).isFalse();
+      assertThat(training.log.sha256).as("again: %s", again).isEqualTo(whole.log.sha256);
+      assertThat(training.log.batches).isEqualTo(whole.log.batches);
+      assertThat(training.log.executed).isEqualTo(whole.log.executed);
+      assertThat(training.log.epochs).isEqualTo(whole.log.epochs);
+    }
+  }
+
+  @Test
+  void waitsThatAreStoppedAtOneStepAreNoCrashLoop() {
+    SmallTraining training = new SmallTraining(SmallTraining.Setup.plain().prefetching());
+    training.dataset = (builder, made) -> made == 1 ? new Late(builder, 1) : builder.build();
+    for (int i = 0; i < 5; i++) {
+      assertThatThrownBy(training::run).isInstanceOf(CancellationException.class);
+    }
+    training.dataset = (builder, made) -> builder.build();
+    training.run();
+    assertThat(training.log.startedAt).containsOnly(0L);
+  }
+
+  @Test
+  void aStopDuringTheStartSaysSoAndLeavesNothingBehind() throws Exception {
+    SmallTraining whole = new SmallTraining(SmallTraining.Setup.plain());
+    whole.run();
+    try (CheckpointStore store = Stores.local(folder)) {
+      SmallTraining training = new SmallTraining(SmallTraining.Setup.plain(), store);
+      assertThat(training.run(14)).isFalse();
+      training.beforeResume = trainer -> Thread.currentThread().interrupt();
+      assertThatThrownBy(training::run)
+          .isInstanceOf(CancellationException.class)
+          .hasMessageContaining("Interrupted while run 'small' was resumed");
+      assertThat(Thread.currentThread().isInterrupted()).isFalse();
+      Thread.currentThread().interrupt();
+      assertThatThrownBy(training::run)
+          .isInstanceOf(CancellationException.class)
+          .hasMessageContaining("Interrupted while the run was opened");
+      assertThat(Thread.currentThread().isInterrupted()).isFalse();
+      training.beforeResume = trainer -> {};
+      training.run();
+      assertThat(training.log.startedAt).containsExactly(0L, 12L);
+      assertThat(training.log.sha256).isEqualTo(whole.log.sha256);
     }
   }
 

@@ -48,6 +48,7 @@ import java.util.TreeMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.BiConsumer;
+import java.util.function.BiFunction;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
 import java.util.function.Supplier;
@@ -219,6 +220,10 @@ final class SmallTraining {
   /** How many of the samples, the first ones, are validated and not trained; 0: others are. */
   int heldOut;
 
+  /** How the data is made: the training data under 1, that of the validation under 2. */
+  BiFunction<ArrayDataset.Builder, Integer, ArrayDataset> dataset =
+      (builder, which) -> builder.build();
+
   Supplier<Optimizer> optimizer;
   Supplier<Loss> loss = () -> Loss.softmaxCrossEntropyLoss("loss");
   List<Evaluator> evaluators = List.of();
@@ -376,8 +381,8 @@ final class SmallTraining {
     } else {
       builder.setSampling(batch, seed == 1 && setup.loop() != Loop.STEP, setup.dropLast());
     }
-    Dataset dataset = builder.build();
-    return setup.order() == Order.READ ? new Opaque(dataset) : dataset;
+    Dataset made = dataset.apply(builder, seed);
+    return setup.order() == Order.READ ? new Opaque(made) : made;
   }
 
   private void train(DjlCheckpoints ckpt, Trainer trainer, Dataset train, Dataset validation)

@@ -50,7 +50,9 @@ class FineTunePageTest {
                 + " near it. What is frozen was loaded; running statistics that"
                 + " `freeze` names stay to the bit, too, while a training batch is"
                 + " normalized by its own, as ever in DJL: to let them follow the"
-                + " new data, freeze `*_gamma` and `*_beta` of that layer alone.",
+                + " new data, freeze `*_gamma` and `*_beta` of that layer alone. They move again"
+                + " when the program thaws what else is frozen of their layer, behind"
+                + " `ckpt.resume`; where nothing else is, when `freeze` no longer names them.",
             "tuned",
             "initFrom:\n  run: base\n  checkpoint: latest\n"
                 + "  exclude: [\"07Linear_*\"]\n  freeze: [\"01Linear_*\"]\n",
