@@ -3,6 +3,7 @@ package dev.ckpt.djl;
 import ai.djl.engine.Engine;
 import ai.djl.training.Trainer;
 import ai.djl.training.optimizer.Optimizer;
+import dev.ckpt.spi.Processor;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
@@ -21,7 +22,7 @@ final class Environment extends SmallState {
 
   /** Not the program's wish, yet the same numbers come out with other last bits. */
   private static final Set<String> CHANGES_BITS =
-      Set.of("arch", "device", "djl", "engine", "engineVersion", "threads");
+      Set.of("arch", "device", "djl", "engine", "engineVersion", "processor", "threads");
 
   /** These are changed on purpose, and then carried on in the sense in which it was meant. */
   private static final String OPTIMIZER = "optimizer";
@@ -39,6 +40,7 @@ final class Environment extends SmallState {
     fact("djl", Engine.getDjlVersion());
     fact("engine", engine.getEngineName());
     fact("engineVersion", engine.getVersion());
+    fact("processor", Processor.description());
     fact("threads", threads());
     fact("loss", trainer.getLoss().getClass().getName());
     fact(OPTIMIZER, Settings.of(optimizer).toString());

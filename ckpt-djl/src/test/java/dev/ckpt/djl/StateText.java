@@ -22,7 +22,7 @@ import java.util.TreeSet;
 record StateText(Map<String, String> lines) {
   /** Facts about the machine, and times. */
   private static final Set<String> OF_THE_MACHINE =
-      Set.of("arch", "device", "djl", "engine", "engineVersion", "threads", "elapsed");
+      Set.of("arch", "device", "djl", "elapsed", "engine", "engineVersion", "processor", "threads");
 
   /**
    * The newest checkpoint of a run, to the bit.
@@ -45,6 +45,7 @@ record StateText(Map<String, String> lines) {
       Map<String, String> own = new TreeMap<>();
       add(all, each, false, own);
       own.put("metrics", new TreeSet<>(each.metrics().keySet()).toString());
+      own.keySet().removeIf(name -> name.endsWith("/processor")); // not in the first ones
       own.forEach((name, text) -> lines.put(name + " of " + each.id(), text));
     }
     return new StateText(lines);

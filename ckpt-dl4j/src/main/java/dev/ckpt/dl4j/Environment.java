@@ -1,5 +1,6 @@
 package dev.ckpt.dl4j;
 
+import dev.ckpt.spi.Processor;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
@@ -18,7 +19,7 @@ final class Environment extends SmallState {
 
   /** Not the program's wish, yet the same numbers come out with other last bits. */
   private static final Set<String> CHANGES_BITS =
-      Set.of("arch", "backend", "blasThreads", "dl4j", "threads");
+      Set.of("arch", "backend", "blasThreads", "dl4j", "processor", "threads");
 
   private final Map<String, String> facts = new TreeMap<>();
   private final Map<String, String> saved = new HashMap<>();
@@ -28,6 +29,7 @@ final class Environment extends SmallState {
     fact("backend", Nd4j.getBackend().getClass().getName());
     fact("blasThreads", Integer.toString(Nd4j.factory().blas().getMaxThreads()));
     fact("dl4j", PrivateField.version());
+    fact("processor", Processor.description());
     fact("threads", Integer.toString(Nd4j.getEnvironment().maxThreads()));
     fact("updaters", trainee.settings());
   }
