@@ -231,6 +231,8 @@ public final class DjlCheckpoints implements AutoCloseable {
    * @throws dev.ckpt.CheckpointException.Incompatible if the model or the optimizer is another than
    *     the checkpoint's; nothing was changed
    * @throws UnsupportedOperationException if a parameter is of a type that cannot be saved
+   * @throws java.util.concurrent.CancellationException if the thread was interrupted, with its
+   *     interrupt cleared: call it again, or never
    */
   public Optional<Restored> resume(Trainer trainer) {
     requireAttached(trainer);
@@ -328,9 +330,9 @@ public final class DjlCheckpoints implements AutoCloseable {
 
   /**
    * Says that the training has reached its goal: saves the final state and records the goal, which
-   * is the number of epochs given to {@link #remainingEpochs}, else of those done. {@link #fit}
-   * does so by itself. Call it before the trainer is closed: afterwards it can only record a state
-   * that was saved at the end of an epoch.
+   * is the number of epochs given to {@link #remainingEpochs}, or of those done, if that is fewer.
+   * {@link #fit} does so by itself. Call it before the trainer is closed: afterwards it can only
+   * record a state that was saved at the end of an epoch.
    *
    * @return whether the goal is recorded: not if the final save failed, or if the training ended
    *     behind a batch that brought no update, whose gradients no checkpoint holds

@@ -44,20 +44,10 @@ final class Session {
   private final Seeding seeding;
   private final UpdateWatch watch;
   private final Position position;
-  private final RandomStreams streams;
-  private final Environment environment = new Environment();
-  private final Split split = new Split(environment);
-  private final List<SmallState> frozenWithEpoch;
-  private final OptimizerState optimizerState;
-  private final ModelState modelState;
-  private final ParamsState paramsState = new ParamsState();
-  private final FirstWeights firstWeights;
+  private final TrainerState state;
+  private final Split split;
   private final BestWeights best;
 
-  private @Nullable Trainer trainer;
-  private @Nullable Parameters parameters;
-  private @Nullable OptimizerFields optimizer;
-  private @Nullable HeldStatistics statistics;
   private @Nullable Optional<Restored> restored;
 
   /** Whether batches are seen one by one; else the listener is all there is. */
@@ -70,7 +60,6 @@ final class Session {
 
   private boolean iterating;
   private boolean exhausted;
-  private boolean frozen;
   private boolean epochHeard;
   private boolean allHeardEpoch;
   private boolean detached;
@@ -88,25 +77,9 @@ final class Session {
     this.seeding = new Seeding(manager::seed, seedEngine);
     this.watch = new UpdateWatch(manager::beforeUpdate);
     this.position = new Position(watch);
-    this.streams = new RandomStreams(manager::seed);
-    this.modelState = new ModelState(this::parameters);
-    this.best = new BestWeights(manager, modelState);
-    this.optimizerState = new OptimizerState(this::parameters, this::optimizer);
-    EvaluatorState evaluators = new EvaluatorState(this::trainer);
-    ListenerState listeners = new ListenerState(this::trainer, System::currentTimeMillis);
-    MetricHistory metrics = new MetricHistory(this::trainer);
-    this.frozenWithEpoch = List.of(streams, evaluators, listeners, metrics);
-    manager.register("model", modelState);
-    manager.register("optimizer", optimizerState);
-    manager.register("position", position);
-    manager.register("random", streams);
-    manager.register("evaluators", evaluators);
-    manager.register("listeners", listeners);
-    manager.register("metrics", metrics);
-    manager.register("environment", environment);
-    manager.register(ParamsState.PART, paramsState);
-    this.firstWeights = new FirstWeights(this::parameters, modelState::frozenByProgram);
-    manager.register("initialized", firstWeights);
+    this.state = new TrainerState(manager, watch, position);
+    this.split = new Split(state.environment());
+    this.best = new BestWeights(manager, state.model());
     seeding.opened();
   }
 
@@ -119,11 +92,11 @@ final class Session {
   }
 
   RandomStreams streams() {
-    return streams;
+    return state.streams();
   }
 
   Environment environment() {
-    return environment;
+    return state.environment();
   }
 
   Split split() {
@@ -131,50 +104,12 @@ final class Session {
   }
 
   Trainer trainer() {
-    if (trainer == null) {
-      throw new IllegalStateException(
-          "No trainer is attached: add ckpt.listener() to the training config before"
-              + " model.newTrainer(config)");
-    }
-    return trainer;
-  }
-
-  private Parameters parameters() {
-    if (parameters == null) {
-      parameters = Parameters.of(trainer());
-    }
-    return parameters;
-  }
-
-  private OptimizerFields optimizer() {
-    if (optimizer == null) {
-      throw new IllegalStateException("no trainer is attached");
-    }
-    return optimizer;
+    return state.trainer();
   }
 
   /** The trainer exists; its model need not be initialized. */
   void attach(Trainer begun) {
-    if (trainer != null) {
-      throw new IllegalStateException(
-          "These checkpoints belong to one trainer and have one. Open others for the next, with a"
-              + " run name of their own.");
-    }
-    if (begun.getDevices().length != 1) {
-      throw new UnsupportedOperationException(
-          "ckpt-djl saves trainings on one device, this one has "
-              + begun.getDevices().length
-              + ". Use optDevices(new Device[] {one}).");
-    }
-    if (DjlInternals.optimizer(begun) instanceof WatchedOptimizer) {
-      throw new IllegalStateException(
-          "Another DjlCheckpoints is attached to this trainer: add one listener only");
-    }
-    OptimizerFields users = new OptimizerFields(DjlInternals.optimizer(begun));
-    environment.observe(begun, users.optimizer());
-    DjlInternals.optimizer(begun, new WatchedOptimizer(users.optimizer(), watch));
-    optimizer = users;
-    trainer = begun;
+    state.attach(begun);
     seeding.initialize();
   }
 
@@ -182,20 +117,17 @@ final class Session {
   Optional<Restored> resume() {
     Optional<Restored> done = restored;
     if (done == null) {
-      Parameters all = parameters();
-      modelState.begin();
-      paramsState.begin(all, trainer().getModel());
+      state.begin();
       try {
         done = manager.resume();
-        manager.initialize(firstWeights);
+        manager.initialize(state.firstWeights());
       } catch (RuntimeException e) {
         throw Interrupted.or(e, "run '" + manager.run() + "' was resumed");
       }
-      statistics = new HeldStatistics(all, firstWeights);
+      state.resumed();
       restored = done;
       // only a loop whose batches are seen one by one leaves a checkpoint inside an epoch
       loopSeen |= position.batch() > 0;
-      watch.start(all.byName().values());
       seedHere();
     }
     return done;
@@ -231,15 +163,9 @@ final class Session {
     return openSamples >= 0;
   }
 
-  private void putStatisticsBack() {
-    if (statistics != null) {
-      statistics.putBack();
-    }
-  }
-
   /** A boundary: the loop is done with the batch that it held. */
   void batchDone() {
-    putStatisticsBack();
+    state.putStatisticsBack();
     position.batchDone(openSamples);
     openSamples = -1;
     if (atCut()) {
@@ -268,8 +194,7 @@ final class Session {
    */
   private Interrupted endedByInterrupt() {
     manager.save(position.progress(), metrics());
-    frozenWithEpoch.forEach(SmallState::rollBack);
-    frozen = false;
+    state.rollBack();
     interrupted = iterating;
     return Interrupted.because(
         "Interrupted: run '"
@@ -330,27 +255,14 @@ final class Session {
   void exhausted() {
     if (iterating && !exhausted) {
       exhausted = true;
-      freeze();
+      state.freeze();
     }
-  }
-
-  /** A save made from now on holds the small values as they are now. */
-  private void freeze() {
-    if (!frozen) {
-      frozen = true;
-      frozenWithEpoch.forEach(SmallState::freeze);
-    }
-  }
-
-  private void thaw() {
-    frozen = false;
-    frozenWithEpoch.forEach(SmallState::thaw);
   }
 
   /** A validation that was none of an epoch's end: the epoch goes on. */
   private void validationEnds() {
-    if (frozen) {
-      thaw();
+    if (state.isFrozen()) {
+      state.thaw();
     }
   }
 
@@ -360,7 +272,7 @@ final class Session {
     exhausted = false;
     epochHeard = false;
     allHeardEpoch = false;
-    thaw();
+    state.thaw();
     position.epochDone();
     if (atCut()) {
       offer(Kind.EPOCH_END);
@@ -378,13 +290,13 @@ final class Session {
 
   void beginValidation() {
     resume();
-    putStatisticsBack();
+    state.putStatisticsBack();
     seeding.validation(position.batches());
   }
 
   /** Between two batches of a validation, which may outlast the time that a SIGTERM gives. */
   void validationBoundary() {
-    if (frozen && atCut() && manager.stopRequested()) {
+    if (state.isFrozen() && atCut() && manager.stopRequested()) {
       offer(Kind.STEP);
     }
   }
@@ -395,7 +307,7 @@ final class Session {
       requireTrainable();
       heardBatches++;
       heardSamples += data.getBatch().getSize();
-      putStatisticsBack();
+      state.putStatisticsBack();
       watch.batchDelivered();
     }
   }
@@ -580,12 +492,7 @@ final class Session {
   /** The arrays are about to be closed. */
   void detach() {
     detached = true;
-    if (trainer != null
-        && optimizer != null
-        && DjlInternals.optimizer(trainer) instanceof WatchedOptimizer) {
-      manager.beforeUpdate();
-      DjlInternals.optimizer(trainer, optimizer.optimizer());
-    }
+    state.detach();
   }
 
   /** Seeds what follows the present position. */
@@ -608,9 +515,6 @@ final class Session {
   }
 
   StateDigest digest() {
-    StateDigest digest = new StateDigest();
-    modelState.capture(digest);
-    optimizerState.capture(digest);
-    return digest;
+    return state.digest();
   }
 }
