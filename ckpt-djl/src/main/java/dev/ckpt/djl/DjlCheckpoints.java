@@ -330,12 +330,14 @@ public final class DjlCheckpoints implements AutoCloseable {
 
   /**
    * Says that the training has reached its goal: saves the final state and records the goal, which
-   * is the number of epochs given to {@link #remainingEpochs}, or of those done, if that is fewer.
-   * {@link #fit} does so by itself. Call it before the trainer is closed: afterwards it can only
-   * record a state that was saved at the end of an epoch.
+   * is the number of epochs given to {@link #remainingEpochs}, else of those done; of a training
+   * that stopped early it is those done. An epoch that was left by {@code break} ends here. {@link
+   * #fit} does so by itself. Call it before the trainer is closed: afterwards it can only record a
+   * state that was saved at the end of an epoch.
    *
-   * @return whether the goal is recorded: not if the final save failed, or if the training ended
-   *     behind a batch that brought no update, whose gradients no checkpoint holds
+   * @return whether the goal is recorded: not if the training threw or the final save failed, or if
+   *     the training ended behind a batch that brought no update, whose gradients no checkpoint
+   *     holds
    * @throws dev.ckpt.CheckpointException if the save failed and the policy is to fail
    */
   public boolean complete() {
@@ -362,7 +364,7 @@ public final class DjlCheckpoints implements AutoCloseable {
    * can tell a crash loop ({@link dev.ckpt.CheckpointException.CrashLoop}) from a machine that
    * died. {@link #fit} does so by itself, and so do wrapped data that throw. Early stopping is no
    * failure: told of it, the run stays stopped although its process may die before {@link
-   * #complete}.
+   * #complete}, which sees a stop by DJL's own listener without being told.
    *
    * <p>What a loop of one's own throws and does not tell is not seen: such an attempt, in
    * particular one by {@link EasyTrain#fit}, is recorded as closed at the step where it stood, and

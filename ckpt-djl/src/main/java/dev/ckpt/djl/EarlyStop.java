@@ -22,6 +22,12 @@ final class EarlyStop {
     return names(trainer, type -> isIn(frames, type));
   }
 
+  /** Whether it was thrown at the end of an epoch, all of whose batches are done. */
+  static boolean isInOnEpoch(EarlyStoppedException thrown) {
+    return Arrays.stream(thrown.getStackTrace())
+        .anyMatch(frame -> frame.getMethodName().equals("onEpoch"));
+  }
+
   /** Whether listeners of all these classes are attached. */
   static boolean areThere(List<String> classes, Trainer trainer) {
     return names(trainer, type -> true).containsAll(classes);

@@ -119,7 +119,9 @@ final class Environment extends SmallState {
 
   @Override
   Map<String, ?> read() {
-    return new TreeMap<>(facts);
+    Map<String, String> all = new TreeMap<>(saved); // what this attempt has not seen is as it was
+    all.putAll(facts);
+    return all;
   }
 
   @Override

@@ -78,7 +78,11 @@ final class FirstWeights extends SmallState implements CheckpointManager.Initial
     said.put("missing", match.missing());
     said.put("excluded", match.excluded());
     List<String> statistics =
-        match.frozen().stream().filter(name -> isStatistic(byName, name)).toList();
+        byName.entrySet().stream()
+            .filter(each -> match.frozen().contains(each.getKey()))
+            .filter(each -> isStatistic(each.getKey(), each.getValue()))
+            .map(Map.Entry::getKey)
+            .toList();
     if (!statistics.isEmpty()) {
       said.put(HELD, statistics);
     }
@@ -90,9 +94,9 @@ final class FirstWeights extends SmallState implements CheckpointManager.Initial
     }
   }
 
-  private static boolean isStatistic(Map<String, Parameter> byName, String name) {
-    Parameter parameter = byName.get(name);
-    return parameter != null && !Parameters.changesOnlyInUpdates(parameter);
+  /** What moves without a gradient: it never had one that could be frozen. */
+  private boolean isStatistic(String name, Parameter parameter) {
+    return !Parameters.changesOnlyInUpdates(parameter) && frozenByProgram.test(name);
   }
 
   private static void requireTrainable(Map<String, Parameter> byName, InitFrom.Match match) {
@@ -110,6 +114,11 @@ final class FirstWeights extends SmallState implements CheckpointManager.Initial
   /** Running statistics that stay as they were loaded. */
   List<String> held() {
     return names(HELD);
+  }
+
+  /** What the training froze of the layer of such a statistic. */
+  List<Parameter> frozenInLayerOf(String statistic) {
+    return model.get().frozenInLayerOf(statistic, frozenByProgram);
   }
 
   /** They move again, from the next checkpoint on for good. */
@@ -141,21 +150,21 @@ final class FirstWeights extends SmallState implements CheckpointManager.Initial
     }
     Set<String> excluded = new TreeSet<>(names("excluded"));
     Set<String> missing = new TreeSet<>(names("missing"));
-    Parameters parameters = model.get();
     // of a layer that is not frozen only the statistics can be: there it is freeze that thaws them
     List<String> thawed =
         held().stream()
-            .filter(name -> !from.freezes(name) && parameters.frozenInLayerOf(name).isEmpty())
+            .filter(name -> !from.freezes(name) && frozenInLayerOf(name).isEmpty())
             .toList();
     if (!thawed.isEmpty()) {
       release(thawed);
     }
     Set<String> held = new TreeSet<>(held());
-    parameters
+    model
+        .get()
         .byName()
         .forEach(
             (name, parameter) -> {
-              boolean statistic = !Parameters.changesOnlyInUpdates(parameter);
+              boolean statistic = isStatistic(name, parameter);
               boolean frozen = statistic ? held.contains(name) : !parameter.requiresGradient();
               if (!missing.contains(name) && from.includes(name) == excluded.contains(name)) {
                 differences.add(name + (from.includes(name) ? " was not loaded" : " was loaded"));

@@ -38,7 +38,7 @@ final class HeldStatistics {
         TensorSpec spec = parameters.spec(name);
         ByteBuffer contents = ByteBuffer.allocateDirect(Math.toIntExact(spec.bytes()));
         bytes(parameter, spec).copy(0, contents);
-        List<Parameter> frozenWith = parameters.frozenInLayerOf(name);
+        List<Parameter> frozenWith = firstWeights.frozenInLayerOf(name);
         held.add(new Held(name, parameter, spec, contents.flip(), frozenWith));
       }
     }
@@ -48,14 +48,19 @@ final class HeldStatistics {
     if (held.isEmpty()) {
       return;
     }
+    release();
+    for (Held each : held) {
+      bytes(each.parameter(), each.spec())
+          .fill((offset, into) -> into.put(each.contents().slice((int) offset, into.remaining())));
+    }
+  }
+
+  /** Lets those go whose layer was thawed: before it is saved, too, so that a resume knows. */
+  void release() {
     List<String> thawed = held.stream().filter(Held::thawed).map(Held::name).toList();
     if (!thawed.isEmpty()) {
       held.removeIf(each -> thawed.contains(each.name()));
       firstWeights.release(thawed);
-    }
-    for (Held each : held) {
-      bytes(each.parameter(), each.spec())
-          .fill((offset, into) -> into.put(each.contents().slice((int) offset, into.remaining())));
     }
   }
 

@@ -29,9 +29,11 @@ final class Interrupted extends CancellationException {
     for (@Nullable Throwable e = thrown;
         e != null && !(e instanceof ExecutionException);
         e = e.getCause()) {
-      if (e instanceof InterruptedException
-          || e instanceof ClosedByInterruptException
-          || e instanceof InterruptedIOException) {
+      if (e instanceof InterruptedException || e instanceof ClosedByInterruptException) {
+        return true;
+      }
+      // which is also what a read says that timed out
+      if (e instanceof InterruptedIOException && Thread.currentThread().isInterrupted()) {
         return true;
       }
     }

@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -65,12 +66,17 @@ final class Parameters {
     return byName.get(name);
   }
 
-  /** What is frozen of the layer that a running statistic belongs to, by DJL's names. */
-  List<Parameter> frozenInLayerOf(String statistic) {
+  /**
+   * What is frozen of the layer that a running statistic belongs to, by DJL's names.
+   *
+   * @param anyway what the program freezes itself, as a scale that it does without
+   */
+  List<Parameter> frozenInLayerOf(String statistic, Predicate<String> anyway) {
     String layer = statistic.substring(0, statistic.lastIndexOf('_') + 1);
     return byName.entrySet().stream()
         .filter(each -> each.getKey().startsWith(layer))
         .filter(each -> each.getKey().indexOf('_', layer.length()) < 0)
+        .filter(each -> !anyway.test(each.getKey()))
         .map(Map.Entry::getValue)
         .filter(each -> changesOnlyInUpdates(each) && !each.requiresGradient())
         .toList();

@@ -1,5 +1,6 @@
 package dev.ckpt.djl;
 
+import ai.djl.training.Trainer;
 import ai.djl.training.listener.EarlyStoppingListener;
 import dev.ckpt.Progress;
 import dev.ckpt.Progress.Phase;
@@ -53,6 +54,16 @@ final class Position extends SmallState {
   /** Classes of the listeners that did. */
   List<String> stoppedBy() {
     return stoppedBy;
+  }
+
+  /** Ended by DJL's own listener, though nobody told. */
+  void stopsEarly() {
+    stopsEarly(BY_DJL);
+  }
+
+  /** Whether DJL's own listener is there. */
+  static boolean canStopEarly(Trainer trainer) {
+    return EarlyStop.areThere(BY_DJL, trainer);
   }
 
   void stopsEarly(List<String> by) {
@@ -110,7 +121,6 @@ final class Position extends SmallState {
 
   /** A whole epoch whose batches nobody saw one by one. */
   void batchesDone(long count, long size) {
-    trainsOn();
     batch += count;
     batches += count;
     samples += size;

@@ -30,6 +30,16 @@ final class RandomStreams extends SmallState {
         });
   }
 
+  /** The loop is about to wait for a batch, which may draw. */
+  void mark() {
+    streams.values().forEach(stream -> stream.marked = stream.state.get());
+  }
+
+  /** That batch is not there: what was drawn for it will be drawn again. */
+  void backToMark() {
+    streams.values().forEach(stream -> stream.state.set(stream.marked));
+  }
+
   @Override
   Map<String, ?> read() {
     // one that is asked for later in this process goes on where the checkpoint left it
@@ -58,9 +68,11 @@ final class RandomStreams extends SmallState {
     private static final long serialVersionUID = 1L;
 
     private final AtomicLong state;
+    private long marked;
 
     Stream(long state) {
       this.state = new AtomicLong(state);
+      this.marked = state;
     }
 
     @Override

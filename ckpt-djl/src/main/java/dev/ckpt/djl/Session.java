@@ -48,6 +48,9 @@ final class Session {
   private final Split split;
   private final BestWeights best;
 
+  /** By the manager, which does it once; then its first weights are still to be loaded. */
+  private @Nullable Optional<Restored> resumed;
+
   private @Nullable Optional<Restored> restored;
 
   /** Whether batches are seen one by one; else the listener is all there is. */
@@ -71,6 +74,9 @@ final class Session {
   private boolean listenerOnlySaid;
   private @Nullable Throwable failure;
   private boolean recorded;
+
+  /** By an early stop that is no listener's: the goal stays open. */
+  private boolean endedShort;
 
   Session(CheckpointManager manager, IntConsumer seedEngine) {
     this.manager = manager;
@@ -119,7 +125,10 @@ final class Session {
     if (done == null) {
       state.begin();
       try {
-        done = manager.resume();
+        if (resumed == null) {
+          resumed = manager.resume();
+        }
+        done = resumed;
         manager.initialize(state.firstWeights());
       } catch (RuntimeException e) {
         throw Interrupted.or(e, "run '" + manager.run() + "' was resumed");
@@ -152,10 +161,16 @@ final class Session {
 
   void delivered(long samples) {
     validationEnds();
-    position.trainsOn();
+    trainsOn();
     openSamples = samples;
-    trained = true;
     watch.batchDelivered();
+  }
+
+  private void trainsOn() {
+    position.trainsOn();
+    trained = true;
+    failure = null; // the loop got over it
+    endedShort = false;
   }
 
   /** Whether the loop holds a batch. */
@@ -193,16 +208,31 @@ final class Session {
    * Has saved; what is frozen goes back to where it was frozen, so that all of it is of one moment.
    */
   private Interrupted endedByInterrupt() {
-    manager.save(position.progress(), metrics());
+    String saved = trained && isTrainable() ? saved() : "nothing was trained";
     state.rollBack();
     interrupted = iterating;
     return Interrupted.because(
-        "Interrupted: run '"
-            + manager.run()
-            + "' is saved at step "
-            + position.progress().step()
-            + ". Start it again, from DjlCheckpoints.in or open on, to go on from there; or call"
-            + " fit again, if nothing else was changed");
+        "Interrupted: "
+            + saved
+            + ". Start it again, from DjlCheckpoints.in or open on, to go on from there"
+            + (endsByInterrupt ? "; or call fit again, if nothing else was changed" : ""));
+  }
+
+  /** Waits for it: who stopped a notebook may end its process next. */
+  private String saved() {
+    String run = "run '" + manager.run() + "' ";
+    String step = " at step " + position.progress().step();
+    boolean interruptedBefore = Thread.interrupted(); // else there is no waiting
+    try {
+      save().join();
+      return run + "is saved" + step;
+    } catch (CheckpointException e) {
+      return run + "stands" + step + ", and is not saved there: " + e.getMessage();
+    } finally {
+      if (interruptedBefore) {
+        Thread.currentThread().interrupt();
+      }
+    }
   }
 
   /** Behind the listeners of an epoch, which is where a stop of its validation is looked at. */
@@ -215,11 +245,11 @@ final class Session {
   }
 
   /**
-   * The data threw, of the training or the validation. A wait for it is where an interrupt mostly
-   * comes; then the batch is not there, and the training ends at once.
+   * The data threw, of a training or a validation. A wait for it is where an interrupt mostly
+   * comes; then the batch is not there, and the loop ends at once, whosever it is.
    */
   void dataThrew(Throwable thrown) {
-    if (!endsByInterrupt || !Interrupted.broke(thrown)) {
+    if (!Interrupted.broke(thrown)) {
       failed(thrown);
       return;
     }
@@ -243,9 +273,8 @@ final class Session {
     resume();
     requireTrainable();
     validationEnds();
-    position.trainsOn();
+    trainsOn();
     loopSeen = true;
-    trained = true;
     watch.batchEnds();
     openSamples = samples;
     batchDone();
@@ -305,6 +334,7 @@ final class Session {
   void heardBatch(BatchData data) {
     if (!loopSeen) {
       requireTrainable();
+      position.trainsOn();
       heardBatches++;
       heardSamples += data.getBatch().getSize();
       state.putStatisticsBack();
@@ -333,33 +363,41 @@ final class Session {
                 + " before the end of the epoch");
       }
     }
-    position.batchesDone(heardBatches, heardSamples);
-    heardBatches = 0;
-    heardSamples = 0;
-    trained = true;
-    position.epochDone();
+    countHeard();
     if (atCut() && offer(Kind.EPOCH_END).isEmpty()) {
       offer(Kind.STEP); // there is no other chance for triggers by step or time
     }
     seedHere();
   }
 
+  /** An epoch whose batches only the listener heard. */
+  private void countHeard() {
+    position.batchesDone(heardBatches, heardSamples);
+    heardBatches = 0;
+    heardSamples = 0;
+    trained = true;
+    position.epochDone();
+  }
+
   /**
    * Saves the state at the end of the training, then records that the goal is reached.
    *
-   * @param goal in epochs; fewer are recorded if fewer were done
+   * @param goal in epochs, if one was told; of a training that stopped early those done are
+   *     recorded
    */
   boolean complete(@Nullable Integer goal) {
     resume();
     if (best.areHeld()) {
       return recorded; // the state is the best one's, not the last one's
     }
+    if (failure != null) {
+      log.warn("The training threw ({}): the run is not recorded as complete", failure.toString());
+      return false;
+    }
     if (openSamples >= 0) {
       batchDone();
     }
-    if (iterating && (exhausted || epochHeard)) {
-      epochDone();
-    }
+    endLastEpoch(goal);
     if (!atCut()) {
       log.warn(
           "The training ended behind a batch that brought no update: the run is not recorded as"
@@ -368,11 +406,11 @@ final class Session {
       return false;
     }
     if (trained && offer(Kind.COMPLETION).isEmpty()) {
-      manager.save(position.progress(), metrics()); // a goal without its state would be lost work
+      save(); // a goal without its state would be lost work
     }
     int done = position.epoch();
-    // a loop that has counted none may know better
-    long reached = goal == null ? done : done == 0 && !stoppedEarly() ? goal : Math.min(goal, done);
+    boolean early = position.stoppedEarly() || endedShort;
+    long reached = goal == null ? done : early ? Math.min(goal, done) : goal;
     recorded = manager.complete(Map.of(EPOCHS, reached));
     if (!recorded && detached) {
       log.warn(
@@ -380,6 +418,27 @@ final class Session {
               + " be saved: call it before");
     }
     return recorded;
+  }
+
+  /**
+   * The program says that this was all: an epoch that is open ends as the next one would end it.
+   */
+  private void endLastEpoch(@Nullable Integer goal) {
+    boolean early = position.stoppedEarly() || endedShort;
+    boolean open =
+        loopSeen
+            ? iterating && (exhausted || epochHeard || !early && position.batch() > 0)
+            : !early && heardBatches > 0;
+    int done = position.epoch() + (open ? 1 : 0);
+    // before the end of the epoch is saved
+    if (trained && !early && goal != null && done < goal && Position.canStopEarly(trainer())) {
+      position.stopsEarly();
+    }
+    if (open && loopSeen) {
+      epochDone();
+    } else if (open) {
+      countHeard(); // who stopped it threw before this listener heard the epoch's end
+    }
   }
 
   /** Whether the training had ended early, and whoever ends it so is still there. */
@@ -390,6 +449,10 @@ final class Session {
   /** Puts the best weights into the model, if that is asked for; nothing is saved from then on. */
   Optional<Checkpoint> restoreBest() {
     return best.restore();
+  }
+
+  private boolean isTrainable() {
+    return !detached && !best.areHeld() && !recorded;
   }
 
   /** What is trained is saved, and recorded as what it is. */
@@ -440,7 +503,12 @@ final class Session {
   void failed(Throwable thrown) {
     if (thrown instanceof EarlyStoppedException stop) {
       List<String> by = EarlyStop.by(stop, trainer());
-      if (!by.isEmpty()) {
+      if (!loopSeen && heardBatches > 0 && EarlyStop.isInOnEpoch(stop)) {
+        countHeard(); // it threw before this listener heard the epoch's end
+      }
+      if (by.isEmpty()) {
+        endedShort = true;
+      } else {
         position.stopsEarly(by);
       }
       if (iterating && exhausted) {
@@ -453,6 +521,10 @@ final class Session {
     }
     failure = thrown;
     manager.failed(thrown, position.progress());
+    if (thrown instanceof CheckpointException.Incompatible && atCut()) {
+      failure = null; // what was refused has changed nothing: the loop may come with something else
+      interrupted = iterating;
+    }
     if (thrown instanceof CheckpointException || restored == null) {
       return;
     }
@@ -505,7 +577,13 @@ final class Session {
   }
 
   private Optional<SaveHandle> offer(Kind kind) {
+    state.observe();
     return manager.offer(kind, position.progress(), this::metrics);
+  }
+
+  private SaveHandle save() {
+    state.observe();
+    return manager.save(position.progress(), metrics());
   }
 
   private Map<String, Double> metrics() {

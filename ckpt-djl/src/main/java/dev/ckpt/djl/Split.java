@@ -77,6 +77,12 @@ final class Split {
   /** Whether something else was trained before that. */
   private boolean changed;
 
+  /** Whether the checkpoint's part had as many samples as the first one here. */
+  private boolean asMany;
+
+  /** Whether the training data was replaced, and none of the validation given since. */
+  private boolean replaced;
+
   private boolean begun;
   private boolean decided;
   private boolean said;
@@ -88,17 +94,22 @@ final class Split {
   /** What is trained from now on. */
   void training(Dataset dataset) {
     if (training == null || training.dataset() != dataset) {
+      replaced = training != null;
       training = Data.of(dataset);
       decided = false;
     }
   }
 
-  /** What is validated from now on. */
+  /**
+   * What is validated from now on: the first one that goes with the training data. What a program
+   * evaluates besides, a part of the training data or a test set, is its own affair.
+   */
   void validation(Dataset dataset) {
-    if (validation == null || validation.dataset() != dataset) {
+    if (validation == null || replaced && validation.dataset() != dataset) {
       validation = Data.of(dataset);
       decided = false;
     }
+    replaced = false;
   }
 
   /**
@@ -112,7 +123,6 @@ final class Split {
     if (decided || now == null) {
       return;
     }
-    boolean asMany = false;
     if (!begun) {
       begun = true;
       asMany = Long.toString(now.size()).equals(environment.before("training.size"));
@@ -162,8 +172,11 @@ final class Split {
       }
       tell(
           which,
-          "; it goes on, as no sample of the validation data is in the training data, by the"
-              + " indices of both");
+          now.whole() == validating.whole()
+              ? "; it goes on, as no sample of the validation data is in the training data, by the"
+                  + " indices of both"
+              : "; it goes on, as the validation data is of another dataset. If that is the same"
+                  + " data, loaded twice, nothing shows that they share no sample");
     }
   }
 
@@ -184,6 +197,7 @@ final class Split {
               }
             });
     trained = now.name();
+    asMany = false;
     note(TRAINING, now);
     if (changed) {
       environment.note(CHANGED, "true");

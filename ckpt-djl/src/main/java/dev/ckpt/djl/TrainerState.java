@@ -142,6 +142,13 @@ final class TrainerState {
     }
   }
 
+  /** Before a save: what the program changed since the last batch is seen. */
+  void observe() {
+    if (statistics != null) {
+      statistics.release();
+    }
+  }
+
   /** A save made from now on holds the small values as they are now. */
   void freeze() {
     if (!frozen) {

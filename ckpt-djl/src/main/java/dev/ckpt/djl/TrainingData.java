@@ -13,6 +13,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.concurrent.ExecutorService;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -138,17 +139,22 @@ final class TrainingData implements Dataset {
       if (session.batchOpen()) {
         session.batchDone();
       }
-      boolean more;
-      try {
-        more = source.hasNext();
-      } catch (RuntimeException | Error e) {
-        session.dataThrew(e);
-        throw e;
-      }
+      boolean more = asked(source::hasNext);
       if (!more) {
         session.exhausted();
       }
       return more;
+    }
+
+    private <T> T asked(Supplier<T> source) {
+      session.streams().mark();
+      try {
+        return source.get();
+      } catch (RuntimeException | Error e) {
+        session.streams().backToMark();
+        session.dataThrew(e);
+        throw e;
+      }
     }
 
     @Override
@@ -156,13 +162,7 @@ final class TrainingData implements Dataset {
       if (!hasNext()) {
         throw new NoSuchElementException();
       }
-      Batch batch;
-      try {
-        batch = source.next();
-      } catch (RuntimeException | Error e) {
-        session.dataThrew(e);
-        throw e;
-      }
+      Batch batch = asked(source::next);
       if (samplesBefore > 0) {
         DjlInternals.BATCH_PROGRESS.set(batch, batch.getProgress() + samplesBefore);
       }

@@ -25,6 +25,7 @@ import java.util.TreeMap;
 import java.util.concurrent.ThreadLocalRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -211,6 +212,28 @@ class EarlyStopTest {
     assertThat(lastEpoch(training)).isEqualTo(3);
   }
 
+  @ParameterizedTest
+  @CsvSource({"EASY_TRAIN, false", "LISTENER_ONLY, false", "LISTENER_ONLY, true"})
+  void aStopOfDjlsIsRememberedWhetherItIsToldOrNot(Loop loop, boolean told) {
+    SmallTraining whole = new SmallTraining(Setup.plain().with(loop));
+    whole.epochs = 5;
+    whole.run();
+    SmallTraining training = new SmallTraining(Setup.plain().with(loop), store);
+    training.tellsOfStops = told;
+    for (int i = 0; i < 4; i++) {
+      training.epochs = GOAL + i; // a larger goal alone is no reason
+      training.listener = patient(2);
+      training.run();
+    }
+    assertThat(training.log.executed).isEqualTo(30);
+    assertThat(training.log.startedAt).containsExactly(0L, 30L, 30L, 30L);
+    training.listener = new TrainingListenerAdapter() {};
+    training.epochs = whole.epochs;
+    training.run();
+    assertThat(training.log.executed).isEqualTo(50);
+    assertThat(training.log.sha256).isEqualTo(whole.log.sha256);
+  }
+
   /** Stops in a batch, as a limit of time or a target does. */
   private static final class StopsInBatch extends TrainingListenerAdapter {
     private final int batch;
@@ -266,16 +289,18 @@ class EarlyStopTest {
     }
   }
 
-  @Test
-  void aStopThatIsNoListenersLeavesTheGoalOpen() {
+  /** In the validation of the first epoch, and of the second. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 4})
+  void aStopThatIsNoListenersLeavesTheGoalOpen(int batch) {
     SmallTraining training = new SmallTraining(Setup.plain(), store);
     training.epochs = GOAL;
     training.dataset =
-        (builder, which) -> which == 2 ? new StoppingData(builder, 4) : builder.build();
+        (builder, which) -> which == 2 ? new StoppingData(builder, batch) : builder.build();
     training.run();
     training.dataset = (builder, which) -> builder.build();
     training.run();
-    assertThat(training.log.startedAt).containsExactly(0L, 20L);
+    assertThat(training.log.startedAt).containsExactly(0L, batch == 1 ? 10L : 20L);
     assertThat(training.log.executed).isEqualTo(GOAL * 10);
   }
 

@@ -263,6 +263,59 @@ class FineTuneTest {
   }
 
   @Test
+  void whatAListenerThawsAtAnEpochsEndIsThawedBehindAKill() {
+    for (boolean killed : List.of(false, true)) {
+      InMemoryStore at = new InMemoryStore(Clock.systemUTC());
+      training(at, "base", 3).run();
+      SmallTraining training = tuned(at, BODY);
+      training.listener =
+          new TrainingListenerAdapter() {
+            @Override
+            public void onEpoch(Trainer trainer) {
+              thaw(trainer);
+            }
+          };
+      List<List<float[]>> seen = new ArrayList<>();
+      training.afterResume = (ckpt, trainer) -> seen.add(statisticsOf("02BatchNorm", trainer));
+      training.atEnd = (ckpt, trainer) -> seen.add(statisticsOf("02BatchNorm", trainer));
+      if (killed) {
+        assertThat(training.run(11)).isFalse(); // newest is the end of the first epoch
+        assertThat(training.log.startedAt).containsExactly(0L);
+      }
+      training.run();
+      float[] base = seen.get(0).get(0);
+      assertThat(seen.get(seen.size() - 1).get(0)).as("killed: %s", killed).isNotEqualTo(base);
+    }
+  }
+
+  @Test
+  void aScaleThatALayerDoesWithoutKeepsNoStatisticsFrozen() {
+    SmallTraining training = new SmallTraining(Setup.plain(), store);
+    training.block =
+        small ->
+            new SequentialBlock()
+                .add(Linear.builder().setUnits(8).build())
+                .add(BatchNorm.builder().optScale(false).build())
+                .add(Linear.builder().setUnits(3).build());
+    training.checkpointing = builder -> builder.run("unscaled");
+    training.run();
+    InitFrom body =
+        InitFrom.of("unscaled", "latest").exclude("03Linear_*").freeze("01*", "02BatchNorm_*");
+    training.checkpointing = builder -> builder.run("tuned").seed(5).initFrom(body);
+    List<List<float[]>> seen = new ArrayList<>();
+    training.atEnd = (ckpt, trainer) -> seen.add(statisticsOf("02BatchNorm", trainer));
+    training.epochs = 1;
+    training.run();
+    training.epochs = 2;
+    training.afterResume =
+        (ckpt, trainer) ->
+            Weights.byName(trainer.getModel().getBlock())
+                .forEach((name, each) -> each.freeze(!name.matches(".*(weight|bias|beta)")));
+    training.run();
+    assertThat(seen.get(1).get(0)).as("thawed").isNotEqualTo(seen.get(0).get(0));
+  }
+
+  @Test
   void statisticsThatAloneWereFrozenAreThawedByLeavingThemOutOfFreeze() {
     InitFrom alone =
         InitFrom.of("base", "latest").exclude("10Linear_*").freeze("02BatchNorm_running*");

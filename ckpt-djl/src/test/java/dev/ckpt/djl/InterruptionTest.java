@@ -3,8 +3,11 @@ package dev.ckpt.djl;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import ai.djl.ndarray.NDManager;
 import ai.djl.nn.Parameter;
 import ai.djl.training.Trainer;
+import ai.djl.training.dataset.ArrayDataset;
+import ai.djl.training.dataset.Batch;
 import ai.djl.training.listener.TrainingListenerAdapter;
 import dev.ckpt.SaveTrigger;
 import dev.ckpt.djl.SmallTraining.Log;
@@ -13,6 +16,7 @@ import dev.ckpt.djl.SmallTraining.Place;
 import dev.ckpt.djl.SmallTraining.Setup;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -67,6 +71,50 @@ class InterruptionTest {
     assertThat(broken.log.startedAt).containsExactly(0L, 13L);
     assertThat(broken.log.sha256).isEqualTo(whole.sha256);
     assertThat(broken.log.batches).isEqualTo(whole.batches);
+  }
+
+  /** Data of the user's own that draws, and breaks once behind that. */
+  private static final class DrawsAndBreaks extends ArrayDataset {
+    private final Random random;
+    private int left;
+
+    DrawsAndBreaks(ArrayDataset.Builder builder, Random random, int left) {
+      super(builder);
+      this.random = random;
+      this.left = left;
+    }
+
+    @Override
+    public Batch getByIndices(NDManager manager, long... indices) {
+      float noise = random.nextFloat();
+      if (--left == 0) {
+        throw new IllegalStateException("broke");
+      }
+      Batch batch = super.getByIndices(manager, indices);
+      batch.getData().head().addi(noise);
+      return batch;
+    }
+  }
+
+  @Test
+  void whatWasDrawnForABatchThatIsNotThereIsDrawnAgain() {
+    List<String> ends = new ArrayList<>();
+    for (int breaks : new int[] {0, 14}) {
+      SmallTraining training = new SmallTraining(onlyOnException(Place.LAST));
+      int[] left = {breaks};
+      Random[] random = new Random[1];
+      training.afterResume = (ckpt, trainer) -> random[0] = ckpt.random("data");
+      training.dataset =
+          (builder, which) ->
+              which == 1 ? new DrawsAndBreaks(builder, random[0], left[0]) : builder.build();
+      if (breaks > 0) {
+        assertThatThrownBy(training::run).hasMessage("broke");
+        left[0] = 0;
+      }
+      training.run();
+      ends.add(training.log.sha256 + training.log.executed);
+    }
+    assertThat(ends.get(1)).isEqualTo(ends.get(0));
   }
 
   @Test

@@ -103,6 +103,47 @@ class LoopEndTest {
     assertThat(then).isEqualTo(unbroken);
   }
 
+  /** By {@code break}, and nothing tells of an epoch's end but the next one. */
+  private static Loop leftSilently(int epochs) {
+    return (ckpt, trainer, data) -> {
+      var wrapped = ckpt.dataset(data);
+      for (int left = ckpt.remainingEpochs(epochs); left > 0; left--) {
+        int taken = 0;
+        for (Batch batch : trainer.iterateDataset(wrapped)) {
+          EasyTrain.trainBatch(trainer, batch);
+          trainer.step();
+          batch.close();
+          if (++taken == TAKEN) {
+            break;
+          }
+        }
+      }
+      assertThat(ckpt.complete()).isTrue();
+    };
+  }
+
+  @Test
+  void completingEndsTheEpochThatWasLeftByBreak() throws Exception {
+    End unbroken = train(Stores.inMemory(), leftSilently(3), false);
+    for (int i = 0; i < 3; i++) {
+      assertThat(train(store, leftSilently(2), false).steps()).isEqualTo(2 * TAKEN);
+    }
+    assertThat(train(store, leftSilently(3), false)).isEqualTo(unbroken);
+    assertThat(unbroken.epoch()).isEqualTo(3);
+  }
+
+  @Test
+  void whatFailedIsNotCompleteWhateverTheProgramSaysThen() throws Exception {
+    Loop failing =
+        (ckpt, trainer, data) -> {
+          ckpt.remainingEpochs(9);
+          ckpt.failed(new IllegalStateException("told"));
+          assertThat(ckpt.complete()).isFalse();
+        };
+    train(store, failing, false);
+    assertThat(train(store, leftSilently(1), false).steps()).isEqualTo(TAKEN);
+  }
+
   /** A loop of the user's own, by batch number, as the Javadoc of step and endEpoch says. */
   private static Loop stepped(int epochs, int dieInValidationOf) {
     return (ckpt, trainer, data) -> {

@@ -7,21 +7,30 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.training.Trainer;
 import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.training.dataset.Batch;
-import ai.djl.training.dataset.DataIterable;
 import ai.djl.training.listener.TrainingListenerAdapter;
 import dev.ckpt.Checkpoint;
+import dev.ckpt.CheckpointException;
 import dev.ckpt.Checkpoints;
+import dev.ckpt.InitFrom;
 import dev.ckpt.Retention;
 import dev.ckpt.Stores;
+import dev.ckpt.internal.memory.InMemoryStore;
 import dev.ckpt.spi.CheckpointStore;
+import dev.ckpt.testkit.FaultyStore;
+import java.io.UncheckedIOException;
+import java.net.SocketTimeoutException;
 import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BooleanSupplier;
 import jdk.jshell.EvalException;
 import jdk.jshell.JShell;
 import jdk.jshell.Snippet;
@@ -30,12 +39,14 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Cells that are run again, and Stop, which interrupts the thread of the running cell. */
 class NotebookTest {
   private static final String THREAD = "notebook.thread";
   private static final int EPOCHS = 60;
   private static final String SAID = "notebook.said";
+  private static final Duration LONG = Duration.ofMinutes(10);
 
   private static final List<String> IMPORTS =
       List.of(
@@ -275,24 +286,25 @@ class NotebookTest {
       return super.getByRange(manager, from, to);
     }
 
+    /** This batch is there only when a wait has been broken: what is awaited last is this one. */
     private void stop() {
       if (fetched.incrementAndGet() == late) {
-        untilTraining(true);
+        until("it waits", this::isWaiting);
         training.interrupt(); // Stop
-        untilTraining(false);
+        until("a wait was broken", () -> !training.isInterrupted());
       }
     }
 
     private boolean isWaiting() {
       return training.getState() == Thread.State.WAITING
           && Arrays.stream(training.getStackTrace())
-              .anyMatch(frame -> frame.getClassName().equals(DataIterable.class.getName()));
+              .anyMatch(frame -> frame.getClassName().equals(FutureTask.class.getName()));
     }
 
-    private void untilTraining(boolean waits) {
+    private static void until(String what, BooleanSupplier condition) {
       long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
-      while (isWaiting() != waits) {
-        assertThat(System.nanoTime()).as("waits: %s", waits).isLessThan(deadline);
+      while (!condition.getAsBoolean()) {
+        assertThat(System.nanoTime()).as(what).isLessThan(deadline);
         Thread.onSpinWait();
       }
     }
@@ -314,7 +326,7 @@ class NotebookTest {
       if (!again) {
         assertThat(thrown)
             .isInstanceOf(CancellationException.class)
-            .hasMessageContaining("is saved at step " + step)
+            .hasMessageContaining(step == 0 ? "nothing was trained" : "is saved at step " + step)
             .hasRootCauseInstanceOf(InterruptedException.class);
         training.dataset = (builder, made) -> builder.build();
         training.run();
@@ -329,9 +341,13 @@ class NotebookTest {
     }
   }
 
-  @Test
-  void waitsThatAreStoppedAtOneStepAreNoCrashLoop() {
-    SmallTraining training = new SmallTraining(SmallTraining.Setup.plain().prefetching());
+  @ParameterizedTest
+  @EnumSource(
+      value = SmallTraining.Loop.class,
+      names = {"FIT", "EASY_TRAIN"})
+  void waitsThatAreStoppedAtOneStepAreNoCrashLoop(SmallTraining.Loop loop) {
+    SmallTraining training =
+        new SmallTraining(SmallTraining.Setup.plain().with(loop).prefetching());
     training.dataset = (builder, made) -> made == 1 ? new Late(builder, 1) : builder.build();
     for (int i = 0; i < 5; i++) {
       assertThatThrownBy(training::run).isInstanceOf(CancellationException.class);
@@ -339,6 +355,86 @@ class NotebookTest {
     training.dataset = (builder, made) -> builder.build();
     training.run();
     assertThat(training.log.startedAt).containsOnly(0L);
+  }
+
+  /** A socket's time-out is an {@link java.io.InterruptedIOException}, too. */
+  @Test
+  void aReadThatTimesOutIsNoStop() {
+    SmallTraining training = new SmallTraining(SmallTraining.Setup.plain());
+    training.dataset = (builder, made) -> made == 1 ? new TimesOut(builder) : builder.build();
+    for (int i = 0; i < 3; i++) {
+      assertThatThrownBy(training::run)
+          .isNotInstanceOf(CancellationException.class)
+          .hasRootCauseInstanceOf(SocketTimeoutException.class);
+    }
+    assertThatThrownBy(training::run).isInstanceOf(CheckpointException.CrashLoop.class);
+  }
+
+  private static final class TimesOut extends ArrayDataset {
+    TimesOut(ArrayDataset.Builder builder) {
+      super(builder);
+    }
+
+    @Override
+    public Batch getByIndices(NDManager manager, long... indices) {
+      throw new UncheckedIOException(new SocketTimeoutException("Read timed out"));
+    }
+  }
+
+  @Test
+  void aStopWaitsForItsSaveAndSaysIfThereIsNone() {
+    InMemoryStore medium = new InMemoryStore(Clock.systemUTC());
+    FaultyStore store = FaultyStore.around(medium);
+    store
+        .on(FaultyStore.Operation.PUT_IF_ABSENT)
+        .key("**/manifests/**")
+        .takes(Duration.ofMillis(300));
+    SmallTraining training = new SmallTraining(SmallTraining.Setup.plain().savingEvery(0), store);
+    training.listener = stopIn("batch", 7);
+    training.fitsAgain = true;
+    training.whenStopped =
+        () ->
+            assertThat(Checkpoints.read(medium, "small").latest().orElseThrow().progress().step())
+                .isEqualTo(7);
+    training.run();
+
+    FaultyStore full = FaultyStore.around(new InMemoryStore(Clock.systemUTC()));
+    full.on(FaultyStore.Operation.CREATE).isFull();
+    SmallTraining lost = new SmallTraining(SmallTraining.Setup.plain(), full);
+    lost.listener = stopIn("batch", 7);
+    assertThatThrownBy(lost::run)
+        .isInstanceOf(CancellationException.class)
+        .hasMessageContaining("stands at step 7, and is not saved there");
+  }
+
+  @Test
+  void aStopWhileFirstWeightsAreLoadedCanBeRepeated() {
+    InMemoryStore medium = new InMemoryStore(Clock.systemUTC());
+    SmallTraining base = new SmallTraining(SmallTraining.Setup.plain(), medium);
+    base.checkpointing = builder -> builder.run("base");
+    base.run();
+    FaultyStore store = FaultyStore.around(medium);
+    store.on(FaultyStore.Operation.values()).key("runs/base/data/**").nth(1).takes(LONG);
+    Thread training = Thread.currentThread();
+    Thread stop =
+        new Thread(
+            () -> {
+              while (store.calls().stream()
+                      .noneMatch(call -> call.key().startsWith("runs/base/data"))
+                  || training.getState() != Thread.State.TIMED_WAITING) {
+                Thread.onSpinWait();
+              }
+              training.interrupt();
+            });
+    stop.setDaemon(true);
+    SmallTraining tuned = new SmallTraining(SmallTraining.Setup.plain(), store);
+    tuned.checkpointing = builder -> builder.run("tuned").initFrom(InitFrom.of("base", "latest"));
+    tuned.beforeResume = trainer -> stop.start();
+    tuned.resumesAgain = true;
+    long started = System.nanoTime();
+    tuned.run();
+    assertThat(Duration.ofNanos(System.nanoTime() - started)).as("stopped").isLessThan(LONG);
+    assertThat(tuned.log.executed).isEqualTo(30);
   }
 
   @Test

@@ -45,6 +45,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.BiConsumer;
@@ -205,6 +206,15 @@ final class SmallTraining {
   /** The goal. */
   int epochs = EPOCHS;
 
+  /** Whether a loop of the user's own tells of an early stop. */
+  boolean tellsOfStops = true;
+
+  /** Whether a stopped resume is done again on the same object. */
+  boolean resumesAgain;
+
+  /** Called when fit was stopped, before the cell is run again. */
+  Runnable whenStopped = () -> {};
+
   /** Whether the cell is run again, and no other, if it was stopped or threw. */
   boolean fitsAgain;
 
@@ -321,7 +331,14 @@ final class SmallTraining {
         trainer.setMetrics(new Metrics());
         trainer.initialize(new Shape(BATCH, 6));
         beforeResume.accept(trainer);
-        ckpt.resume(trainer);
+        try {
+          ckpt.resume(trainer);
+        } catch (CancellationException e) {
+          if (!resumesAgain) {
+            throw e;
+          }
+          ckpt.resume(trainer);
+        }
         log.startedAt.add(ckpt.progress().step());
         afterResume.accept(ckpt, trainer);
         Dataset train = data(model.getNDManager(), ckpt, 1);
@@ -395,6 +412,7 @@ final class SmallTraining {
           if (!fitsAgain) {
             throw e;
           }
+          whenStopped.run();
           ckpt.fit(trainer, epochs, train, validation);
         }
         if (fitsTo > 0) {
@@ -409,7 +427,9 @@ final class SmallTraining {
               ckpt.dataset(train),
               ckpt.validation(validation));
         } catch (EarlyStoppedException e) {
-          ckpt.failed(e);
+          if (tellsOfStops) {
+            ckpt.failed(e);
+          }
         }
         ckpt.complete();
         ckpt.restoreBest();
@@ -427,7 +447,13 @@ final class SmallTraining {
       }
       case STEP -> byHand(ckpt, trainer, train, validation);
       case LISTENER_ONLY -> {
-        EasyTrain.fit(trainer, ckpt.remainingEpochs(epochs), train, validation);
+        try {
+          EasyTrain.fit(trainer, ckpt.remainingEpochs(epochs), train, validation);
+        } catch (EarlyStoppedException e) {
+          if (tellsOfStops) {
+            ckpt.failed(e);
+          }
+        }
         ckpt.complete();
       }
     }

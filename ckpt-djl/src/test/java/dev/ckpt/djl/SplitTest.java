@@ -187,6 +187,9 @@ class SplitTest {
         .isInstanceOf(CheckpointException.Incompatible.class)
         .hasMessageContaining("ckpt.validation(...)")
         .hasMessageContaining("before randomSplit");
+    assertThatThrownBy(() -> check(split, whole(160).subDataset(32, 160), null))
+        .as("asked again")
+        .hasMessageContaining("before randomSplit");
     Split one = new Split(new Environment());
     for (int i = 0; i < 3; i++) { // what a loop takes in turn is its own affair
       check(one, whole(160).subDataset(i * 32, 128), null);
@@ -230,6 +233,44 @@ class SplitTest {
     check(split, whole.subDataset(64, 160), whole.subDataset(0, 32));
     assertThatThrownBy(() -> check(split, whole.subDataset(64, 160), whole.subDataset(32, 64)))
         .hasMessageContaining("has been another part as well");
+  }
+
+  @Test
+  void whatIsEvaluatedBesidesIsTheProgramsAffair() throws Exception {
+    ArrayDataset whole = whole(160);
+    RandomAccessDataset training = whole.subDataset(48, 160);
+    List<Dataset> others =
+        List.of(training, whole.subDataset(48, 80), whole(40), whole.subDataset(32, 48));
+    Map<String, ?> facts = Map.of();
+    for (int start = 0; start < 3; start++) {
+      Environment environment = new Environment();
+      environment.write(facts);
+      Split split = new Split(environment);
+      for (int epoch = 0; epoch < 2; epoch++) {
+        check(split, training, whole.subDataset(0, 32));
+        others.forEach(
+            other -> {
+              split.validation(other);
+              split.check();
+            });
+      }
+      facts = environment.read();
+    }
+    Split leaking = resumed(facts);
+    assertThatThrownBy(() -> check(leaking, training, whole.subDataset(0, 64)))
+        .hasMessageContaining("16 samples of the validation data are in the training data");
+  }
+
+  @Test
+  void anAttemptThatDoesNotWrapItsDataForgetsNoSplit() throws Exception {
+    ArrayDataset whole = whole(160);
+    Map<String, ?> facts = saved(whole.subDataset(32, 160), whole.subDataset(0, 32));
+    Environment unwrapped = new Environment();
+    unwrapped.write(facts);
+    assertThat(unwrapped.read()).isEqualTo(facts);
+    Split split = resumed(unwrapped.read());
+    assertThatThrownBy(() -> check(split, whole.subDataset(0, 128), whole.subDataset(128, 160)))
+        .hasMessageContaining("both another part");
   }
 
   @Test
