@@ -122,7 +122,7 @@ public final class DjlCheckpoints implements AutoCloseable {
     }
     try {
       return new DjlCheckpoints(manager, seedEngine);
-    } catch (RuntimeException | Error e) {
+    } catch (Throwable e) {
       manager.close();
       throw e;
     }
@@ -193,7 +193,7 @@ public final class DjlCheckpoints implements AutoCloseable {
       log.info("Stopped early in epoch {}: {}", e.getStopEpoch(), e.getMessage());
     } catch (Interrupted e) {
       throw e;
-    } catch (IOException | TranslateException | RuntimeException | Error e) {
+    } catch (Throwable e) {
       session.failed(e);
       throw e;
     } finally {

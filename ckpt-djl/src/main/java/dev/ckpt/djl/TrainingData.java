@@ -53,7 +53,7 @@ final class TrainingData implements Dataset {
           source instanceof RandomAccessDataset indexed && samplesItself(indexed)
               ? seek(indexed, manager, executor)
               : readPast(manager, executor);
-    } catch (IOException | TranslateException | RuntimeException | Error e) {
+    } catch (Throwable e) {
       session.dataThrew(e);
       throw e;
     }
@@ -150,7 +150,7 @@ final class TrainingData implements Dataset {
       session.streams().mark();
       try {
         return source.get();
-      } catch (RuntimeException | Error e) {
+      } catch (Throwable e) {
         session.streams().backToMark();
         session.dataThrew(e);
         throw e;

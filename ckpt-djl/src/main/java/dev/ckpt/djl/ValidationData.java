@@ -45,7 +45,7 @@ final class ValidationData implements Dataset {
             session.validationBoundary();
             try {
               return batches.hasNext();
-            } catch (RuntimeException e) {
+            } catch (Throwable e) {
               session.dataThrew(e);
               throw e;
             }
@@ -55,7 +55,7 @@ final class ValidationData implements Dataset {
           public Batch next() {
             try {
               return batches.next();
-            } catch (RuntimeException e) {
+            } catch (Throwable e) {
               session.dataThrew(e);
               throw e;
             }
