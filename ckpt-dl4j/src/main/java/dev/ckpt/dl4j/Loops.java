@@ -106,7 +106,7 @@ final class Loops {
       loop.run();
     } catch (Session.Interrupted e) {
       throw e;
-    } catch (RuntimeException | Error e) {
+    } catch (Throwable e) {
       session.failed(e);
       throw e;
     } finally {

@@ -84,13 +84,16 @@ final class Prefetcher<T> implements AutoCloseable {
       Thread.currentThread().interrupt();
     }
     head = item;
-    if (item.failure instanceof RuntimeException e) {
-      throw e;
-    }
-    if (item.failure instanceof Error e) {
-      throw e;
+    if (item.failure != null) {
+      throw Prefetcher.<RuntimeException>undeclared(item.failure);
     }
     return item;
+  }
+
+  /** Also what is checked: iterators in Kotlin or Scala throw it, and none of DL4J declares it. */
+  @SuppressWarnings("unchecked") // the type is there for the compiler alone
+  private static <E extends Throwable> E undeclared(Throwable failure) throws E {
+    throw (E) failure;
   }
 
   /**

@@ -55,7 +55,7 @@ final class TrainingLoop<T> {
         enter();
       }
       more = load();
-    } catch (RuntimeException | Error e) {
+    } catch (Throwable e) {
       session.failed(e);
       throw e;
     }
@@ -76,7 +76,7 @@ final class TrainingLoop<T> {
     try {
       Prefetcher<T> loader = prefetcher;
       batch = loader == null ? loaded() : loader.next();
-    } catch (RuntimeException | Error e) {
+    } catch (Throwable e) {
       session.failed(e);
       throw e;
     }

@@ -3,16 +3,21 @@ package dev.ckpt.dl4j;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.ckpt.Attempt;
+import dev.ckpt.Checkpoints;
 import dev.ckpt.SaveTrigger;
 import dev.ckpt.dl4j.SmallTraining.Data;
 import dev.ckpt.dl4j.SmallTraining.Kind;
 import dev.ckpt.dl4j.SmallTraining.NotAsync;
 import dev.ckpt.dl4j.SmallTraining.Setup;
+import java.io.IOException;
 import java.util.concurrent.CancellationException;
+import java.util.stream.Stream;
 import org.bytedeco.javacpp.Pointer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.nd4j.linalg.dataset.DataSet;
 import org.nd4j.linalg.dataset.api.iterator.DataSetIterator;
 
@@ -69,12 +74,14 @@ class InterruptionTest {
     private static final long serialVersionUID = 1L;
     private final int at;
     private final boolean async;
+    private final Throwable failure;
     private int loaded;
 
-    Failing(DataSetIterator inner, int at, boolean async) {
+    Failing(DataSetIterator inner, int at, boolean async, Throwable failure) {
       super(inner);
       this.at = at;
       this.async = async;
+      this.failure = failure;
     }
 
     @Override
@@ -85,14 +92,29 @@ class InterruptionTest {
     @Override
     public DataSet next() {
       if (loaded++ == at) {
-        throw new IllegalStateException("no data");
+        throw Failing.<RuntimeException>undeclared(failure);
       }
       return super.next();
     }
+
+    /** As Kotlin and Scala throw what is checked. */
+    @SuppressWarnings("unchecked")
+    private static <E extends Throwable> E undeclared(Throwable thrown) throws E {
+      throw (E) thrown;
+    }
   }
 
-  @Test
-  void dataThatFailsCostsNoBatchWhoeverLoadsIt() {
+  static Stream<Throwable> failures() {
+    return Stream.of(
+        new IllegalStateException("no data"),
+        new StackOverflowError("no data"),
+        new IOException("no data"),
+        new InterruptedException("no data"));
+  }
+
+  @ParameterizedTest
+  @MethodSource("failures")
+  void dataThatFailsCostsNoBatchWhoeverLoadsItWhateverItThrows(Throwable failure) {
     String whole = new SmallTraining(Setup.PLAIN).run().sha256;
     for (boolean async : new boolean[] {false, true}) {
       for (Data data : Data.values()) {
@@ -102,8 +124,10 @@ class InterruptionTest {
             builder ->
                 builder.saveWhen(
                     SaveTrigger.anyOf(SaveTrigger.onException(), SaveTrigger.onCompletion()));
-        training.source = inner -> new Failing(inner, 13, async);
-        assertThatThrownBy(training::run).hasMessage("no data");
+        training.source = inner -> new Failing(inner, 13, async, failure);
+        assertThatThrownBy(training::run).isSameAs(failure);
+        assertThat(Checkpoints.read(training.store, "small").attempts().get(0).end())
+            .isEqualTo(Attempt.End.FAILED);
         training.source = inner -> inner;
         training.run();
         assertThat(training.log.startedAt.get(1)).isEqualTo(13);
