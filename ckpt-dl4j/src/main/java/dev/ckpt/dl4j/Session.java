@@ -249,14 +249,14 @@ final class Session {
   /** Listeners of the epoch are done. */
   void epochDone() {
     requireUpdated();
+    boolean stepDue = offerDue || position.batch() == 0; // there was no chance for it before
     iterating = false;
     exhausted = false;
     offerDue = false;
     ranInThisEpoch = 0;
-    boolean batchesSeen = position.batch() > 0;
     position.epochDone();
-    if (offer(Kind.EPOCH_END).isEmpty() && !batchesSeen) {
-      offer(Kind.STEP); // there was no other chance for triggers by step or time
+    if (offer(Kind.EPOCH_END).isEmpty() && stepDue) {
+      offer(Kind.STEP);
     }
   }
 
