@@ -318,9 +318,28 @@ public final class Dl4jCheckpoints implements AutoCloseable {
 
   /**
    * The listener for trainings whose iterator is not wrapped: checkpoints are made inside the
-   * update, behind which DL4J counts it and applies constraints; a resume does both. The program
-   * goes to batch {@code progress().batch()} of the epoch by itself. Add it last. With truncated
-   * BPTT one batch is several updates, and checkpoints are made at the ends of epochs only.
+   * update, behind which DL4J counts it and applies constraints; a resume does both. Add it last.
+   * With truncated BPTT one batch is several updates, and checkpoints are made at the ends of
+   * epochs only.
+   *
+   * <p>The program finds its place by itself: it goes to batch {@code progress().batch()} of the
+   * epoch. If none follows, all were done when the process ended: DL4J would train them again, so
+   * the program ends the epoch instead.
+   *
+   * <pre>{@code
+   * for (int left = ckpt.remainingEpochs(20); left > 0; left--) {
+   *   train.reset();
+   *   for (long done = ckpt.progress().batch(); done > 0; done--) {
+   *     train.next();
+   *   }
+   *   if (train.hasNext()) {
+   *     net.fit(train);
+   *   } else {
+   *     ckpt.endEpoch();
+   *   }
+   * }
+   * ckpt.complete();
+   * }</pre>
    */
   public TrainingListener listener() {
     return listener;
@@ -343,7 +362,11 @@ public final class Dl4jCheckpoints implements AutoCloseable {
     session.step(samples);
   }
 
-  /** The end of an epoch of such a loop, behind its evaluation. */
+  /**
+   * The end of an epoch of such a loop, behind its evaluation. With {@link #listener} alone, of an
+   * epoch whose batches were all done when it was saved; the network's other listeners are told, a
+   * graph's are not.
+   */
   public void endEpoch() {
     session.endEpoch();
   }

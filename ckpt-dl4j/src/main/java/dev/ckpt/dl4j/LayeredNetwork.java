@@ -253,6 +253,13 @@ record LayeredNetwork(Model own) implements Trainee {
         .toList();
   }
 
+  @Override
+  public void tellEpochEnd() {
+    for (Object listener : listeners()) {
+      ((TrainingListener) listener).onEpochEnd(own);
+    }
+  }
+
   /** Also those that one listener only hands on to. */
   private static Stream<TrainingListener> flat(Collection<TrainingListener> listeners) {
     return listeners.stream()

@@ -26,7 +26,7 @@ import org.slf4j.LoggerFactory;
  * batch and that says "all batches done": resumed, the epoch is entered to be ended.
  *
  * <p>With the listener alone nobody sees batches: {@link #heardUpdate} and {@link #heardEpoch} are
- * called from inside DL4J's update and before it counts the epoch.
+ * called from inside DL4J's update and before it counts the epoch ({@link ListenerOnly}).
  */
 final class Session {
   private static final Logger log = LoggerFactory.getLogger(Session.class);
@@ -35,6 +35,7 @@ final class Session {
   private final Parts parts;
   private final Position position;
   private final BestWeights best;
+  private final ListenerOnly listenerOnly;
   private final List<Runnable> closing = new ArrayList<>();
 
   private @Nullable Trainee trainee;
@@ -50,7 +51,6 @@ final class Session {
   private boolean exhausted;
   private boolean offerDue;
   private boolean trained;
-  private boolean listenerOnlySaid;
   private boolean recorded;
   private long ranInThisEpoch;
   private int epochAtEntry;
@@ -63,6 +63,7 @@ final class Session {
     this.parts = Parts.register(manager, this::trainee);
     this.position = parts.position();
     this.best = new BestWeights(manager, parts.model());
+    this.listenerOnly = new ListenerOnly(manager, parts, this::trainee, this::offer);
   }
 
   Parts parts() {
@@ -272,6 +273,10 @@ final class Session {
 
   void endEpoch() {
     requireTrainingThread();
+    if (!loopSeen && !trained && parts.counters().savedInUpdate() && position.batch() > 0) {
+      listenerOnly.endEpoch(this::heardEpoch);
+      return;
+    }
     loopSeen = true;
     trained = true;
     epochDone();
@@ -280,16 +285,8 @@ final class Session {
   /** An update was made, seen from inside it. Counts only if nobody else counts. */
   void heardUpdate(long samples) {
     requireTrainingThread();
-    if (!loopSeen && !trainee().updatesWithinBatches()) {
-      sayListenerOnly();
-      trained = true;
-      parts.counters().ahead(1, 0);
-      try {
-        position.batchDone(samples);
-        offer(Kind.STEP);
-      } finally {
-        parts.counters().ahead(0, 0);
-      }
+    if (!loopSeen) {
+      trained |= listenerOnly.update(samples);
     }
   }
 
@@ -297,30 +294,8 @@ final class Session {
   void heardEpoch() {
     requireTrainingThread();
     if (!loopSeen) {
-      sayListenerOnly();
       trained = true;
-      parts.counters().ahead(0, 1);
-      try {
-        position.epochDone();
-        if (offer(Kind.EPOCH_END).isEmpty()) {
-          offer(Kind.STEP); // with truncated BPTT there is no other chance for steps or time
-        }
-      } finally {
-        parts.counters().ahead(0, 0);
-      }
-    }
-  }
-
-  private void sayListenerOnly() {
-    if (!listenerOnlySaid) {
-      listenerOnlySaid = true;
-      log.warn(
-          "The iterator is not wrapped: {}. Train with ckpt.fit(...) or iterate over"
-              + " ckpt.iterator(...), which find the place in the data by themselves.",
-          trainee().updatesWithinBatches()
-              ? "with truncated BPTT checkpoints are saved at the ends of epochs only"
-              : "a resume begins at batch ckpt.progress().batch() of the epoch, to which the"
-                  + " program must go");
+      listenerOnly.epochEnds();
     }
   }
 

@@ -135,5 +135,8 @@ record TrainedGraph(SameDiff own, List<Listener> given) implements Trainee {
   }
 
   @Override
+  public void tellEpochEnd() {}
+
+  @Override
   public void requireResumable() {}
 }

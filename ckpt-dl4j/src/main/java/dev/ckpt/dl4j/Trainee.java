@@ -73,6 +73,9 @@ sealed interface Trainee permits LayeredNetwork, TrainedGraph {
 
   List<?> listeners();
 
+  /** Tells the listeners that an epoch has ended, if they can be told without its losses. */
+  void tellEpochEnd();
+
   /**
    * Refuses what keeps state that nobody can read.
    *
