@@ -103,6 +103,7 @@ final class Session {
     trainee = users;
     training = Thread.currentThread();
     parts.environment().observe(users);
+    parts.updater().observe();
     listeners = users.listeners();
     ListenerState.register(manager, users);
     done = manager.resume();

@@ -29,18 +29,18 @@ class EnvironmentTest {
 
   @BeforeEach
   void listen() throws Exception {
-    level(30);
+    level(Environment.class, 30);
   }
 
   @AfterEach
   void putBack() throws Exception {
-    level(40);
+    level(Environment.class, 40);
     blas.setMaxThreads(blasThreads);
   }
 
   /** slf4j-simple reads its levels once; the build sets it to errors. */
-  private static void level(int level) throws Exception {
-    Object logger = LoggerFactory.getLogger(Environment.class);
+  static void level(Class<?> of, int level) throws Exception {
+    Object logger = LoggerFactory.getLogger(of);
     Field field = logger.getClass().getDeclaredField("currentLogLevel");
     field.setAccessible(true);
     field.setInt(logger, level);
