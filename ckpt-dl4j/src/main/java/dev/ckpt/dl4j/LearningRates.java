@@ -110,7 +110,8 @@ final class LearningRates {
     for (Object each : view.value(NAME, List.class)) {
       Map<?, ?> entry = (Map<?, ?>) each;
       String changed = String.valueOf(entry.get(CHANGED));
-      for (Object parameter : (List<?>) entry.get(PARAMETERS)) {
+      List<?> parameters = entry.get(PARAMETERS) instanceof List<?> some ? some : List.of();
+      for (Object parameter : parameters) {
         IUpdater updater = settings.get(String.valueOf(parameter));
         String here = updater == null ? changed : text(updater);
         if (updater == null || here.equals(changed)) {
