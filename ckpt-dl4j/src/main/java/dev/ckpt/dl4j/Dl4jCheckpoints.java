@@ -212,9 +212,16 @@ public final class Dl4jCheckpoints implements AutoCloseable {
   }
 
   /**
-   * How many epochs are left of {@code epochs}, for {@code net.fit(ckpt.iterator(train),
-   * ckpt.remainingEpochs(20))}; DL4J refuses to train none. An epoch that has begun counts. 0 if
-   * the run is complete, or was stopped early.
+   * How many epochs are left of {@code epochs}. An epoch that has begun counts. 0 if the run is
+   * complete, or was stopped early; DL4J's {@code fit} throws if it shall train none:
+   *
+   * <pre>{@code
+   * int left = ckpt.remainingEpochs(20);
+   * if (left > 0) {
+   *   net.fit(ckpt.iterator(train), left);
+   * }
+   * ckpt.complete();
+   * }</pre>
    */
   public int remainingEpochs(int epochs) {
     return loops.remainingEpochs(epochs);
@@ -308,7 +315,8 @@ public final class Dl4jCheckpoints implements AutoCloseable {
 
   /**
    * Says how good the model is: a metric of the checkpoints from here on, for {@code best} and
-   * {@code restoreBest}. The loss of the last batch is there as {@code score}.
+   * {@code restoreBest}. The loss of the last batch is there as {@code score}, but for a {@code
+   * SameDiff} graph, which does not keep it.
    *
    * @param value what is not finite takes the metric away
    */
