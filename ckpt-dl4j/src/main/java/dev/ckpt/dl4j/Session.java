@@ -251,7 +251,8 @@ final class Session {
   /** Listeners of the epoch are done. */
   void epochDone() {
     requireUpdated();
-    boolean stepDue = offerDue || position.batch() == 0; // there was no chance for it before
+    boolean notOffered = offerDue;
+    boolean stepDue = notOffered || position.batch() == 0; // there was no chance for it before
     iterating = false;
     exhausted = false;
     offerDue = false;
@@ -260,6 +261,9 @@ final class Session {
     if (offer(Kind.EPOCH_END).isEmpty() && stepDue) {
       offer(Kind.STEP);
     }
+    if (notOffered) {
+      endIfInterrupted();
+    }
   }
 
   private void requireUpdated() {
@@ -267,8 +271,11 @@ final class Session {
       throw new IllegalStateException(
           "None of the "
               + ranInThisEpoch
-              + " batches of this epoch updated the network: another one is trained with them, a"
-              + " copy perhaps. Give the network that is trained to ckpt.resume(net).");
+              + " batches of this epoch updated the network as a whole. Either another one is"
+              + " trained with them, a copy perhaps: give the network that is trained to"
+              + " ckpt.resume(net). Or layers are pretrained (net.pretrain), each with updaters"
+              + " that nobody can read: do that before the run is resumed, without"
+              + " ckpt.iterator(...).");
     }
   }
 

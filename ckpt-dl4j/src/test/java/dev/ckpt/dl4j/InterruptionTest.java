@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.util.concurrent.CancellationException;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.Pointer;
+import org.deeplearning4j.datasets.iterator.utilty.ListDataSetIterator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -45,6 +46,29 @@ class InterruptionTest {
       assertThat(training.log.sha256).isEqualTo(whole);
       assertThat(training.log.executed).isEqualTo(SmallTraining.BATCHES);
     }
+  }
+
+  /** SameDiff counts an epoch before it asks for the next batch: that is the boundary then. */
+  @Test
+  void aStopIsHeardThoughEachEpochHasOneBatch() {
+    Setup setup = Setup.PLAIN.with(Kind.SAMEDIFF).with(Data.SYNC);
+    SmallTraining training = new SmallTraining(setup);
+    training.savesEvery = 0;
+    training.epochs = 12;
+    training.source = inner -> new Stopping(whole(), 4, Thread.currentThread());
+    assertThatThrownBy(training::run)
+        .isInstanceOf(CancellationException.class)
+        .hasMessageContaining("is saved at step 4");
+    assertThat(Thread.interrupted()).isFalse();
+    training.source = inner -> whole();
+    training.run();
+    assertThat(training.log.startedAt).containsExactly(0L, 4L);
+    assertThat(training.log.executed).isEqualTo(12);
+  }
+
+  private static DataSetIterator whole() {
+    return new NotAsync(
+        new ListDataSetIterator<>(SmallTraining.samples().asList(), SmallTraining.SAMPLES));
   }
 
   /** Interrupts the training when so many batches were loaded. */
