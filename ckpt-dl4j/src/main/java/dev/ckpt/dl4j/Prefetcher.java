@@ -1,5 +1,6 @@
 package dev.ckpt.dl4j;
 
+import java.time.Duration;
 import java.util.NoSuchElementException;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
@@ -12,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * Loads the batches of one epoch ahead, on a thread of its own. What was loaded and not taken is
  * never counted: the place in the data is that of the training.
  */
-final class Prefetcher<T> implements AutoCloseable {
+final class Prefetcher<T> {
   private static final AtomicInteger NUMBER = new AtomicInteger();
 
   /** One batch, or the end of them, or why there is none. */
@@ -97,14 +98,17 @@ final class Prefetcher<T> implements AutoCloseable {
   }
 
   /**
-   * Ends the loading, and waits for the batch that is being loaded: the source belongs to the
-   * caller again. The thread is not interrupted, which would close files under the source.
+   * Ends the loading, and waits for the batch that is being loaded. The thread is not interrupted,
+   * which would close files under the source.
+   *
+   * @param atMost how long; null: as long as the source takes, as a training waits for its data
+   * @return whether the loading has ended, so that the source belongs to the caller again
    */
-  @Override
-  public void close() {
+  boolean close(@Nullable Duration atMost) {
     closed = true;
+    long begin = System.nanoTime();
     boolean interrupted = false;
-    while (thread.isAlive()) {
+    while (thread.isAlive() && (atMost == null || System.nanoTime() - begin < atMost.toNanos())) {
       ready.clear();
       try {
         thread.join(TimeUnit.MILLISECONDS.toMillis(10));
@@ -115,5 +119,6 @@ final class Prefetcher<T> implements AutoCloseable {
     if (interrupted) {
       Thread.currentThread().interrupt();
     }
+    return !thread.isAlive();
   }
 }

@@ -12,6 +12,7 @@ import dev.ckpt.dl4j.SmallTraining.NotAsync;
 import dev.ckpt.dl4j.SmallTraining.Setup;
 import java.io.IOException;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.CountDownLatch;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.Pointer;
 import org.deeplearning4j.datasets.iterator.utilty.ListDataSetIterator;
@@ -160,6 +161,59 @@ class InterruptionTest {
           assertThat(training.log.sha256).isEqualTo(whole);
         }
       }
+    }
+  }
+
+  /** Gives four batches, and no answer until it is let go. */
+  private static final class Hanging extends NotAsync {
+    private static final long serialVersionUID = 1L;
+    private final transient CountDownLatch let;
+    private int loaded;
+
+    Hanging(DataSetIterator inner, CountDownLatch let) {
+      super(inner);
+      this.let = let;
+    }
+
+    @Override
+    public boolean asyncSupported() {
+      return true;
+    }
+
+    @Override
+    public DataSet next() {
+      if (loaded++ == 4) {
+        try {
+          let.await();
+        } catch (InterruptedException e) {
+          throw new IllegalStateException(e);
+        }
+      }
+      return super.next();
+    }
+  }
+
+  /** Else what the training threw would never be seen, and the run stay taken. */
+  @Test
+  void dataThatHangDoNotKeepAFailedTrainingFromItsEnd() {
+    CountDownLatch let = new CountDownLatch(1);
+    try {
+      SmallTraining training = new SmallTraining(Setup.PLAIN);
+      training.source = inner -> new Hanging(inner, let);
+      IllegalStateException thrown = new IllegalStateException("of a listener");
+      training.inUpdate =
+          (iteration, trainee) -> {
+            if (iteration == 3) {
+              throw thrown;
+            }
+          };
+      assertThatThrownBy(training::run).isSameAs(thrown);
+      training.source = inner -> inner;
+      training.inUpdate = (iteration, trainee) -> {};
+      training.run();
+      assertThat(training.log.startedAt.get(1)).isPositive();
+    } finally {
+      let.countDown();
     }
   }
 
