@@ -163,9 +163,13 @@ class ChangesTest {
     model();
 
     String text =
-        "# Changed on purpose\n\nA run is killed inside its second epoch and started again with"
-            + " something changed. What is carried over, what is refused,\nand what is said: all of"
-            + " it is seen by a test (`ChangesTest`). What is not changed goes on to the bit.\n"
+        "# Changed on purpose\n\n"
+            + "A run is killed inside its second epoch and started again with something changed."
+            + " What is carried over, what is refused,\n"
+            + "and what is said: all of it is seen by a test (`ChangesTest`). What is not changed"
+            + " goes on to the bit.\n"
+            + "This is DJL; with DL4J the same is carried over, but a begun epoch goes on behind as"
+            + " many batches as are done, whatever their size, with a warning.\n"
             + page;
     Files.createDirectories(Path.of("target"));
     Files.writeString(Path.of("target", "changes.md"), text);

@@ -16,19 +16,29 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 
 /**
- * Makes the adapter's golden store of format version 1: the same objects and names each time; the
+ * Makes the adapter's golden stores of format version 1: the same objects and names each time; the
  * tensors' last bits are those of the machine.
  *
  * <p>Runs {@code adam} and {@code adamw} are killed inside their second and first epoch, {@code
  * momentum} between two updates of two batches each; {@code stopped} stopped early; {@code tuned}
- * began with the body of {@code adam}, a part of it frozen, and was killed.
+ * began with the body of {@code adam}, a part of it frozen, and was killed. {@code arrow} and
+ * {@code hdf5} are one training, saved in each format by the same machine.
  */
 final class GoldenTrainings {
   static final Path FOLDER = Path.of("src", "test", "resources", "golden", "v1");
 
   static final List<String> RUNS = List.of("adam", "adamw", "momentum", "stopped", "tuned");
+
+  /** Written later, when there was a second format. */
+  static final Path FORMATS_FOLDER = FOLDER.resolveSibling("v1-formats");
+
+  static final List<String> FORMATS = List.of("arrow", "hdf5");
+
+  /** What later builds take up. */
+  static final List<String> ALL = Stream.concat(RUNS.stream(), FORMATS.stream()).toList();
 
   /** One whose source is not looked for again. */
   static final InitFrom BODY =
@@ -40,7 +50,7 @@ final class GoldenTrainings {
   static SmallTraining training(String run, CheckpointStore store) {
     SmallTraining training =
         switch (run) {
-          case "adam" -> of(store, SmallTraining::adam, Loop.FIT, 15, false);
+          case "adam", "arrow", "hdf5" -> of(store, SmallTraining::adam, Loop.FIT, 15, false);
           case "adamw" -> of(store, SmallTraining::adamW, Loop.EASY_TRAIN, 7, false);
           case "momentum" -> of(store, SmallTraining::momentum, Loop.ACCUMULATE, 3, false);
           case "stopped" -> of(store, SmallTraining::adam, Loop.FIT, 50, true);
@@ -48,7 +58,12 @@ final class GoldenTrainings {
           default -> throw new IllegalArgumentException(run);
         };
     training.checkpointing =
-        builder -> run.equals("tuned") ? builder.run(run).initFrom(BODY) : builder.run(run);
+        builder ->
+            switch (run) {
+              case "tuned" -> builder.run(run).initFrom(BODY);
+              case "arrow", "hdf5" -> builder.run(run).format(run);
+              default -> builder.run(run);
+            };
     return training;
   }
 
@@ -61,16 +76,16 @@ final class GoldenTrainings {
   /** How many batches it trains before it is killed. */
   private static int killedAt(String run) {
     return switch (run) {
-      case "adam" -> 16;
+      case "adam", "arrow", "hdf5" -> 16;
       case "adamw", "momentum" -> 8;
       case "tuned" -> 5;
       default -> Integer.MAX_VALUE;
     };
   }
 
-  static InMemoryStore written() {
+  static InMemoryStore written(List<String> runs) {
     InMemoryStore store = empty();
-    RUNS.forEach(run -> training(run, store).run(killedAt(run)));
+    runs.forEach(run -> training(run, store).run(killedAt(run)));
     return store;
   }
 
@@ -78,22 +93,33 @@ final class GoldenTrainings {
     return new InMemoryStore(Clock.systemUTC());
   }
 
-  /** The golden store as it was committed, in memory: what is done to it leaves it alone. */
+  /**
+   * The golden stores as they were committed, in memory: what is done to them leaves them alone.
+   */
   static InMemoryStore golden() throws IOException {
-    return golden("");
+    Map<String, byte[]> objects = new TreeMap<>();
+    read(FOLDER, FOLDER, objects);
+    read(FORMATS_FOLDER, FORMATS_FOLDER, objects);
+    return store(objects);
   }
 
-  /** One run of it alone. */
+  /** One run of them alone. */
   static InMemoryStore golden(String run) throws IOException {
+    Path folder = FORMATS.contains(run) ? FORMATS_FOLDER : FOLDER;
     Map<String, byte[]> objects = new TreeMap<>();
-    try (var files = Files.walk(FOLDER.resolve("runs").resolve(run))) {
+    read(folder, folder.resolve("runs").resolve(run), objects);
+    return store(objects);
+  }
+
+  private static void read(Path folder, Path below, Map<String, byte[]> objects)
+      throws IOException {
+    try (var files = Files.walk(below)) {
       for (Path file : files.filter(Files::isRegularFile).toList()) {
         String key =
-            FOLDER.relativize(file).toString().replace(file.getFileSystem().getSeparator(), "/");
+            folder.relativize(file).toString().replace(file.getFileSystem().getSeparator(), "/");
         objects.put(key, Files.readAllBytes(file));
       }
     }
-    return store(objects);
   }
 
   static InMemoryStore store(Map<String, byte[]> objects) throws IOException {

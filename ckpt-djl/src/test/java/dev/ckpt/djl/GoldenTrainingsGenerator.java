@@ -11,18 +11,27 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 /**
- * Wrote the adapter's golden store, once. Its name ends so that no build runs it; {@code -Dtest=}
- * does. A golden store is never written again: a new version of the format gets a folder of its
- * own.
+ * Wrote the adapter's golden stores, once each. Its name ends so that no build runs it; {@code
+ * -Dtest=GoldenTrainingsGenerator#...} does. A golden store is never written again: a new version
+ * of the format gets a folder of its own.
  */
 class GoldenTrainingsGenerator {
 
   @Test
   void writeItOnce() throws IOException {
-    assertThat(GoldenTrainings.FOLDER).as("golden stores are never rewritten").doesNotExist();
-    Map<String, byte[]> objects = GoldenTrainings.objects(GoldenTrainings.written());
+    write(GoldenTrainings.FOLDER, GoldenTrainings.RUNS);
+  }
+
+  @Test
+  void writeTheFormatsOnce() throws IOException {
+    write(GoldenTrainings.FORMATS_FOLDER, GoldenTrainings.FORMATS);
+  }
+
+  private static void write(Path folder, List<String> runs) throws IOException {
+    assertThat(folder).as("golden stores are never rewritten").doesNotExist();
+    Map<String, byte[]> objects = GoldenTrainings.objects(GoldenTrainings.written(runs));
     for (Map.Entry<String, byte[]> object : objects.entrySet()) {
-      Path file = GoldenTrainings.FOLDER.resolve(object.getKey());
+      Path file = folder.resolve(object.getKey());
       Files.createDirectories(file.getParent());
       Files.write(file, ofNoMachine(object.getKey(), object.getValue()));
     }

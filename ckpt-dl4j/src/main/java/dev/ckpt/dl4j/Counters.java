@@ -16,6 +16,7 @@ final class Counters extends SmallState {
 
   private int epochsAhead;
   private boolean constraintsDue;
+  private boolean savedInUpdate;
 
   Counters(Supplier<Trainee> trainee) {
     this.trainee = trainee;
@@ -50,6 +51,12 @@ final class Counters extends SmallState {
     restored.counters((int) number(state, "iteration"), (int) number(state, "epoch"));
     restored.score(real(state, "score"));
     constraintsDue = Boolean.TRUE.equals(state.get("constraintsDue"));
+    savedInUpdate = constraintsDue;
+  }
+
+  /** Whether what was restored was saved by a listener, behind a batch and inside its update. */
+  boolean savedInUpdate() {
+    return savedInUpdate;
   }
 
   /** When all parts are restored: what DL4J did behind the listener. */

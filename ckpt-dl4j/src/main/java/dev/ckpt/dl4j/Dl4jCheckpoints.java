@@ -212,9 +212,16 @@ public final class Dl4jCheckpoints implements AutoCloseable {
   }
 
   /**
-   * How many epochs are left of {@code epochs}, for {@code net.fit(ckpt.iterator(train),
-   * ckpt.remainingEpochs(20))}; DL4J refuses to train none. An epoch that has begun counts. 0 if
-   * the run is complete, or was stopped early.
+   * How many epochs are left of {@code epochs}. An epoch that has begun counts. 0 if the run is
+   * complete, or was stopped early; DL4J's {@code fit} throws if it shall train none:
+   *
+   * <pre>{@code
+   * int left = ckpt.remainingEpochs(20);
+   * if (left > 0) {
+   *   net.fit(ckpt.iterator(train), left);
+   * }
+   * ckpt.complete();
+   * }</pre>
    */
   public int remainingEpochs(int epochs) {
     return loops.remainingEpochs(epochs);
@@ -308,7 +315,8 @@ public final class Dl4jCheckpoints implements AutoCloseable {
 
   /**
    * Says how good the model is: a metric of the checkpoints from here on, for {@code best} and
-   * {@code restoreBest}. The loss of the last batch is there as {@code score}.
+   * {@code restoreBest}. The loss of the last batch is there as {@code score}, but for a {@code
+   * SameDiff} graph, which does not keep it.
    *
    * @param value what is not finite takes the metric away
    */
@@ -318,9 +326,28 @@ public final class Dl4jCheckpoints implements AutoCloseable {
 
   /**
    * The listener for trainings whose iterator is not wrapped: checkpoints are made inside the
-   * update, behind which DL4J counts it and applies constraints; a resume does both. The program
-   * goes to batch {@code progress().batch()} of the epoch by itself. Add it last. With truncated
-   * BPTT one batch is several updates, and checkpoints are made at the ends of epochs only.
+   * update, behind which DL4J counts it and applies constraints; a resume does both. Add it last.
+   * With truncated BPTT one batch is several updates, and checkpoints are made at the ends of
+   * epochs only.
+   *
+   * <p>The program finds its place by itself: it goes to batch {@code progress().batch()} of the
+   * epoch. If none follows, all were done when the process ended: DL4J would train them again, so
+   * the program ends the epoch instead.
+   *
+   * <pre>{@code
+   * for (int left = ckpt.remainingEpochs(20); left > 0; left--) {
+   *   train.reset();
+   *   for (long done = ckpt.progress().batch(); done > 0; done--) {
+   *     train.next();
+   *   }
+   *   if (train.hasNext()) {
+   *     net.fit(train);
+   *   } else {
+   *     ckpt.endEpoch();
+   *   }
+   * }
+   * ckpt.complete();
+   * }</pre>
    */
   public TrainingListener listener() {
     return listener;
@@ -343,7 +370,11 @@ public final class Dl4jCheckpoints implements AutoCloseable {
     session.step(samples);
   }
 
-  /** The end of an epoch of such a loop, behind its evaluation. */
+  /**
+   * The end of an epoch of such a loop, behind its evaluation. With {@link #listener} alone, of an
+   * epoch whose batches were all done when it was saved; the network's other listeners are told, a
+   * graph's are not.
+   */
   public void endEpoch() {
     session.endEpoch();
   }

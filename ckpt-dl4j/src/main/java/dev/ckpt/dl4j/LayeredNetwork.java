@@ -14,6 +14,7 @@ import java.util.stream.Stream;
 import org.deeplearning4j.nn.api.Layer;
 import org.deeplearning4j.nn.api.Model;
 import org.deeplearning4j.nn.api.OptimizationAlgorithm;
+import org.deeplearning4j.nn.api.TrainingConfig;
 import org.deeplearning4j.nn.conf.BackpropType;
 import org.deeplearning4j.nn.conf.ocnn.OCNNOutputLayer;
 import org.deeplearning4j.nn.graph.ComputationGraph;
@@ -24,6 +25,7 @@ import org.deeplearning4j.optimize.Solver;
 import org.deeplearning4j.optimize.api.TrainingListener;
 import org.deeplearning4j.optimize.listeners.ComposableIterationListener;
 import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.learning.config.IUpdater;
 
 /**
  * A {@code MultiLayerNetwork} or a {@code ComputationGraph}: both keep all weights in one flat
@@ -91,6 +93,32 @@ record LayeredNetwork(Model own) implements Trainee {
       runs(block, parameters.values()).forEach(run -> classes.put(run.name(), name));
     }
     return classes;
+  }
+
+  @Override
+  public Map<String, IUpdater> updaterSettings() {
+    Map<String, IUpdater> settings = new LinkedHashMap<>();
+    for (UpdaterBlock block : updater().getUpdaterBlocks()) {
+      for (UpdaterBlock.ParamState each : block.getLayersAndVariablesInBlock()) {
+        TrainingConfig config = each.getLayer().getConfig();
+        String layer =
+            own instanceof MultiLayerNetwork && each.getLayer() instanceof Layer numbered
+                ? Integer.toString(numbered.getIndex())
+                : config.getLayerName();
+        settings.put(
+            layer + "_" + each.getParamName(), config.getUpdaterByParam(each.getParamName()));
+      }
+    }
+    return settings;
+  }
+
+  @Override
+  public void rebuildUpdaters() {
+    if (own instanceof MultiLayerNetwork network) {
+      network.setUpdater(null);
+    } else {
+      ((ComputationGraph) own).setUpdater(null);
+    }
   }
 
   /**
@@ -251,6 +279,13 @@ record LayeredNetwork(Model own) implements Trainee {
             ? network.getListeners()
             : ((ComputationGraph) own).getListeners())
         .toList();
+  }
+
+  @Override
+  public void tellEpochEnd() {
+    for (Object listener : listeners()) {
+      ((TrainingListener) listener).onEpochEnd(own);
+    }
   }
 
   /** Also those that one listener only hands on to. */

@@ -106,7 +106,7 @@ final class Loops {
       loop.run();
     } catch (Session.Interrupted e) {
       throw e;
-    } catch (RuntimeException | Error e) {
+    } catch (Throwable e) {
       session.failed(e);
       throw e;
     } finally {
@@ -131,7 +131,7 @@ final class Loops {
           while (!stopping.hasEnded()) {
             int epoch = session.position().epoch();
             trainee.counters(trainee.iteration(), epoch);
-            tellEpoch(trainee, net, true);
+            tellEpochStart(trainee, net);
             data.reset();
             while (!stopping.hasEnded() && data.hasNext()) {
               batch.accept(data.next());
@@ -139,7 +139,7 @@ final class Loops {
             }
             session.boundary();
             if (!stopping.hasEnded()) {
-              tellEpoch(trainee, net, false);
+              trainee.tellEpochEnd();
               stopping.epochDone(epoch);
               session.epochDone();
             }
@@ -150,14 +150,10 @@ final class Loops {
     return stopping.result(session.position().epoch());
   }
 
-  private static void tellEpoch(Trainee trainee, Model net, boolean begins) {
+  private static void tellEpochStart(Trainee trainee, Model net) {
     for (Object each : trainee.listeners()) {
       if (each instanceof TrainingListener told) {
-        if (begins) {
-          told.onEpochStart(net);
-        } else {
-          told.onEpochEnd(net);
-        }
+        told.onEpochStart(net);
       }
     }
   }

@@ -3,6 +3,7 @@ package dev.ckpt.dl4j;
 import dev.ckpt.Progress;
 import dev.ckpt.Progress.Phase;
 import java.util.Map;
+import java.util.TreeMap;
 
 /** Where the loop stands in the data. Counts what was trained on, never what was fetched. */
 final class Position extends SmallState {
@@ -12,6 +13,9 @@ final class Position extends SmallState {
   private long samples;
   private Phase phase = Phase.AFTER_STEP;
   private boolean stoppedEarly;
+
+  /** Batches of the last epoch of which the end was heard; 0 if nobody knows. */
+  private long wholeEpoch;
 
   Position(Counters counters) {
     this.counters = counters;
@@ -52,14 +56,29 @@ final class Position extends SmallState {
     phase = Phase.AFTER_EPOCH;
   }
 
+  /** Ends an epoch that was trained from its first batch to its last. */
+  void wholeEpochDone() {
+    wholeEpoch = batch;
+    epochDone();
+  }
+
+  /** Whether the epoch before had no more batches than this one has by now. */
+  boolean mayBeEndOfEpoch() {
+    return batch == wholeEpoch;
+  }
+
   @Override
   Map<String, ?> read() {
-    return Map.of(
-        "epoch", epoch,
-        "batch", batch,
-        "samples", samples,
-        "phase", phase.name(),
-        "stoppedEarly", stoppedEarly);
+    Map<String, Object> state = new TreeMap<>();
+    state.put("epoch", epoch);
+    state.put("batch", batch);
+    state.put("samples", samples);
+    state.put("phase", phase.name());
+    state.put("stoppedEarly", stoppedEarly);
+    if (wholeEpoch > 0) {
+      state.put("wholeEpoch", wholeEpoch);
+    }
+    return state;
   }
 
   @Override
@@ -69,5 +88,6 @@ final class Position extends SmallState {
     samples = number(state, "samples");
     phase = Phase.valueOf(String.valueOf(state.get("phase")));
     stoppedEarly = Boolean.TRUE.equals(state.get("stoppedEarly"));
+    wholeEpoch = state.containsKey("wholeEpoch") ? number(state, "wholeEpoch") : 0;
   }
 }

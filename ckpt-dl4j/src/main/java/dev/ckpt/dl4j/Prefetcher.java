@@ -1,5 +1,6 @@
 package dev.ckpt.dl4j;
 
+import java.time.Duration;
 import java.util.NoSuchElementException;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
@@ -12,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * Loads the batches of one epoch ahead, on a thread of its own. What was loaded and not taken is
  * never counted: the place in the data is that of the training.
  */
-final class Prefetcher<T> implements AutoCloseable {
+final class Prefetcher<T> {
   private static final AtomicInteger NUMBER = new AtomicInteger();
 
   /** One batch, or the end of them, or why there is none. */
@@ -84,24 +85,30 @@ final class Prefetcher<T> implements AutoCloseable {
       Thread.currentThread().interrupt();
     }
     head = item;
-    if (item.failure instanceof RuntimeException e) {
-      throw e;
-    }
-    if (item.failure instanceof Error e) {
-      throw e;
+    if (item.failure != null) {
+      throw Prefetcher.<RuntimeException>undeclared(item.failure);
     }
     return item;
   }
 
+  /** Also what is checked: iterators in Kotlin or Scala throw it, and none of DL4J declares it. */
+  @SuppressWarnings("unchecked") // the type is there for the compiler alone
+  private static <E extends Throwable> E undeclared(Throwable failure) throws E {
+    throw (E) failure;
+  }
+
   /**
-   * Ends the loading, and waits for the batch that is being loaded: the source belongs to the
-   * caller again. The thread is not interrupted, which would close files under the source.
+   * Ends the loading, and waits for the batch that is being loaded. The thread is not interrupted,
+   * which would close files under the source.
+   *
+   * @param atMost how long; null: as long as the source takes, as a training waits for its data
+   * @return whether the loading has ended, so that the source belongs to the caller again
    */
-  @Override
-  public void close() {
+  boolean close(@Nullable Duration atMost) {
     closed = true;
+    long begin = System.nanoTime();
     boolean interrupted = false;
-    while (thread.isAlive()) {
+    while (thread.isAlive() && (atMost == null || System.nanoTime() - begin < atMost.toNanos())) {
       ready.clear();
       try {
         thread.join(TimeUnit.MILLISECONDS.toMillis(10));
@@ -112,5 +119,6 @@ final class Prefetcher<T> implements AutoCloseable {
     if (interrupted) {
       Thread.currentThread().interrupt();
     }
+    return !thread.isAlive();
   }
 }

@@ -26,7 +26,7 @@ import org.slf4j.LoggerFactory;
  * batch and that says "all batches done": resumed, the epoch is entered to be ended.
  *
  * <p>With the listener alone nobody sees batches: {@link #heardUpdate} and {@link #heardEpoch} are
- * called from inside DL4J's update and before it counts the epoch.
+ * called from inside DL4J's update and before it counts the epoch ({@link ListenerOnly}).
  */
 final class Session {
   private static final Logger log = LoggerFactory.getLogger(Session.class);
@@ -35,6 +35,7 @@ final class Session {
   private final Parts parts;
   private final Position position;
   private final BestWeights best;
+  private final ListenerOnly listenerOnly;
   private final List<Runnable> closing = new ArrayList<>();
 
   private @Nullable Trainee trainee;
@@ -50,7 +51,6 @@ final class Session {
   private boolean exhausted;
   private boolean offerDue;
   private boolean trained;
-  private boolean listenerOnlySaid;
   private boolean recorded;
   private long ranInThisEpoch;
   private int epochAtEntry;
@@ -63,6 +63,7 @@ final class Session {
     this.parts = Parts.register(manager, this::trainee);
     this.position = parts.position();
     this.best = new BestWeights(manager, parts.model());
+    this.listenerOnly = new ListenerOnly(manager, parts, this::trainee, this::offer);
   }
 
   Parts parts() {
@@ -102,6 +103,7 @@ final class Session {
     trainee = users;
     training = Thread.currentThread();
     parts.environment().observe(users);
+    parts.updater().observe();
     listeners = users.listeners();
     ListenerState.register(manager, users);
     done = manager.resume();
@@ -249,14 +251,18 @@ final class Session {
   /** Listeners of the epoch are done. */
   void epochDone() {
     requireUpdated();
+    boolean notOffered = offerDue;
+    boolean stepDue = notOffered || position.batch() == 0; // there was no chance for it before
     iterating = false;
     exhausted = false;
     offerDue = false;
     ranInThisEpoch = 0;
-    boolean batchesSeen = position.batch() > 0;
     position.epochDone();
-    if (offer(Kind.EPOCH_END).isEmpty() && !batchesSeen) {
-      offer(Kind.STEP); // there was no other chance for triggers by step or time
+    if (offer(Kind.EPOCH_END).isEmpty() && stepDue) {
+      offer(Kind.STEP);
+    }
+    if (notOffered) {
+      endIfInterrupted();
     }
   }
 
@@ -265,13 +271,20 @@ final class Session {
       throw new IllegalStateException(
           "None of the "
               + ranInThisEpoch
-              + " batches of this epoch updated the network: another one is trained with them, a"
-              + " copy perhaps. Give the network that is trained to ckpt.resume(net).");
+              + " batches of this epoch updated the network as a whole. Either another one is"
+              + " trained with them, a copy perhaps: give the network that is trained to"
+              + " ckpt.resume(net). Or layers are pretrained (net.pretrain), each with updaters"
+              + " that nobody can read: do that before the run is resumed, without"
+              + " ckpt.iterator(...).");
     }
   }
 
   void endEpoch() {
     requireTrainingThread();
+    if (!loopSeen && !trained && parts.counters().savedInUpdate() && position.batch() > 0) {
+      listenerOnly.endEpoch(this::heardEpoch);
+      return;
+    }
     loopSeen = true;
     trained = true;
     epochDone();
@@ -280,16 +293,8 @@ final class Session {
   /** An update was made, seen from inside it. Counts only if nobody else counts. */
   void heardUpdate(long samples) {
     requireTrainingThread();
-    if (!loopSeen && !trainee().updatesWithinBatches()) {
-      sayListenerOnly();
-      trained = true;
-      parts.counters().ahead(1, 0);
-      try {
-        position.batchDone(samples);
-        offer(Kind.STEP);
-      } finally {
-        parts.counters().ahead(0, 0);
-      }
+    if (!loopSeen) {
+      trained |= listenerOnly.update(samples);
     }
   }
 
@@ -297,30 +302,8 @@ final class Session {
   void heardEpoch() {
     requireTrainingThread();
     if (!loopSeen) {
-      sayListenerOnly();
       trained = true;
-      parts.counters().ahead(0, 1);
-      try {
-        position.epochDone();
-        if (offer(Kind.EPOCH_END).isEmpty()) {
-          offer(Kind.STEP); // with truncated BPTT there is no other chance for steps or time
-        }
-      } finally {
-        parts.counters().ahead(0, 0);
-      }
-    }
-  }
-
-  private void sayListenerOnly() {
-    if (!listenerOnlySaid) {
-      listenerOnlySaid = true;
-      log.warn(
-          "The iterator is not wrapped: {}. Train with ckpt.fit(...) or iterate over"
-              + " ckpt.iterator(...), which find the place in the data by themselves.",
-          trainee().updatesWithinBatches()
-              ? "with truncated BPTT checkpoints are saved at the ends of epochs only"
-              : "a resume begins at batch ckpt.progress().batch() of the epoch, to which the"
-                  + " program must go");
+      listenerOnly.epochEnds();
     }
   }
 

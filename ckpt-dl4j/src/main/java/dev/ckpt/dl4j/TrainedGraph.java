@@ -11,6 +11,7 @@ import org.nd4j.autodiff.samediff.TrainingConfig;
 import org.nd4j.autodiff.samediff.VariableType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.learning.GradientUpdater;
+import org.nd4j.linalg.learning.config.IUpdater;
 
 /**
  * A SameDiff graph: an array for each variable, and an updater for each that is trained.
@@ -70,6 +71,17 @@ record TrainedGraph(SameDiff own, List<Listener> given) implements Trainee {
         .forEach((name, updater) -> classes.put(name, updater.getConfig().getClass().getName()));
     return classes;
   }
+
+  /** Each has its own copy: the one in the training config counts only before the first batch. */
+  @Override
+  public Map<String, IUpdater> updaterSettings() {
+    Map<String, IUpdater> settings = new LinkedHashMap<>();
+    gradientUpdaters().forEach((name, updater) -> settings.put(name, updater.getConfig()));
+    return settings;
+  }
+
+  @Override
+  public void rebuildUpdaters() {}
 
   @Override
   public String configuration() {
@@ -133,6 +145,9 @@ record TrainedGraph(SameDiff own, List<Listener> given) implements Trainee {
     all.addAll(given);
     return all;
   }
+
+  @Override
+  public void tellEpochEnd() {}
 
   @Override
   public void requireResumable() {}

@@ -7,6 +7,7 @@ import org.deeplearning4j.nn.graph.ComputationGraph;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.nd4j.autodiff.listeners.Listener;
 import org.nd4j.autodiff.samediff.SameDiff;
+import org.nd4j.linalg.learning.config.IUpdater;
 
 /** What is trained, whatever kind it is of. All on the training thread. */
 sealed interface Trainee permits LayeredNetwork, TrainedGraph {
@@ -43,6 +44,15 @@ sealed interface Trainee permits LayeredNetwork, TrainedGraph {
   /** The updater of each parameter: the name of its class. */
   Map<String, String> updaters();
 
+  /** The settings of each parameter's updater, which count when they are changed. */
+  Map<String, IUpdater> updaterSettings();
+
+  /**
+   * Does what DL4J does when settings have changed: parameters with the same ones belong together.
+   * The slots are empty then.
+   */
+  void rebuildUpdaters();
+
   /** The program's own settings as JSON, without counters; empty if there is no such text. */
   String configuration();
 
@@ -72,6 +82,9 @@ sealed interface Trainee permits LayeredNetwork, TrainedGraph {
   boolean canEndEpochAfterResume();
 
   List<?> listeners();
+
+  /** Tells the listeners that an epoch has ended, if they can be told without its losses. */
+  void tellEpochEnd();
 
   /**
    * Refuses what keeps state that nobody can read.

@@ -1,5 +1,6 @@
 package dev.ckpt.dl4j;
 
+import java.time.Duration;
 import java.util.NoSuchElementException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -17,6 +18,7 @@ import org.slf4j.LoggerFactory;
  */
 final class TrainingLoop<T> {
   private static final Logger log = LoggerFactory.getLogger(TrainingLoop.class);
+  private static final Duration AT_CLOSE = Duration.ofSeconds(2);
 
   private final Source<T> source;
   private final Session session;
@@ -40,7 +42,13 @@ final class TrainingLoop<T> {
     this.source = source;
     this.session = session;
     this.ahead = ahead;
-    session.closing(this::close);
+    session.closing(this::detach);
+    if (source.batchSize() > 0) {
+      session
+          .parts()
+          .environment()
+          .fact(Environment.BATCH_SIZE, String.valueOf(source.batchSize()));
+    }
   }
 
   boolean hasNext() {
@@ -55,7 +63,7 @@ final class TrainingLoop<T> {
         enter();
       }
       more = load();
-    } catch (RuntimeException | Error e) {
+    } catch (Throwable e) {
       session.failed(e);
       throw e;
     }
@@ -76,7 +84,7 @@ final class TrainingLoop<T> {
     try {
       Prefetcher<T> loader = prefetcher;
       batch = loader == null ? loaded() : loader.next();
-    } catch (RuntimeException | Error e) {
+    } catch (Throwable e) {
       session.failed(e);
       throw e;
     }
@@ -117,7 +125,11 @@ final class TrainingLoop<T> {
   private void enter() {
     Callers.refuseWorkers();
     Callers.refuseLoaders();
-    close();
+    Prefetcher<T> before = prefetcher;
+    if (before != null) {
+      prefetcher = null;
+      before.close(null); // two must not read the source
+    }
     int epoch = session.position().epoch();
     long skip = session.position().batch();
     long key = session.parts().randomness().orderKey(epoch);
@@ -179,11 +191,16 @@ final class TrainingLoop<T> {
     }
   }
 
-  private void close() {
+  /** The training is over, or has thrown: what hangs in the source does not keep it from that. */
+  private void detach() {
     Prefetcher<T> loader = prefetcher;
     if (loader != null) {
       prefetcher = null;
-      loader.close();
+      if (!loader.close(AT_CLOSE)) {
+        log.warn(
+            "{} has not given the batch that it is loading: its thread is left behind",
+            source.name());
+      }
     }
   }
 }

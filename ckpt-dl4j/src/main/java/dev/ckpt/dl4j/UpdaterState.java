@@ -13,15 +13,25 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Supplier;
 
-/** Slots of the updaters, one tensor for each parameter and slot: {@code M/0_W}. */
+/**
+ * Slots of the updaters, one tensor for each parameter and slot: {@code M/0_W}; and the learning
+ * rates that the program has set while it trained.
+ */
 final class UpdaterState implements Checkpointable {
   static final String PART = "updater";
   private static final String CLASSES = "classes";
 
   private final Supplier<Trainee> trainee;
+  private final LearningRates rates;
 
   UpdaterState(Supplier<Trainee> trainee) {
     this.trainee = trainee;
+    this.rates = new LearningRates(trainee);
+  }
+
+  /** Looks at what the program has configured, before anything is restored. */
+  void observe() {
+    rates.observe();
   }
 
   @Override
@@ -39,6 +49,7 @@ final class UpdaterState implements Checkpointable {
             });
     sink.value(ModelState.REVERSED, reversed);
     sink.value(CLASSES, byClass(trainee.get().updaters()));
+    rates.capture(sink);
   }
 
   /** Short: most networks have one class for all parameters. */
@@ -76,6 +87,7 @@ final class UpdaterState implements Checkpointable {
 
   @Override
   public void restore(StateView view) {
+    rates.restore(view);
     trainee.get().slots().forEach((name, region) -> region.fill(view, name));
   }
 }

@@ -16,15 +16,26 @@ import java.time.Clock;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 
 /**
- * Makes the adapter's golden store of format version 1: the same objects and names each time; the
+ * Makes the adapter's golden stores of format version 1: the same objects and names each time; the
  * tensors' last bits are those of the machine. All runs are killed inside their second epoch;
- * {@code listener} was saved inside the update.
+ * {@code listener} was saved inside the update. {@code arrow} and {@code hdf5} are one training,
+ * saved in each format by the same machine.
  */
 final class GoldenTrainings {
   static final Path FOLDER = Path.of("src", "test", "resources", "golden", "v1");
   static final List<String> RUNS = List.of("network", "graph", "samediff", "listener");
+
+  /** Written later, when there was a second format. */
+  static final Path FORMATS_FOLDER = FOLDER.resolveSibling("v1-formats");
+
+  static final List<String> FORMATS = List.of("arrow", "hdf5");
+
+  /** What later builds take up. */
+  static final List<String> ALL = Stream.concat(RUNS.stream(), FORMATS.stream()).toList();
+
   static final int KILLED_AT = 14;
 
   private GoldenTrainings() {}
@@ -35,20 +46,21 @@ final class GoldenTrainings {
     SmallTraining training =
         new SmallTraining(
             switch (run) {
-              case "network" -> plain;
+              case "network", "arrow", "hdf5" -> plain;
               case "graph" -> plain.with(Kind.GRAPH).with(Updater.NESTEROVS);
               case "samediff" -> plain.with(Kind.SAMEDIFF);
               case "listener" -> plain.with(Loop.LISTENER_ONLY).with(Data.SYNC);
               default -> throw new IllegalArgumentException(run);
             },
             store);
-    training.checkpointing = builder -> builder.run(run);
+    training.checkpointing =
+        builder -> FORMATS.contains(run) ? builder.run(run).format(run) : builder.run(run);
     return training;
   }
 
-  static InMemoryStore written() {
+  static InMemoryStore written(List<String> runs) {
     InMemoryStore store = empty();
-    RUNS.forEach(run -> training(run, store).run(KILLED_AT));
+    runs.forEach(run -> training(run, store).run(KILLED_AT));
     return store;
   }
 
@@ -56,13 +68,14 @@ final class GoldenTrainings {
     return new InMemoryStore(Clock.systemUTC());
   }
 
-  /** The golden store as it was committed, in memory: what is done to it leaves it alone. */
-  static InMemoryStore golden() throws IOException {
+  /** A run's golden store as it was committed, in memory: what is done to it leaves it alone. */
+  static InMemoryStore golden(String run) throws IOException {
+    Path folder = FORMATS.contains(run) ? FORMATS_FOLDER : FOLDER;
     InMemoryStore store = empty();
-    try (var files = Files.walk(FOLDER)) {
+    try (var files = Files.walk(folder)) {
       for (Path file : files.filter(Files::isRegularFile).toList()) {
         String key =
-            FOLDER.relativize(file).toString().replace(file.getFileSystem().getSeparator(), "/");
+            folder.relativize(file).toString().replace(file.getFileSystem().getSeparator(), "/");
         store.putIfAbsent(key, ByteBuffer.wrap(Files.readAllBytes(file)));
       }
     }

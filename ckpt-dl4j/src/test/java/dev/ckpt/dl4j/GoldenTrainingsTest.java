@@ -26,13 +26,13 @@ class GoldenTrainingsTest {
   private static final Pattern LINE = Pattern.compile("epoch \\d+ loss (\\S+) noise (\\S+)");
 
   static List<String> runs() {
-    return GoldenTrainings.RUNS;
+    return GoldenTrainings.ALL;
   }
 
   @ParameterizedTest
   @MethodSource("runs")
   void everyByteVerifiesAndTheNewestIsWhereItWas(String run) throws IOException {
-    Checkpoints golden = Checkpoints.read(GoldenTrainings.golden(), run);
+    Checkpoints golden = Checkpoints.read(GoldenTrainings.golden(run), run);
     for (Checkpoint each : golden.list()) {
       assertThat(golden.verify(each.id()).problems()).isEmpty();
     }
@@ -45,9 +45,9 @@ class GoldenTrainingsTest {
 
   /** It is saved again before anything is trained. */
   @ParameterizedTest
-  @ValueSource(strings = {"network", "graph", "samediff"})
+  @ValueSource(strings = {"network", "graph", "samediff", "arrow", "hdf5"})
   void whatIsRestoredIsWhatWasSaved(String run) throws IOException {
-    CheckpointStore store = GoldenTrainings.golden();
+    CheckpointStore store = GoldenTrainings.golden(run);
     Checkpoints checkpoints = Checkpoints.read(store, run);
     Map<String, Object> saved = state(checkpoints);
     SmallTraining training = GoldenTrainings.training(run, store);
@@ -83,7 +83,7 @@ class GoldenTrainingsTest {
   @MethodSource("runs")
   void itGoesOnAsARunOfToday(String run) throws IOException {
     Log whole = GoldenTrainings.training(run, GoldenTrainings.empty()).run();
-    Log golden = GoldenTrainings.training(run, GoldenTrainings.golden()).run();
+    Log golden = GoldenTrainings.training(run, GoldenTrainings.golden(run)).run();
     assertThat(golden.startedAt).containsExactly(12L);
     assertThat(golden.executed).isEqualTo(SmallTraining.BATCHES - 12);
     golden.batches.forEach(

@@ -33,8 +33,10 @@ import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.optimize.api.BaseTrainingListener;
 import org.nd4j.autodiff.listeners.At;
 import org.nd4j.autodiff.listeners.BaseListener;
+import org.nd4j.autodiff.listeners.ListenerResponse;
 import org.nd4j.autodiff.listeners.Loss;
 import org.nd4j.autodiff.listeners.Operation;
+import org.nd4j.autodiff.listeners.records.LossCurve;
 import org.nd4j.autodiff.samediff.SDVariable;
 import org.nd4j.autodiff.samediff.SameDiff;
 import org.nd4j.autodiff.samediff.TrainingConfig;
@@ -145,6 +147,12 @@ final class SmallTraining {
   /** Called when the run has been resumed, before it trains on. */
   BiConsumer<Dl4jCheckpoints, Trainee> afterResume = (ckpt, trainee) -> {};
 
+  /** Called inside an update, with the number of updates before it. */
+  BiConsumer<Integer, Trainee> inUpdate = (iteration, trainee) -> {};
+
+  /** Called by a listener when an epoch has ended, with the number of epochs before it. */
+  BiConsumer<Integer, Trainee> atEpochEnd = (epoch, trainee) -> {};
+
   /** Called when the training is over. */
   BiConsumer<Dl4jCheckpoints, Trainee> atEnd = (ckpt, trainee) -> {};
 
@@ -193,7 +201,7 @@ final class SmallTraining {
     Journal journal = new Journal(ckpt, kill);
     if (setup.kind == Kind.SAMEDIFF) {
       SameDiff graph = sameDiff(setup.updater);
-      graph.setListeners(journal.forGraph());
+      graph.setListeners(journal.forGraph(graph));
       Trainee trainee = Trainee.of(graph);
       beforeResume.accept(trainee);
       ckpt.resume(graph);
@@ -302,7 +310,11 @@ final class SmallTraining {
           for (long skip = ckpt.progress().batch(); skip > 0; skip--) {
             users.next();
           }
-          fit(net, users, 1);
+          if (users.hasNext()) {
+            fit(net, users, 1);
+          } else {
+            ckpt.endEpoch();
+          }
         }
         ckpt.complete();
       }
@@ -328,7 +340,11 @@ final class SmallTraining {
           for (long skip = ckpt.progress().batch(); skip > 0; skip--) {
             users.next();
           }
-          graph.fit(users, 1);
+          if (users.hasNext()) {
+            graph.fit(users, 1);
+          } else {
+            ckpt.endEpoch();
+          }
         }
         ckpt.complete();
       }
@@ -502,6 +518,13 @@ final class SmallTraining {
     @Override
     public void iterationDone(Model model, int iteration, int epoch) {
       done(iteration, epoch, model.score());
+      inUpdate.accept(iteration, Trainee.of(model));
+    }
+
+    @Override
+    public void onEpochEnd(Model model) {
+      Trainee trainee = Trainee.of(model);
+      atEpochEnd.accept(trainee.epoch(), trainee);
     }
 
     private void done(int iteration, int epoch, double score) {
@@ -517,7 +540,7 @@ final class SmallTraining {
       }
     }
 
-    BaseListener forGraph() {
+    BaseListener forGraph(SameDiff users) { // DL4J hands out another one
       return new BaseListener() {
         @Override
         public boolean isActive(Operation operation) {
@@ -527,6 +550,13 @@ final class SmallTraining {
         @Override
         public void iterationDone(SameDiff graph, At at, MultiDataSet batch, Loss loss) {
           done(at.iteration(), at.epoch(), loss.totalLoss());
+          inUpdate.accept(at.iteration(), Trainee.of(users));
+        }
+
+        @Override
+        public ListenerResponse epochEnd(SameDiff graph, At at, LossCurve losses, long millis) {
+          atEpochEnd.accept(at.epoch(), Trainee.of(users));
+          return ListenerResponse.CONTINUE;
         }
       };
     }

@@ -18,6 +18,7 @@ import dev.ckpt.spi.ShardFormat;
 import io.jhdf.HdfFile;
 import io.jhdf.api.Dataset;
 import io.jhdf.api.dataset.ContiguousDataset;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -87,6 +88,61 @@ class Hdf5ReadersTest {
       }
     }
     assertThat(read).isGreaterThan(15);
+  }
+
+  /** Files as the trainings left them; what must be in them, the same trainings saved as Arrow. */
+  @Test
+  void h5pyReadsTheFilesOfTrainingsThatSavedHdf5() throws Exception {
+    int tensors = 0;
+    for (String module : List.of("ckpt-djl", "ckpt-dl4j")) {
+      Path runs = Path.of("..", module, "src", "test", "resources", "golden", "v1-formats", "runs");
+      List<Path> files;
+      try (Stream<Path> all = Files.walk(runs.resolve("hdf5"))) {
+        files = all.filter(file -> file.toString().endsWith(".hdf5")).sorted().toList();
+      }
+      assertThat(files).as(module).hasSizeGreaterThan(1);
+      for (Path file : files) {
+        Path twin =
+            runs.resolve("arrow")
+                .resolve(runs.resolve("hdf5").relativize(file))
+                .resolveSibling(file.getFileName().toString().replace(".hdf5", ".arrow"));
+        ShardFormat.Contents arrow =
+            Shards.contents(new ArrowFormat().reader(Shards.input(Files.readAllBytes(twin))));
+        // its header and its small values name another run; they are our own reader's
+        ShardFormat.Contents own =
+            Shards.contents(new Hdf5Format().reader(Shards.input(Files.readAllBytes(file))));
+        assertThat(own.header().keySet()).isEqualTo(arrow.header().keySet());
+        String printed = Python.run("check_hdf5.py", file, expected(mixed(own, arrow), 1));
+        assertThat(printed).contains(arrow.tensors().size() + " tensors listed", "and equal");
+        tensors += arrow.tensors().size();
+      }
+    }
+    assertThat(tensors).isGreaterThan(60);
+  }
+
+  private static ShardFormat.Contents mixed(
+      ShardFormat.Contents header, ShardFormat.Contents tensors) {
+    return new ShardFormat.Contents() {
+      @Override
+      public Map<String, String> header() {
+        return header.header();
+      }
+
+      @Override
+      public List<TensorSpec> tensors() {
+        return tensors.tensors();
+      }
+
+      @Override
+      public ByteBuffer values() {
+        return header.values();
+      }
+
+      @Override
+      public ByteBuffer window(int tensor, long offset, int max) throws IOException {
+        return tensors.window(tensor, offset, max);
+      }
+    };
   }
 
   @Test
