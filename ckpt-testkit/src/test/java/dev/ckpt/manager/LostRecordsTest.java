@@ -17,6 +17,7 @@ import dev.ckpt.Retention;
 import dev.ckpt.Stores;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.manifest.CheckpointId;
+import dev.ckpt.manifest.Manifest;
 import dev.ckpt.spi.CheckpointStore;
 import dev.ckpt.testkit.FaultyStore;
 import java.io.IOException;
@@ -117,6 +118,83 @@ class LostRecordsTest {
         nothingIsLostWithoutAWord("up to " + keys.get(there - 1));
       }
     }
+  }
+
+  /** Tools that copy a folder take its files in any order. */
+  @Test
+  void whicheverManifestsACopyHasNoShardGoesAndNoStartIsOlderWithoutAWord() throws IOException {
+    MaintainedStore made = new MaintainedStore();
+    made.run("toy", new Resume.Auto(), 1, 2, 3, 4, 5);
+    TreeMap<String, byte[]> whole = made.objects();
+    whole.keySet().removeIf(key -> key.startsWith(KEYS.votes()));
+    for (int there = 0; there < 1 << 5; there++) {
+      TreeMap<String, byte[]> left = new TreeMap<>(whole);
+      for (int step = 1; step <= 5; step++) {
+        if ((there >> (step - 1) & 1) == 0) {
+          left.remove(KEYS.manifest(parsed(id(1, step))));
+        }
+      }
+      if (Integer.bitCount(there) > 3) {
+        continue; // one save without a word is what a kill leaves
+      }
+      at = MaintainedStore.of(left);
+      nothingIsLostWithoutAWord("manifests " + Integer.toBinaryString(there));
+      if (there < 1 << 4) {
+        assertThat(at.start()).as("manifests " + Integer.toBinaryString(there)).isEqualTo("error");
+      }
+    }
+  }
+
+  /** A kill in the middle of a save leaves one, and it says nothing of what was committed. */
+  @Test
+  void anAbortUnsaysNothing() throws IOException {
+    for (boolean second : List.of(false, true)) {
+      MaintainedStore made = new MaintainedStore();
+      keepsOne(made, 1, 2);
+      if (second) {
+        keepsOne(made, 3, 4, 5);
+      }
+      CheckpointId abort = parsed(id(1, 9));
+      made.put(KEYS.manifest(abort), new Manifest.Abort(abort, "orphan of attempt 1").encode());
+      String newest = second ? id(2, 5) : id(1, 2);
+      TreeMap<String, byte[]> left = made.objects();
+      left.remove(KEYS.manifest(parsed(newest)));
+      left.remove(KEYS.end(second ? 2 : 1)); // killed
+      at = MaintainedStore.of(left);
+      nothingIsLostWithoutAWord("an ABORT, second attempt " + second);
+      assertThat(at.start()).as("a repair has committed it again").isEqualTo(newest);
+      at = MaintainedStore.of(left);
+      assertThatThrownBy(() -> at.run("toy", new Resume.Auto()))
+          .hasMessageContaining(newest + ": it was committed")
+          .hasMessageContaining("ckpt repair")
+          .hasMessageNotContaining(id(1, 2).equals(newest) ? id(1, 1) + ": " : id(1, 2) + ": ");
+    }
+  }
+
+  /** Trains on with one checkpoint kept. */
+  private static void keepsOne(MaintainedStore made, int... steps) {
+    ToyState state = MaintainedStore.fresh();
+    try (CheckpointManager ckpt = made.builder("toy", state).keep(Retention.latest(1)).open()) {
+      ckpt.resume();
+      for (int step : steps) {
+        state.advance(step - (int) state.counter);
+        ckpt.save(Progress.step(step), Map.of()).join();
+      }
+    }
+  }
+
+  @Test
+  void whatALaterAttemptCommitsUnsaysNothing() throws IOException {
+    TreeMap<String, byte[]> left = whole();
+    left.keySet().removeIf(key -> key.startsWith(KEYS.votes()) || key.startsWith(KEYS.manifests()));
+    left.put(KEYS.quarantine() + "ends/000001.json", MaintainedStore.text("an older damage"));
+    at = MaintainedStore.of(left);
+    List<String> shards = left.keySet().stream().filter(key -> key.contains("/data/")).toList();
+    at.run("toy", new Resume.Never(), 7);
+    assertThat(at.start()).isEqualTo(id(3, 7));
+    nothingIsLostWithoutAWord("after a fresh start that was asked for");
+    assertThat(at.start()).isEqualTo(id(3, 7));
+    assertThat(at.objects().keySet()).containsAll(shards);
   }
 
   @Test

@@ -86,7 +86,11 @@ public record Candidates(
     requireTold(evidence, lineage, ids, run);
     NavigableMap<CheckpointId, String> lost = evidence.all();
     NavigableMap<CheckpointId, String> gone = gone(lineage, way, ids, aside);
-    way.of(lost.navigableKeySet()).forEach(id -> gone.putIfAbsent(id, lost.get(id)));
+    List<CheckpointId> lostOnWay = way.of(lost.navigableKeySet());
+    if (!lostOnWay.isEmpty()) {
+      gone.keySet().removeAll(run.deleted()); // what was deleted since is not what is missing
+    }
+    lostOnWay.forEach(id -> gone.putIfAbsent(id, lost.get(id)));
     if (live.isEmpty() && quarantined.isEmpty() && gone.isEmpty() && isCompleted(way, run)) {
       if (!way.of(run.decided()).isEmpty()) {
         return find(how, lineage, run); // it was committed, and completed, since it was listed
