@@ -424,6 +424,11 @@ public final class Saver {
     return failures.all();
   }
 
+  /** How many saves failed so far. */
+  public long failed() {
+    return failures.count();
+  }
+
   /** The newest checkpoint that this process committed. */
   public synchronized Optional<CheckpointId> lastCommitted() {
     return Optional.ofNullable(lastCommitted);
@@ -469,6 +474,7 @@ public final class Saver {
   }
 
   private void committed(Checkpoint checkpoint, CheckpointId id) {
+    failures.committed();
     synchronized (this) {
       if (lastCommitted == null || lastCommitted.compareTo(id) < 0) {
         lastCommitted = id;
