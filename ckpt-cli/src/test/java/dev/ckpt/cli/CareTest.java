@@ -55,6 +55,35 @@ class CareTest {
         .isPositive();
   }
 
+  /** A cron job that verifies what a restart would take must hear that it takes an older one. */
+  @Test
+  void whatWouldBeTheLatestAndIsDamagedIsDamage() throws IOException {
+    Path manifest = at.resolve("runs/digits/manifests/000002-000000000025-0.json");
+    byte[] whole = Files.readAllBytes(manifest);
+    Trained.damage(manifest);
+    Called called = Called.on(at, "verify");
+    assertThat(called.code()).as(called.toString()).isEqualTo(Exit.FOUND);
+    assertThat(called.out())
+        .contains(ids.get(1) + "  whole", "000002-000000000025-0  damaged", "1 damaged");
+    assertThat(Called.on(at, "verify", ids.get(1)).code()).as("by its id").isZero();
+    for (String command : List.of("show latest", "show best(accuracy)")) {
+      assertThat(Called.on(at, command.split(" ")).err())
+          .as(command)
+          .containsOnlyOnce("warning: left out of the list: " + "runs/digits/manifests/000002-");
+    }
+    Files.write(manifest, whole);
+    assertThat(Called.on(at, "verify").code()).isZero();
+    assertThat(Called.on(at, "show", "latest").err()).isEmpty();
+  }
+
+  @Test
+  void aDamagedRecordOfTheHeadIsDamage() throws IOException {
+    Trained.damage(at.resolve("runs/digits/resume/000002.json"));
+    Called called = Called.on(at, "verify");
+    assertThat(called.code()).as(called.toString()).isEqualTo(Exit.FOUND);
+    assertThat(called.out()).contains("resume/000002.json");
+  }
+
   @Test
   void aPlainFileBesideTheRunsIsNoRunAndIsLeftAlone() throws IOException {
     for (String name : List.of("a notes.txt", "notes.txt", "digits.bak", "README")) {
@@ -267,6 +296,7 @@ class CareTest {
         .containsPattern("leave +mmm +mmm ")
         .containsPattern("quarantine +zzz +000001-000000000020-0");
     Called cleaned = Called.on(at, "gc", "--all-runs", "--grace", "0s", "--keep-latest", "1");
+    assertThat(cleaned.code()).isEqualTo(Exit.NEWER);
     assertThat(cleaned.out()).containsPattern("delete +aaa ").containsPattern("delete +zzz ");
   }
 

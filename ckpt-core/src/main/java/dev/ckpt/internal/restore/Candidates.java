@@ -334,23 +334,20 @@ public record Candidates(
   }
 
   /**
-   * All whole commits among {@code ids}, oldest first; damaged ones are left out.
+   * All whole commits among {@code ids}, oldest first.
    *
-   * @param onNewer told of each that a newer version wrote, which is left out unless this throws
+   * @param onUnreadable told of each that is damaged, or that a newer version wrote, which is left
+   *     out unless this throws
    */
   public static List<Checkpoint> committed(
-      RunLog run,
-      NavigableSet<CheckpointId> ids,
-      Consumer<CheckpointException.Incompatible> onNewer)
+      RunLog run, NavigableSet<CheckpointId> ids, Consumer<CheckpointException> onUnreadable)
       throws IOException {
     List<Checkpoint> all = new ArrayList<>();
     for (RunLog.Decision each : run.decisions(ids)) {
       if (each.manifest().orElse(null) instanceof Manifest.Commit commit) {
         all.add(commit.checkpoint());
-      } else if (each.unreadable().orElse(null) instanceof CheckpointException.Incompatible e) {
-        onNewer.accept(e);
       }
-      // a damaged decision is nobody's checkpoint; `verify` names it
+      each.unreadable().ifPresent(onUnreadable);
     }
     return all;
   }
