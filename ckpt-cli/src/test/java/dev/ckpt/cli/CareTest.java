@@ -13,6 +13,8 @@ import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
@@ -82,6 +84,25 @@ class CareTest {
     Called called = Called.on(at, "verify");
     assertThat(called.code()).as(called.toString()).isEqualTo(Exit.FOUND);
     assertThat(called.out()).contains("resume/000002.json");
+  }
+
+  @Test
+  void bytesOfWhatIsGivenUpAreFreed() throws IOException {
+    Path data = at.resolve("runs/digits/data/000001-000000000040-0");
+    Files.createDirectories(data);
+    Files.write(data.resolve("rank-00000-of-00001.arrow"), new byte[3651]);
+    try (var files = Files.walk(at)) {
+      for (Path file : files.toList()) {
+        Files.setLastModifiedTime(file, FileTime.from(Instant.now().minusSeconds(3600)));
+      }
+    }
+    JsonNode json = JSON.readTree(Called.on(at, "gc", "--json").out());
+    assertThat(json.get("actions").findValuesAsText("action")).contains("give_up");
+    long bytes = 0;
+    for (JsonNode action : json.get("actions")) {
+      bytes += action.get("bytes").longValue();
+    }
+    assertThat(json.get("freedBytes").longValue()).isEqualTo(bytes).isGreaterThan(3651);
   }
 
   @Test
