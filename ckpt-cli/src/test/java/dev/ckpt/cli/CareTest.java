@@ -87,6 +87,21 @@ class CareTest {
   }
 
   @Test
+  void aRunThatCannotBeLookedAtKeepsNoOtherFromBeingTheBest() throws IOException {
+    try (CheckpointStore store = Stores.local(at)) {
+      Trained.save(store, "other", new Resume.Auto(), 10, 20);
+    }
+    Trained.damage(at.resolve("runs/digits/resume/000002.json"));
+    Called best = Called.on(at, "best", "--metric", "loss", "--min", "--all-runs", "--json");
+    assertThat(best.code()).isEqualTo(Exit.STORE);
+    assertThat(best.err()).contains("run 'digits' is left out: runs/digits/resume/000002.json");
+    assertThat(JSON.readTree(best.out()).at("/best/0/run").textValue()).isEqualTo("other");
+    Called runs = Called.on(at, "runs");
+    assertThat(runs.err())
+        .contains("run 'digits': 4 checkpoints of which nobody can tell whether they are live");
+  }
+
+  @Test
   void bytesOfWhatIsGivenUpAreFreed() throws IOException {
     Path data = at.resolve("runs/digits/data/000001-000000000040-0");
     Files.createDirectories(data);
