@@ -593,12 +593,11 @@ public final class CheckpointManager implements AutoCloseable {
     } catch (IOException | TimeoutException e) {
       log.warn("run '{}' was not closed cleanly: {}", run(), e.toString());
     }
-    List<CheckpointException> failures = failures();
-    if (!failures.isEmpty()) {
+    if (saver.failed() > 0) {
       log.warn(
           "run '{}': {} save(s) failed; {}",
           run(),
-          failures.size(),
+          saver.failed(),
           saver
               .lastCommitted()
               .map(id -> "the newest checkpoint of this attempt is " + id)

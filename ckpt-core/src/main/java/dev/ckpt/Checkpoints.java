@@ -1,5 +1,6 @@
 package dev.ckpt;
 
+import dev.ckpt.internal.commit.Evidence;
 import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.commit.Lineage;
 import dev.ckpt.internal.commit.RunLog;
@@ -30,9 +31,13 @@ import java.time.InstantSource;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.NavigableSet;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -47,6 +52,8 @@ public final class Checkpoints implements AutoCloseable {
 
   private final CheckpointStore store;
   private final RunLog run;
+  private final Set<String> saidLeftOut = ConcurrentHashMap.newKeySet();
+  private final AtomicBoolean saidLost = new AtomicBoolean();
 
   /** Looked for when a shard is opened: a list needs none. */
   private @Nullable Formats formats;
@@ -108,13 +115,32 @@ public final class Checkpoints implements AutoCloseable {
 
   /**
    * The committed checkpoints of the live branch, oldest first. What is damaged, or of a newer
-   * format version, is left out and warned about.
+   * format version, is left out and warned about, once by each of these objects; so is what lost
+   * its manifest, and was committed by what others say.
    */
   public List<Checkpoint> list() {
     return reading(
-        () ->
-            Candidates.committed(
-                run, live(), newer -> log.warn("left out of the list: {}", newer.getMessage())));
+        () -> {
+          NavigableSet<CheckpointId> decided = run.idsUnder(run.keys().manifests());
+          Lineage lineage = run.lineage(decided);
+          decided.removeAll(run.deleted());
+          NavigableSet<CheckpointId> live = new TreeSet<>(lineage.live(decided));
+          List<Checkpoint> committed =
+              Candidates.committed(run, live, each -> leftOut(String.valueOf(each.getMessage())));
+          if (saidLost.compareAndSet(false, true)) {
+            NavigableMap<CheckpointId, String> lost = Evidence.above(Optional.empty(), run).all();
+            for (CheckpointId id : lineage.live(lost.navigableKeySet())) {
+              leftOut(id + ": it was committed (" + lost.get(id) + "), and its manifest is gone");
+            }
+          }
+          return committed;
+        });
+  }
+
+  private void leftOut(String what) {
+    if (saidLeftOut.add(what)) {
+      log.warn("left out of the list: {}", what);
+    }
   }
 
   /** The newest of {@link #list()} without NaN or infinities; if there is none, the newest. */
@@ -413,13 +439,6 @@ public final class Checkpoints implements AutoCloseable {
       formats = new Formats();
     }
     return formats;
-  }
-
-  private NavigableSet<CheckpointId> live() throws IOException {
-    NavigableSet<CheckpointId> decided = run.idsUnder(run.keys().manifests());
-    Lineage lineage = run.lineage(decided);
-    decided.removeAll(run.deleted());
-    return new TreeSet<>(lineage.live(decided));
   }
 
   private CheckpointId known(String id) {

@@ -63,6 +63,7 @@ class OperationsExamplesTest {
     assertThat(one(service, "Restart")).isEqualTo("on-failure");
     assertThat(codes(one(service, "RestartPreventExitStatus"))).containsExactly(2, 3, 5);
     assertThat(one(service, "SuccessExitStatus")).isEqualTo("143");
+    assertThat(one(service, "RestartForceExitStatus")).as("of others").isEqualTo("143");
     assertThat(one(service, "ExecStart")).startsWith("/").doesNotContain("sh -c");
   }
 

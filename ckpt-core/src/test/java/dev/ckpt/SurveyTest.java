@@ -188,7 +188,7 @@ class SurveyTest {
     run.marked(id(2)).shard(id(2), 70);
     run.marked(id(3));
     run.pinned(id(4));
-    run.pinned(id(5)).shard(id(5), 10);
+    run.pinned(id(5)).put(keys.votes(GoldenRuns.id(id(5))) + "rank-00000.json", new byte[10]);
     run.shard(id(6), 11);
     run.aborted(id(7));
     run.aborted(id(8)).put(quarantined(8), new byte[13]);
@@ -198,6 +198,7 @@ class SurveyTest {
     run.damaged(keys.manifest(GoldenRuns.id(id(12)))).marked(id(12));
     run.put(keys.votes(GoldenRuns.id(id(13))) + "rank-00000.json", new byte[17]);
     run.put(keys.root() + "notes/" + id(14), new byte[1]);
+    run.committed(id(15), 1); // what the last mark was set for
     run.put(keys.quarantine() + "attempts/000001.json", new byte[1]);
     run.put(keys.data() + "README", new byte[1]);
     assertThat(run.read().all())
@@ -215,7 +216,8 @@ class SurveyTest {
             id(10) + " LIVE 1000",
             id(11) + " DAMAGED 100",
             id(12) + " DELETED 1",
-            id(13) + " UNDECIDED 17");
+            id(13) + " UNDECIDED 17",
+            id(15) + " LIVE 1000");
     assertThat(run.read().all())
         .filteredOn(each -> each.standing() != Standing.LIVE)
         .noneMatch(each -> each.reason().isBlank());

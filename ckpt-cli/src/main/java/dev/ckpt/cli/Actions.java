@@ -23,11 +23,7 @@ final class Actions {
       boolean json,
       boolean manyRuns,
       Console console) {
-    long freed =
-        actions.stream()
-            .filter(each -> each.kind() == Kind.DELETE || each.kind() == Kind.REMOVE)
-            .mapToLong(MaintenanceAction::bytes)
-            .sum();
+    long freed = actions.stream().filter(Actions::frees).mapToLong(MaintenanceAction::bytes).sum();
     if (json) {
       new Json()
           .put("dryRun", dryRun)
@@ -58,6 +54,13 @@ final class Actions {
     }
     sum.append(dryRun && done > 0 ? "; nothing was changed (dry run)" : "");
     console.out.println(sum);
+  }
+
+  private static boolean frees(MaintenanceAction action) {
+    return switch (action.kind()) {
+      case DELETE, GIVE_UP, REMOVE -> true;
+      case QUARANTINE, RESTORE, CUT_SHORT, LEAVE -> false;
+    };
   }
 
   /** What was done before something failed, if anything was. */

@@ -2,8 +2,10 @@ package dev.ckpt.cli;
 
 import dev.ckpt.Attempt;
 import dev.ckpt.Checkpoint;
+import dev.ckpt.CheckpointException;
 import dev.ckpt.Retention;
 import dev.ckpt.manifest.CheckpointId;
+import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -98,15 +100,31 @@ final class BestCommand extends StoreCommand {
     List<Checkpoint> seen = new ArrayList<>();
     List<Map<String, String>> facts = new ArrayList<>();
     List<String> runs = place.chosen(allRuns);
+    int code = Exit.FINE;
     for (String run : runs) {
-      List<Checkpoint> all = place.checkpoints(run).list();
-      List<Attempt> attempts = allRuns ? place.checkpoints(run).attempts() : List.of();
+      List<Checkpoint> all;
+      List<Attempt> attempts;
+      try {
+        all = place.checkpoints(run).list();
+        attempts = allRuns ? place.checkpoints(run).attempts() : List.of();
+      } catch (CheckpointException | UncheckedIOException e) {
+        if (!allRuns) {
+          throw e;
+        }
+        // one that cannot be looked at keeps no other from being found
+        String why = "run '" + run + "' is left out: " + Failures.message(e);
+        code = Math.max(code, Failures.report(console, new Problem(Failures.code(e), why)));
+        continue;
+      }
       facts.add(Contrast.facts(attempts));
       seen.addAll(all);
       for (Checkpoint each : Retention.best(metric, mode, count).keep(all)) {
         double value = each.metrics().getOrDefault(metric, Double.NaN);
         found.add(Found.of(run, each, value, attempts));
       }
+    }
+    if (found.isEmpty() && code != Exit.FINE) {
+      return code;
     }
     if (found.isEmpty()) {
       throw Reference.noMetric(
@@ -136,7 +154,7 @@ final class BestCommand extends StoreCommand {
     } else {
       print(best, contrast, console);
     }
-    return Exit.FINE;
+    return code;
   }
 
   private void print(List<Found> best, Contrast contrast, Console console) {

@@ -38,6 +38,7 @@ final class RunsCommand extends StoreCommand {
   private record Line(
       String run,
       int checkpoints,
+      int unknown,
       Optional<Checkpoint> latest,
       long bytes,
       Optional<Attempt> last,
@@ -54,6 +55,10 @@ final class RunsCommand extends StoreCommand {
       return new Line(
           run,
           live.size(),
+          (int)
+              all.stream()
+                  .filter(each -> each.standing() == ListedCheckpoint.Standing.UNKNOWN)
+                  .count(),
           newest(live),
           all.stream().mapToLong(ListedCheckpoint::bytes).sum(),
           attempts.isEmpty() ? Optional.empty() : Optional.of(attempts.get(attempts.size() - 1)),
@@ -84,7 +89,19 @@ final class RunsCommand extends StoreCommand {
     int code = Exit.FINE;
     for (String run : place.chosen(!runIsGiven())) {
       try {
-        lines.add(Line.of(run, place.checkpoints(run)));
+        Line line = Line.of(run, place.checkpoints(run));
+        lines.add(line);
+        if (line.unknown() > 0) {
+          console.say(
+              "run '"
+                  + run
+                  + "': "
+                  + Text.count(line.unknown(), "checkpoint")
+                  + " of which nobody can tell whether they are live, and so not counted; see"
+                  + " `ckpt --run "
+                  + run
+                  + " list --all`");
+        }
       } catch (CheckpointException | UncheckedIOException e) {
         // one that cannot be looked at keeps no other from being shown
         code = Math.max(code, Failures.report(console, e));

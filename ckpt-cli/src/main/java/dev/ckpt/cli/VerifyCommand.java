@@ -41,7 +41,7 @@ final class VerifyCommand extends StoreCommand {
   @Parameters(
       paramLabel = "ID",
       arity = "0..1",
-      description = "Which checkpoint; the latest unless given.")
+      description = "Which checkpoint; unless given the latest, and what is damaged above it.")
   private @Nullable String id;
 
   @Option(names = "--all", description = "All committed checkpoints, and the run's records.")
@@ -131,11 +131,11 @@ final class VerifyCommand extends StoreCommand {
     } else {
       String run = runs.get(0);
       Checkpoints checkpoints = place.checkpoints(run);
-      String meant = Reference.resolve(run, checkpoints, id == null ? "latest" : id);
       Findings one = new Findings(run);
       findings.add(one);
-      try (Bar bar = new Bar(console, size(checkpoints, meant))) {
-        one.checkpoints.add(checkpoints.verify(meant, bar::add));
+      Optional<String> meant = meant(run, checkpoints, one);
+      try (Bar bar = new Bar(console, meant.map(each -> size(checkpoints, each)).orElse(0L))) {
+        meant.ifPresent(each -> one.checkpoints.add(checkpoints.verify(each, bar::add)));
         seconds = bar.seconds();
         speed = bar.speed(bar.bytes());
       }
@@ -157,6 +157,30 @@ final class VerifyCommand extends StoreCommand {
       json(findings.get(0)).put("seconds", seconds).print(console);
     }
     return code;
+  }
+
+  /**
+   * What is to be verified. What is damaged and newer than the latest that can be used is damage:
+   * it would be the latest. So is a record without which nobody can tell which that is.
+   */
+  private Optional<String> meant(String run, Checkpoints checkpoints, Findings findings) {
+    String asked = id == null ? "latest" : id;
+    String meant;
+    try {
+      meant = Reference.resolve(run, checkpoints, asked);
+    } catch (CheckpointException.Corrupt e) {
+      String why = String.valueOf(e.getMessage());
+      findings.checkpoints.add(new Verification(asked, 0, List.of(why)));
+      return Optional.empty();
+    }
+    if (asked.equals("latest")) {
+      checkpoints.all().stream()
+          .filter(each -> each.standing() == Standing.DAMAGED && each.id().compareTo(meant) > 0)
+          .forEach(
+              each ->
+                  findings.checkpoints.add(new Verification(each.id(), 0, List.of(each.reason()))));
+    }
+    return Optional.of(meant);
   }
 
   /** Damage of one run says more than that another one cannot be read by this version. */

@@ -13,6 +13,8 @@ import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
@@ -53,6 +55,69 @@ class CareTest {
     assertThat(json.get("bytes").longValue())
         .isEqualTo(Files.size(shard(ids.get(0))) * 4)
         .isPositive();
+  }
+
+  /** A cron job that verifies what a restart would take must hear that it takes an older one. */
+  @Test
+  void whatWouldBeTheLatestAndIsDamagedIsDamage() throws IOException {
+    Path manifest = at.resolve("runs/digits/manifests/000002-000000000025-0.json");
+    byte[] whole = Files.readAllBytes(manifest);
+    Trained.damage(manifest);
+    Called called = Called.on(at, "verify");
+    assertThat(called.code()).as(called.toString()).isEqualTo(Exit.FOUND);
+    assertThat(called.out())
+        .contains(ids.get(1) + "  whole", "000002-000000000025-0  damaged", "1 damaged");
+    assertThat(Called.on(at, "verify", ids.get(1)).code()).as("by its id").isZero();
+    for (String command : List.of("show latest", "show best(accuracy)")) {
+      assertThat(Called.on(at, command.split(" ")).err())
+          .as(command)
+          .containsOnlyOnce("warning: left out of the list: " + "runs/digits/manifests/000002-");
+    }
+    Files.write(manifest, whole);
+    assertThat(Called.on(at, "verify").code()).isZero();
+    assertThat(Called.on(at, "show", "latest").err()).isEmpty();
+  }
+
+  @Test
+  void aDamagedRecordOfTheHeadIsDamage() throws IOException {
+    Trained.damage(at.resolve("runs/digits/resume/000002.json"));
+    Called called = Called.on(at, "verify");
+    assertThat(called.code()).as(called.toString()).isEqualTo(Exit.FOUND);
+    assertThat(called.out()).contains("resume/000002.json");
+  }
+
+  @Test
+  void aRunThatCannotBeLookedAtKeepsNoOtherFromBeingTheBest() throws IOException {
+    try (CheckpointStore store = Stores.local(at)) {
+      Trained.save(store, "other", new Resume.Auto(), 10, 20);
+    }
+    Trained.damage(at.resolve("runs/digits/resume/000002.json"));
+    Called best = Called.on(at, "best", "--metric", "loss", "--min", "--all-runs", "--json");
+    assertThat(best.code()).isEqualTo(Exit.STORE);
+    assertThat(best.err()).contains("run 'digits' is left out: runs/digits/resume/000002.json");
+    assertThat(JSON.readTree(best.out()).at("/best/0/run").textValue()).isEqualTo("other");
+    Called runs = Called.on(at, "runs");
+    assertThat(runs.err())
+        .contains("run 'digits': 4 checkpoints of which nobody can tell whether they are live");
+  }
+
+  @Test
+  void bytesOfWhatIsGivenUpAreFreed() throws IOException {
+    Path data = at.resolve("runs/digits/data/000001-000000000040-0");
+    Files.createDirectories(data);
+    Files.write(data.resolve("rank-00000-of-00001.arrow"), new byte[3651]);
+    try (var files = Files.walk(at)) {
+      for (Path file : files.toList()) {
+        Files.setLastModifiedTime(file, FileTime.from(Instant.now().minusSeconds(3600)));
+      }
+    }
+    JsonNode json = JSON.readTree(Called.on(at, "gc", "--json").out());
+    assertThat(json.get("actions").findValuesAsText("action")).contains("give_up");
+    long bytes = 0;
+    for (JsonNode action : json.get("actions")) {
+      bytes += action.get("bytes").longValue();
+    }
+    assertThat(json.get("freedBytes").longValue()).isEqualTo(bytes).isGreaterThan(3651);
   }
 
   @Test
@@ -267,6 +332,7 @@ class CareTest {
         .containsPattern("leave +mmm +mmm ")
         .containsPattern("quarantine +zzz +000001-000000000020-0");
     Called cleaned = Called.on(at, "gc", "--all-runs", "--grace", "0s", "--keep-latest", "1");
+    assertThat(cleaned.code()).isEqualTo(Exit.NEWER);
     assertThat(cleaned.out()).containsPattern("delete +aaa ").containsPattern("delete +zzz ");
   }
 

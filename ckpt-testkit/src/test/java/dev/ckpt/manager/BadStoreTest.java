@@ -15,6 +15,7 @@ import dev.ckpt.FailurePolicy;
 import dev.ckpt.Moment;
 import dev.ckpt.Progress;
 import dev.ckpt.Resume;
+import dev.ckpt.Retention;
 import dev.ckpt.SaveHandle;
 import dev.ckpt.SaveTrigger;
 import dev.ckpt.Shape;
@@ -23,15 +24,18 @@ import dev.ckpt.StateSink;
 import dev.ckpt.StateView;
 import dev.ckpt.Stores;
 import dev.ckpt.TensorSpec;
+import dev.ckpt.spi.CheckpointListener;
 import dev.ckpt.spi.CheckpointStore;
 import dev.ckpt.testkit.FaultyStore;
 import dev.ckpt.testkit.FaultyStore.Operation;
 import dev.ckpt.testkit.Gate;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -400,6 +404,63 @@ class BadStoreTest {
     }
     store.heal();
     assertThat(restored()).isEqualTo(state);
+  }
+
+  /** Whether its commit landed or not: the next save finds out, and retention does the rest. */
+  @Test
+  void whatGotNoAnswerLeavesNoShardBehind() {
+    for (boolean landed : List.of(false, true)) {
+      List<Long> told = new CopyOnWriteArrayList<>();
+      CheckpointListener listener =
+          new CheckpointListener() {
+            @Override
+            public void committed(Checkpoint checkpoint) {
+              told.add(checkpoint.progress().step());
+            }
+          };
+      try (CheckpointManager ckpt =
+          toy().resume(new Resume.Never()).keep(Retention.latest(1)).notify(listener).open()) {
+        ckpt.resume();
+        state.counter = 0;
+        for (int i = 1; i <= 20; i++) {
+          if (i % 3 == 0) {
+            FaultyStore.Rule put = store.on(Operation.PUT_IF_ABSENT).key("**/manifests/**");
+            if (landed) {
+              put.failsAfterwards();
+            } else {
+              put.fails();
+            }
+            store.on(Operation.READ).key("**/manifests/**").fails();
+          }
+          SaveHandle handle = step(ckpt);
+          if (i % 3 == 0) {
+            assertThatThrownBy(handle::join).isInstanceOf(CheckpointException.CommitUnknown.class);
+          } else {
+            handle.join();
+          }
+          store.heal();
+        }
+        String own = MaintainedStore.id(landed ? 2 : 1, 20);
+        await()
+            .untilAsserted(
+                () ->
+                    assertThat(shardsOf(own.substring(0, 6)))
+                        .as("landed %s", landed)
+                        .singleElement()
+                        .asString()
+                        .contains(own));
+      }
+      assertThat(told).as("landed %s", landed).hasSize(landed ? 20 : 14).doesNotHaveDuplicates();
+    }
+  }
+
+  private List<String> shardsOf(String attempt) throws IOException {
+    try (var entries = whole.list("runs/toy/data/", "")) {
+      return entries
+          .map(CheckpointStore.Entry::key)
+          .filter(key -> key.startsWith("runs/toy/data/" + attempt))
+          .toList();
+    }
   }
 
   @Test

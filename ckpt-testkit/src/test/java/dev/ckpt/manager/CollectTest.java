@@ -10,6 +10,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
 
 import dev.ckpt.Checkpoint;
+import dev.ckpt.CheckpointException;
 import dev.ckpt.CheckpointManager;
 import dev.ckpt.Checkpoints;
 import dev.ckpt.Maintenance;
@@ -31,6 +32,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -118,6 +121,56 @@ class CollectTest {
     assertThat(told).isNotEmpty();
     List<MaintenanceAction> rest = at.collect(ALL);
     assertThat(rest).isNotEmpty().doesNotContainAnyElementsOf(told);
+  }
+
+  /** Each call that deletes or marks fails once: what is gone is told, and nothing else. */
+  @Test
+  void aDeletionThatFailsIsToldOnlyIfSomethingIsGone() throws IOException {
+    TreeMap<String, byte[]> before = at.objects();
+    int cutShort = 0;
+    for (FaultyStore.Operation operation :
+        List.of(FaultyStore.Operation.PUT_IF_ABSENT, FaultyStore.Operation.DELETE)) {
+      for (int call = 1; ; call++) {
+        at = MaintainedStore.of(before);
+        FaultyStore faulty = FaultyStore.around(at.store);
+        faulty.on(operation).from(call).fails();
+        List<MaintenanceAction> told = new ArrayList<>();
+        boolean failed = false;
+        try {
+          Maintenance.of(faulty)
+              .clock(at.clock)
+              .telling(told::add)
+              .collect("toy", Retention.latest(1), false);
+        } catch (UncheckedIOException | CheckpointException e) {
+          failed = true;
+        }
+        Set<String> left = at.objects().keySet();
+        Set<String> gone = new TreeSet<>();
+        for (String key : before.keySet()) {
+          if (key.startsWith(KEYS.manifests()) && !left.contains(key)) {
+            gone.add(KEYS.idOf(key).orElseThrow().toString());
+          }
+        }
+        Set<String> said = new TreeSet<>();
+        for (MaintenanceAction each : told) {
+          boolean half = each.kind() == Kind.CUT_SHORT && each.reason().startsWith("delete: ");
+          if (each.kind() == Kind.DELETE || half) {
+            said.add(each.subject());
+            cutShort += half ? 1 : 0;
+          }
+        }
+        String what = operation + " " + call;
+        assertThat(said).as(what).containsAll(gone);
+        for (String id : said) {
+          assertThat(left).as(what).doesNotContain(KEYS.manifest(parsed(id)));
+        }
+        if (!failed) {
+          assertThat(call).as("%s failed before", operation).isGreaterThan(3);
+          break;
+        }
+      }
+    }
+    assertThat(cutShort).isPositive();
   }
 
   @Test

@@ -10,14 +10,12 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 
@@ -30,7 +28,7 @@ import java.util.TreeSet;
  * left-over of a save that never was.
  *
  * @param proven an attempt began with it, something was saved after it, a run was completed with
- *     it, or somebody pinned it
+ *     it, somebody pinned it, or it alone can be what something older was deleted for
  * @param witnesses undecided ids whose votes tell of a proven one, by that: without them nothing
  *     would
  * @param likely the last that an attempt saved which ended in order, in a run that lost others
@@ -44,24 +42,22 @@ public record Evidence(
     NavigableMap<CheckpointId, String> untold) {
 
   private static final String SAVED_AFTER = " was saved after it";
+  private static final Mended NOTHING_MENDED =
+      new Mended(List.of(), List.of(), Map.of(), new TreeSet<>());
 
-  /** Looks at all ids above that one; at all without it. */
+  /** What is known of the ids above that one; of all without it. */
   public static Evidence above(Optional<CheckpointId> after, RunLog run) throws IOException {
     Keys keys = run.keys();
-    NavigableSet<CheckpointId> undecided = new TreeSet<>();
-    for (String folder : List.of(keys.data(), keys.votes())) {
-      // '0' follows '/': behind all keys of that id
-      for (String key : run.keysUnder(folder, after.map(id -> folder + id + "0").orElse(""))) {
-        keys.idOf(key).ifPresent(undecided::add);
-      }
+    NavigableSet<CheckpointId> all = run.idsUnder(keys.data());
+    all.addAll(run.idsUnder(keys.votes()));
+    if (!all.isEmpty()) {
+      all.removeAll(run.idsUnder(keys.manifests()));
+      all.removeAll(run.deleted());
+      all.removeAll(run.quarantined());
     }
-    if (undecided.isEmpty()) {
-      return new Evidence(new TreeMap<>(), new TreeMap<>(), new TreeMap<>(), new TreeMap<>());
-    }
-    undecided.removeAll(run.idsUnder(keys.manifests()));
-    undecided.removeAll(run.deleted());
-    undecided.removeAll(run.quarantined());
-    return of(undecided, run);
+    NavigableSet<CheckpointId> asked =
+        new TreeSet<>(after.map(id -> all.tailSet(id, false)).orElse(all));
+    return of(asked, all, run, NOTHING_MENDED);
   }
 
   /** What is wrong with an id that is not decided, in one clause; empty if nothing is known. */
@@ -104,7 +100,7 @@ public record Evidence(
    * @param undecided ids with files, which nothing decides, marks or holds in quarantine
    */
   public static Evidence of(NavigableSet<CheckpointId> undecided, RunLog run) throws IOException {
-    return of(undecided, run, new Mended(List.of(), List.of(), Map.of(), new TreeSet<>()));
+    return of(undecided, undecided, run, NOTHING_MENDED);
   }
 
   /**
@@ -120,17 +116,37 @@ public record Evidence(
       NavigableSet<CheckpointId> unproven) {}
 
   /** As {@link #of(NavigableSet, RunLog)}, for who will mend records. */
-  public static Evidence of(NavigableSet<CheckpointId> without, RunLog run, Mended mended)
+  public static Evidence of(NavigableSet<CheckpointId> undecided, RunLog run, Mended mended)
       throws IOException {
-    NavigableSet<CheckpointId> undecided = new TreeSet<>(without);
+    return of(undecided, undecided, run, mended);
+  }
+
+  /**
+   * @param all of the run: what others lack tells of the asked ones, too
+   */
+  private static Evidence of(
+      NavigableSet<CheckpointId> asked, NavigableSet<CheckpointId> all, RunLog run, Mended mended)
+      throws IOException {
+    NavigableSet<CheckpointId> undecided = new TreeSet<>(asked);
     undecided.addAll(mended.unproven());
     NavigableMap<CheckpointId, String> proven = new TreeMap<>();
     NavigableMap<CheckpointId, String> likely = new TreeMap<>();
     NavigableMap<CheckpointId, CheckpointId> witnesses = new TreeMap<>();
-    NavigableMap<CheckpointId, String> untold = new TreeMap<>(untold(without, run));
+    Silence silence = Silence.of(asked.isEmpty() ? asked : all, run);
+    NavigableMap<CheckpointId, String> untold = new TreeMap<>();
     if (!undecided.isEmpty()) {
       Search search = new Search(undecided, run);
       search.into(mended, proven, likely);
+      NavigableSet<CheckpointId> lost = new TreeSet<>(proven.keySet());
+      if (!lost.isEmpty()) {
+        lost.addAll(likely.keySet());
+      }
+      silence.behindMarks(lost);
+      silence.proven().forEach(proven::putIfAbsent);
+      proven.keySet().retainAll(undecided);
+      likely.keySet().removeAll(proven.keySet());
+      untold.putAll(silence.untold());
+      untold.keySet().retainAll(asked);
       // who was at work meanwhile has decided, or marked what it deletes, or left no file
       for (NavigableMap<CheckpointId, String> ids : List.of(proven, likely, untold)) {
         List<CheckpointId> settled = settled(ids.keySet(), run);
@@ -156,80 +172,6 @@ public record Evidence(
     return new Evidence(proven, likely, others, untold);
   }
 
-  /**
-   * Looks at records after the files were listed that follow them: an attempt that begins meanwhile
-   * is not taken for one that lost its beginning.
-   */
-  private static NavigableMap<CheckpointId, String> untold(
-      NavigableSet<CheckpointId> undecided, RunLog run) throws IOException {
-    NavigableMap<CheckpointId, String> untold = new TreeMap<>();
-    if (undecided.isEmpty()) {
-      return untold;
-    }
-    Keys keys = run.keys();
-    Set<Integer> begun = new HashSet<>();
-    for (String folder :
-        List.of(keys.resumes(), keys.quarantined(Optional.empty(), keys.resumes()))) {
-      run.keysUnder(folder, "").forEach(key -> keys.attemptOf(key).ifPresent(begun::add));
-    }
-    for (CheckpointId id : undecided) {
-      if (!begun.contains(id.attempt())) {
-        untold.put(
-            id,
-            keys.resume(id.attempt())
-                + " is missing, which is there before attempt "
-                + id.attempt()
-                + " saves anything");
-      }
-    }
-    if (untold.size() < undecided.size() && areAllGone(run, keys.manifests(), keys.quarantine())) {
-      untoldOf(undecided, run).forEach(untold::putIfAbsent);
-    }
-    return untold;
-  }
-
-  /**
-   * In a run without any decision. Nothing is marked deleted before something newer is committed;
-   * and a crash leaves the shards of one save without a word about it, not of two.
-   */
-  private static NavigableMap<CheckpointId, String> untoldOf(
-      NavigableSet<CheckpointId> undecided, RunLog run) throws IOException {
-    NavigableMap<CheckpointId, String> untold = new TreeMap<>();
-    boolean marked = !run.deleted().isEmpty();
-    boolean wordless = areAllGone(run, run.keys().votes());
-    for (CheckpointId id : undecided) {
-      int attempt = id.attempt();
-      int own =
-          undecided
-              .subSet(new CheckpointId(attempt, 0, 0), true, CheckpointId.last(attempt), true)
-              .size();
-      if (marked) {
-        untold.put(id, "marks tell of commits in the run, and it has not one manifest");
-      } else if (wordless && own > 1) {
-        untold.put(
-            id,
-            "attempt "
-                + attempt
-                + " has shards of "
-                + own
-                + " checkpoints, and the run not one vote or manifest");
-      } else if (wordless && run.isCompleted(attempt)) {
-        untold.put(
-            id, "attempt " + attempt + " completed the run, which has not one vote or manifest");
-      }
-    }
-    return untold;
-  }
-
-  private static boolean areAllGone(RunLog run, String... folders) throws IOException {
-    for (String folder : folders) {
-      if (!run.keysUnder(folder, "").isEmpty()) {
-        return false;
-      }
-    }
-    return true;
-  }
-
   /** Both together. */
   public NavigableMap<CheckpointId, String> all() {
     NavigableMap<CheckpointId, String> all = new TreeMap<>(likely);
@@ -237,8 +179,8 @@ public record Evidence(
     return all;
   }
 
-  private static List<CheckpointId> settled(Collection<CheckpointId> ids, RunLog run)
-      throws IOException {
+  /** Those that are decided, marked or gone since they were listed. */
+  static List<CheckpointId> settled(Collection<CheckpointId> ids, RunLog run) throws IOException {
     List<CheckpointId> settled = new ArrayList<>();
     if (ids.isEmpty()) {
       return settled;

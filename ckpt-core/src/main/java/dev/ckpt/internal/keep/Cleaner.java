@@ -32,6 +32,7 @@ public final class Cleaner {
   private final RunLog run;
   private final Committer committer;
   private final Fence fence;
+  private boolean begun;
 
   /** Whether this may still change the run. */
   @FunctionalInterface
@@ -60,6 +61,7 @@ public final class Cleaner {
    * @return what was done: the step's action, or that it was left because somebody came first
    */
   public MaintenanceAction does(Step step) throws IOException {
+    begun = false;
     if (step instanceof Step.GiveUp giveUp) {
       return abandon(giveUp.action(), giveUp.id(), giveUp.files());
     } else if (step instanceof Step.Discard discard) {
@@ -76,6 +78,14 @@ public final class Cleaner {
       store.delete(remove.keys());
     }
     return step.action();
+  }
+
+  /**
+   * Whether the last step came so far that it cannot be taken back: a manifest is gone, or an id
+   * given up.
+   */
+  public boolean begun() {
+    return begun;
   }
 
   /**
@@ -105,6 +115,7 @@ public final class Cleaner {
       throw e;
     }
     store.delete(List.of(keys().manifest(id)));
+    begun = true;
     List<String> files = new ArrayList<>();
     commit.shards().stream()
         .map(ShardEntry::key)
@@ -134,6 +145,7 @@ public final class Cleaner {
     if (!(committer.abort(id, action.reason()) instanceof Manifest.Abort)) {
       return left(action, "it was committed just now");
     }
+    begun = true;
     store.delete(files);
     return action;
   }
@@ -144,6 +156,7 @@ public final class Cleaner {
     }
     fence.check();
     store.delete(List.of(keys().manifest(step.id())));
+    begun = true;
     store.delete(step.files());
     return step.action();
   }

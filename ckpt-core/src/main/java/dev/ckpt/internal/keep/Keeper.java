@@ -53,6 +53,7 @@ public final class Keeper {
   private final Duration grace;
 
   private final TreeMap<CheckpointId, Manifest.Commit> live = new TreeMap<>();
+  private final NavigableSet<CheckpointId> unread = new TreeSet<>();
   private final Set<CheckpointId> spared = new HashSet<>();
   private Optional<CheckpointId> verified = Optional.empty();
   private boolean metricsWarned;
@@ -102,12 +103,24 @@ public final class Keeper {
   /** A checkpoint was committed. */
   public void committed(Checkpoint checkpoint) throws IOException {
     house.tell(listener -> listener.committed(checkpoint));
-    CheckpointId id = CheckpointId.parse(checkpoint.id()).orElseThrow();
-    if (run.manifest(id).orElse(null) instanceof Manifest.Commit commit) {
-      live.put(id, commit);
-    }
+    unread.add(CheckpointId.parse(checkpoint.id()).orElseThrow());
     warnOfUnknownMetrics(checkpoint);
+    learn();
     apply();
+  }
+
+  /** What the store did not give at its commit, it may give at the next. */
+  private void learn() throws IOException {
+    for (CheckpointId id : List.copyOf(unread)) {
+      try {
+        if (run.manifest(id).orElse(null) instanceof Manifest.Commit commit) {
+          live.put(id, commit);
+        }
+      } catch (CheckpointException.Corrupt | CheckpointException.Incompatible e) {
+        log.error("{} was committed, and is left alone: {}", id, e.getMessage());
+      }
+      unread.remove(id);
+    }
   }
 
   /** The end of an epoch has all metrics that there will be. */

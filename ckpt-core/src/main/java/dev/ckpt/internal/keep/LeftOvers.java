@@ -19,6 +19,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 
 /**
  * What dead processes left of saves that never committed, and of deletions that were cut short. A
@@ -35,11 +36,18 @@ public final class LeftOvers {
   private final Map<CheckpointId, String> lost;
   private final Evidence evidence;
   private final Instant before;
+  private final Predicate<CheckpointId> mine;
   private final Set<String> needed;
   private final List<Step> steps = new ArrayList<>();
   private final NavigableSet<CheckpointId> emptied = new TreeSet<>();
 
-  private LeftOvers(Inventory held, Decisions decisions, Evidence evidence, Instant before) {
+  private LeftOvers(
+      Inventory held,
+      Decisions decisions,
+      Evidence evidence,
+      Instant before,
+      Predicate<CheckpointId> mine) {
+    this.mine = mine;
     this.held = held;
     this.lost = evidence.all();
     this.evidence = evidence;
@@ -63,7 +71,7 @@ public final class LeftOvers {
       Evidence evidence,
       Instant before,
       Predicate<CheckpointId> mine) {
-    LeftOvers plan = new LeftOvers(held, decisions, evidence, before);
+    LeftOvers plan = new LeftOvers(held, decisions, evidence, before, mine);
     for (CheckpointId id : held.ids()) {
       if (mine.test(id)) {
         plan.look(id);
@@ -132,7 +140,7 @@ public final class LeftOvers {
                   "nobody can tell whether it was committed: "
                       + evidence.untold().get(id)
                       + ". Its files stay until somebody brings the records of the run back,"
-                      + " deletes them, or starts over in the run")));
+                      + " or deletes them")));
     } else if (!decided && !held.quarantined().contains(id)) {
       List<Entry> files = files(id);
       String why = "orphan of attempt " + id.attempt();
@@ -171,7 +179,7 @@ public final class LeftOvers {
 
   /** A mark hides a manifest or keeps files apart; when both are gone it says nothing more. */
   private void lookAtMark(CheckpointId id) {
-    if (tellsOfLoss()) {
+    if (tellsOfLoss(id)) {
       return;
     }
     Entry mark = held.deleted().get(id);
@@ -183,9 +191,16 @@ public final class LeftOvers {
     }
   }
 
-  /** Where nothing else is left, marks tell that something was committed. */
-  private boolean tellsOfLoss() {
-    return evidence.untold().keySet().stream().anyMatch(each -> !lost.containsKey(each));
+  /**
+   * The newest mark that its attempt has below an id may be what tells that something was
+   * committed, unless that id is decided, or going to be.
+   */
+  private boolean tellsOfLoss(CheckpointId mark) {
+    CheckpointId next = held.deleted().higherKey(mark);
+    return Stream.concat(lost.keySet().stream(), evidence.untold().keySet().stream())
+        .filter(id -> id.compareTo(mark) > 0 && mine.test(id))
+        .filter(id -> !held.manifests().containsKey(id) && !decisions.whole().containsKey(id))
+        .anyMatch(id -> next == null || next.attempt() != mark.attempt() || id.compareTo(next) < 0);
   }
 
   private List<Entry> files(CheckpointId id) {

@@ -8,6 +8,7 @@ import java.net.URI;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
+import java.nio.file.FileStore;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -308,8 +309,10 @@ public final class PosixStore implements CheckpointStore {
     while (!Files.exists(there) && there.getParent() != null) {
       there = there.getParent();
     }
-    long bytes = Files.getFileStore(there).getUsableSpace();
-    return bytes < 0 ? Optional.empty() : Optional.of(bytes);
+    FileStore fileStore = Files.getFileStore(there);
+    long bytes = fileStore.getUsableSpace();
+    // a file system of nothing at all does not know its size (FUSE without statfs)
+    return bytes < 0 || fileStore.getTotalSpace() == 0 ? Optional.empty() : Optional.of(bytes);
   }
 
   /** Measured on a fresh file, then carried on by the system's clock for a minute. */

@@ -17,6 +17,8 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.slf4j.Logger;
@@ -69,6 +71,13 @@ public final class Housekeeping {
     MaintenanceAction does(T step) throws IOException;
   }
 
+  /**
+   * Who does it.
+   *
+   * @param begun whether what failed last came so far that it cannot be taken back
+   */
+  private record Worker<T>(Doing<T> doing, BooleanSupplier begun) {}
+
   /** Removes what is left over, on dead branches, or let go by the policy. */
   public List<MaintenanceAction> collect(String name, Retention keep, boolean dryRun)
       throws IOException {
@@ -77,7 +86,10 @@ public final class Housekeeping {
         run,
         (log, before) -> collection(log, before, keep),
         Step::action,
-        hold -> new Cleaner(store, run, new Committer(store, run.keys()), hold::check)::does,
+        hold -> {
+          Cleaner cleaner = new Cleaner(store, run, new Committer(store, run.keys()), hold::check);
+          return new Worker<>(cleaner::does, cleaner::begun);
+        },
         dryRun);
   }
 
@@ -106,7 +118,10 @@ public final class Housekeeping {
         run,
         (log, before) -> Repair.plan(store, log, formats, before),
         Mending::action,
-        hold -> new Repair(store, run, hold::check)::does,
+        hold -> {
+          Repair repair = new Repair(store, run, hold::check);
+          return new Worker<>(repair::does, repair::begun);
+        },
         dryRun);
   }
 
@@ -122,7 +137,7 @@ public final class Housekeeping {
       RunLog run,
       Planning<T> planning,
       Function<T, MaintenanceAction> action,
-      Function<Hold, Doing<T>> held,
+      Function<Hold, Worker<T>> held,
       boolean dryRun)
       throws IOException {
     if (dryRun) {
@@ -133,14 +148,14 @@ public final class Housekeeping {
       return planned;
     }
     try (Hold hold = Hold.take(store, run, takeOver)) {
-      Doing<T> doing = held.apply(hold);
+      Worker<T> worker = held.apply(hold);
       List<MaintenanceAction> done = new ArrayList<>();
       // first, because it needs no room, and what filled the disk is often an unfinished file
       int files = store.sweep(run.keys().root(), before());
       log.debug("run '{}': {} unfinished file(s) removed", run.keys().run(), files);
       for (T step : planning.plan(run, before())) {
         hold.check();
-        MaintenanceAction did = telling(doing, step, action);
+        MaintenanceAction did = telling(worker, step, action);
         log.debug("{}", did);
         done.add(did);
         told.accept(did);
@@ -149,20 +164,26 @@ public final class Housekeeping {
     }
   }
 
-  /** One that fails half-way may have changed something. */
+  /** What cannot be taken back is told, though it failed in the middle. */
   private <T> MaintenanceAction telling(
-      Doing<T> doing, T step, Function<T, MaintenanceAction> action) throws IOException {
+      Worker<T> worker, T step, Function<T, MaintenanceAction> action) throws IOException {
     try {
-      return doing.does(step);
-    } catch (IOException | CheckpointException e) {
-      MaintenanceAction begun = action.apply(step);
-      told.accept(
-          new MaintenanceAction(
-              begun.kind(),
-              begun.run(),
-              begun.subject(),
-              0,
-              begun.reason() + "; it was begun and failed half-way: " + e.getMessage()));
+      return worker.doing().does(step);
+    } catch (IOException | RuntimeException e) {
+      if (worker.begun().getAsBoolean()) {
+        MaintenanceAction begun = action.apply(step);
+        told.accept(
+            new MaintenanceAction(
+                MaintenanceAction.Kind.CUT_SHORT,
+                begun.run(),
+                begun.subject(),
+                0,
+                begun.kind().name().toLowerCase(Locale.ROOT).replace('_', ' ')
+                    + ": "
+                    + begun.reason()
+                    + "; it failed half-way: "
+                    + e.getMessage()));
+      }
       throw e;
     }
   }

@@ -39,6 +39,7 @@ final class Repair {
   private final Records records;
   private final Quarantine quarantine;
   private final Cleaner cleaner;
+  private boolean begun;
 
   Repair(CheckpointStore store, RunLog run, Cleaner.Fence fence) {
     this.store = store;
@@ -133,6 +134,7 @@ final class Repair {
 
   /** Does one thing, and says what was done. */
   MaintenanceAction does(Mending mending) throws IOException {
+    begun = false;
     if (mending instanceof Mending.Restore restore) {
       return restore(restore);
     } else if (mending instanceof Mending.CommitAgain again) {
@@ -145,15 +147,25 @@ final class Repair {
     } else if (mending instanceof Mending.Forget forget) {
       store.delete(forget.copies());
     } else if (mending instanceof Mending.Clean clean) {
-      return cleaner.does(clean.step());
+      try {
+        return cleaner.does(clean.step());
+      } finally {
+        begun = cleaner.begun();
+      }
     }
     return mending.action();
+  }
+
+  /** Whether the last one came so far that it cannot be taken back. */
+  boolean begun() {
+    return begun;
   }
 
   private MaintenanceAction restore(Mending.Restore restore) throws IOException {
     String key = restore.key();
     quarantine.keep(restore.id(), key);
     store.delete(List.of(key));
+    begun = true;
     if (records.put(key, restore.bytes()) == Records.Outcome.OTHER) {
       return Cleaner.left(restore.action(), "somebody else wrote it just now");
     }
@@ -187,6 +199,7 @@ final class Repair {
     }
     quarantine.keep(Optional.of(id), manifest);
     store.delete(List.of(manifest));
+    begun = true;
     if (!(committer.abort(id, Committer.WITHDRAWN + withdraw.action().reason())
         instanceof Manifest.Abort)) {
       return Cleaner.left(withdraw.action(), "it was committed again just now");

@@ -86,7 +86,11 @@ public record Candidates(
     requireTold(evidence, lineage, ids, run);
     NavigableMap<CheckpointId, String> lost = evidence.all();
     NavigableMap<CheckpointId, String> gone = gone(lineage, way, ids, aside);
-    way.of(lost.navigableKeySet()).forEach(id -> gone.putIfAbsent(id, lost.get(id)));
+    List<CheckpointId> lostOnWay = way.of(lost.navigableKeySet());
+    if (!lostOnWay.isEmpty()) {
+      gone.keySet().removeAll(run.deleted()); // what was deleted since is not what is missing
+    }
+    lostOnWay.forEach(id -> gone.putIfAbsent(id, lost.get(id)));
     if (live.isEmpty() && quarantined.isEmpty() && gone.isEmpty() && isCompleted(way, run)) {
       if (!way.of(run.decided()).isEmpty()) {
         return find(how, lineage, run); // it was committed, and completed, since it was listed
@@ -330,23 +334,20 @@ public record Candidates(
   }
 
   /**
-   * All whole commits among {@code ids}, oldest first; damaged ones are left out.
+   * All whole commits among {@code ids}, oldest first.
    *
-   * @param onNewer told of each that a newer version wrote, which is left out unless this throws
+   * @param onUnreadable told of each that is damaged, or that a newer version wrote, which is left
+   *     out unless this throws
    */
   public static List<Checkpoint> committed(
-      RunLog run,
-      NavigableSet<CheckpointId> ids,
-      Consumer<CheckpointException.Incompatible> onNewer)
+      RunLog run, NavigableSet<CheckpointId> ids, Consumer<CheckpointException> onUnreadable)
       throws IOException {
     List<Checkpoint> all = new ArrayList<>();
     for (RunLog.Decision each : run.decisions(ids)) {
       if (each.manifest().orElse(null) instanceof Manifest.Commit commit) {
         all.add(commit.checkpoint());
-      } else if (each.unreadable().orElse(null) instanceof CheckpointException.Incompatible e) {
-        onNewer.accept(e);
       }
-      // a damaged decision is nobody's checkpoint; `verify` names it
+      each.unreadable().ifPresent(onUnreadable);
     }
     return all;
   }

@@ -16,9 +16,12 @@ import java.util.ServiceLoader;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** What a person calls one checkpoint of a run: an id, {@code best(metric)}, a scheme's own. */
 public final class Reference {
+  private static final Logger log = LoggerFactory.getLogger(Reference.class);
 
   private static final Pattern BEST =
       Pattern.compile("best\\(\\s*([^,()\\s]+)\\s*(?:,\\s*(min|max)\\s*)?\\)");
@@ -100,7 +103,10 @@ public final class Reference {
     return Retention.best(metric, mode, 1).keep(committed).stream().findFirst();
   }
 
-  private static void refuse(CheckpointException.Incompatible newer) {
-    throw newer;
+  private static void refuse(CheckpointException unreadable) {
+    if (unreadable instanceof CheckpointException.Incompatible) {
+      throw unreadable;
+    }
+    log.warn("left out of the choice: {}", unreadable.getMessage());
   }
 }

@@ -12,8 +12,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Where every failure ends up: counted, warned about once for each kind, and, as the policy says,
- * thrown at the training. Thread-safe.
+ * Where every failure ends up: counted, warned about once for each kind since the last commit, and,
+ * as the policy says, thrown at the training. Thread-safe.
  */
 final class FailureLog {
   private static final Logger log = LoggerFactory.getLogger(FailureLog.class);
@@ -22,6 +22,9 @@ final class FailureLog {
   private final FailurePolicy policy;
   private final List<CheckpointException> failures = new ArrayList<>();
   private final Set<String> told = new HashSet<>();
+  private final Set<String> toldSinceCommit = new HashSet<>();
+  private long count;
+  private @Nullable CheckpointException last;
   private @Nullable CheckpointException unreported;
 
   FailureLog(FailurePolicy policy) {
@@ -36,9 +39,11 @@ final class FailureLog {
   /** A save has failed; the same failure counts once. */
   void failed(CheckpointException failure) {
     synchronized (this) {
-      if (failures.contains(failure)) {
+      if (failures.contains(failure) || failure == last) {
         return;
       }
+      last = failure;
+      count++;
       if (failures.size() < MOST) {
         failures.add(failure);
       }
@@ -47,17 +52,32 @@ final class FailureLog {
       }
     }
     Throwable cause = failure.getCause();
-    warnOnce(
+    warn(
+        toldSinceCommit,
         failure.getClass().getSimpleName() + (cause == null ? "" : cause.getClass().getName()),
         "a checkpoint was not saved; training goes on, older checkpoints are untouched: "
             + failure.getMessage());
   }
 
+  /** How many failed, also those that {@link #all} has no room for. */
+  synchronized long count() {
+    return count;
+  }
+
+  /** A save was committed: the next failure is another outage, and is said. */
+  synchronized void committed() {
+    toldSinceCommit.clear();
+  }
+
   /** Warns at the first message of a kind. */
   void warnOnce(String kind, String message) {
+    warn(told, kind, message);
+  }
+
+  private void warn(Set<String> known, String kind, String message) {
     boolean first;
     synchronized (this) {
-      first = told.add(kind);
+      first = known.add(kind);
     }
     if (first) {
       log.warn("{}", message);

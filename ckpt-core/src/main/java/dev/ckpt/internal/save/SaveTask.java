@@ -21,7 +21,6 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
@@ -77,8 +76,8 @@ final class SaveTask implements Runnable, SaveHandle {
   private final Instant savedAt;
   private final Map<String, Double> metrics;
   private final StagedState state;
-  private final Set<CheckpointId> abortFirst;
-  private final Set<CheckpointId> unsettled;
+  private final Unsettled unsettled;
+  private final Consumer<Manifest.Commit> late;
   private final Consumer<SaveTask> ended;
 
   private final CompletableFuture<Void> staged = new CompletableFuture<>();
@@ -91,10 +90,15 @@ final class SaveTask implements Runnable, SaveHandle {
   private volatile boolean commitTried;
   private volatile boolean wasGivenUp;
   private volatile boolean wrote;
+  private volatile boolean voted;
   private volatile boolean leavesFiles;
   private volatile @Nullable Checkpoint result;
   private volatile @Nullable CheckpointException failed;
 
+  /**
+   * @param late told of an earlier save that failed, and turns out to have been committed
+   * @param ended told of the outcome
+   */
   SaveTask(
       Run run,
       CheckpointId id,
@@ -102,8 +106,8 @@ final class SaveTask implements Runnable, SaveHandle {
       Progress progress,
       Map<String, Double> metrics,
       StagedState state,
-      Set<CheckpointId> abortFirst,
-      Set<CheckpointId> unsettled,
+      Unsettled unsettled,
+      Consumer<Manifest.Commit> late,
       Consumer<SaveTask> ended) {
     this.run = run;
     this.id = id;
@@ -112,8 +116,8 @@ final class SaveTask implements Runnable, SaveHandle {
     this.savedAt = run.options().clock().instant();
     this.metrics = Map.copyOf(metrics);
     this.state = state;
-    this.abortFirst = abortFirst;
     this.unsettled = unsettled;
+    this.late = late;
     this.ended = ended;
   }
 
@@ -184,6 +188,16 @@ final class SaveTask implements Runnable, SaveHandle {
   /** Whether it failed and may have left files that nothing decides about. */
   boolean leavesFiles() {
     return leavesFiles;
+  }
+
+  /** Whether it may have a shard. */
+  boolean wrote() {
+    return wrote;
+  }
+
+  /** Whether its vote is durable, and says what its files are. */
+  boolean voted() {
+    return voted;
   }
 
   /** Waits for the outcome at most that long. */
@@ -290,11 +304,7 @@ final class SaveTask implements Runnable, SaveHandle {
 
   private Manifest.Commit save() throws IOException, InterruptedException {
     run.log().checkNotFenced(run.attempt());
-    for (CheckpointId lost : abortFirst) {
-      run.committer().abort(lost, "given up by the process that saved it");
-      abortFirst.remove(lost);
-    }
-    settle();
+    unsettled.settle(id, run.committer(), state::moved, late);
     ShardEntry shard = writeShard();
     if (!state.finite() && run.options().nonFinite() == NonFinitePolicy.FAIL) {
       throw new CheckpointException.SaveFailed(
@@ -313,36 +323,13 @@ final class SaveTask implements Runnable, SaveHandle {
             state.finite(),
             List.of(shard));
     run.committer().vote(vote);
+    voted = true;
     state.moved();
     if (!phase.compareAndSet(Phase.WRITING, Phase.COMMITTING)) {
       throw new IOException("given up before the commit");
     }
     commitTried = true;
     return run.committer().commit(List.of(vote));
-  }
-
-  /**
-   * Decides about failed saves that may have left files. Until this attempt has committed something
-   * that must succeed: shards of two saves without a word about either would look as if the records
-   * of the run were lost. Afterwards one key that does not answer must not end all saves.
-   */
-  private void settle() throws IOException {
-    boolean wordless = parent.map(CheckpointId::attempt).orElse(0) != run.attempt();
-    for (CheckpointId left : unsettled) {
-      if (left.equals(id)) {
-        continue; // it is tried again
-      }
-      state.moved();
-      try {
-        run.committer().abort(left, "its save failed");
-        unsettled.remove(left);
-      } catch (IOException | CheckpointException e) {
-        if (wordless) {
-          throw e;
-        }
-        log.debug("{}: what {} left behind stays until the next save or start", id, left, e);
-      }
-    }
   }
 
   private ShardEntry writeShard() throws IOException, InterruptedException {
@@ -373,6 +360,9 @@ final class SaveTask implements Runnable, SaveHandle {
     ShardFormat format = run.options().format();
     String key = run.keys().shard(id, 0, 1, retry, format.name());
     wrote = true;
+    if (phase.get() != Phase.WRITING) { // whoever gave it up may have found nothing to decide about
+      throw new IOException("given up before it was written");
+    }
     ShardEntry entry = ShardFile.write(run.store(), key, 0, format, state);
     state.moved();
     return entry;
@@ -381,6 +371,9 @@ final class SaveTask implements Runnable, SaveHandle {
   private void cleanUp(CheckpointException failure, boolean lost) {
     boolean unknown = failure instanceof CheckpointException.CommitUnknown;
     leavesFiles = unknown && wrote;
+    if (!wrote) {
+      return;
+    }
     try {
       if (lost || (commitTried && !unknown)) {
         if (run.committer().abort(id, "given up: " + failure.getMessage())
@@ -390,8 +383,8 @@ final class SaveTask implements Runnable, SaveHandle {
       } else if (!unknown) {
         run.committer().forget(id);
       }
-    } catch (IOException | RuntimeException e) {
-      leavesFiles = wrote;
+    } catch (Throwable e) { // also no memory: the outcome must be told, and the staged bytes freed
+      leavesFiles = true;
       log.debug("{}: what it left behind stays until the next save or start", id, e);
     }
   }

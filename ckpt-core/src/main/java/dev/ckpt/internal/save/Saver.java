@@ -11,17 +11,14 @@ import dev.ckpt.internal.commit.Committer;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.internal.run.Uninterruptibly;
 import dev.ckpt.manifest.CheckpointId;
+import dev.ckpt.manifest.Manifest;
 import dev.ckpt.spi.CheckpointStore;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
-import java.util.NavigableSet;
 import java.util.Optional;
-import java.util.Set;
 import java.util.TreeMap;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentSkipListSet;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
@@ -39,9 +36,6 @@ import org.jspecify.annotations.Nullable;
  * which waits for the cut that the training thread is in.
  */
 public final class Saver {
-  /** Each costs a try at each save. */
-  private static final int MOST_UNSETTLED = 8;
-
   private static final int MOST_KNOWN = 64;
   private static final long WAKING_NANOS = TimeUnit.MILLISECONDS.toNanos(250);
 
@@ -52,8 +46,7 @@ public final class Saver {
   private final Consumer<Checkpoint> onCommit;
   private final FailureLog failures;
   private final SpecNames names = new SpecNames();
-  private final Set<CheckpointId> givenUp = ConcurrentHashMap.newKeySet();
-  private final NavigableSet<CheckpointId> unsettled = new ConcurrentSkipListSet<>();
+  private final Unsettled unsettled = new Unsettled();
 
   private final ReentrantLock cut = new ReentrantLock();
   private volatile boolean closed;
@@ -279,8 +272,14 @@ public final class Saver {
             + why
             + options.deadline()
             + "; its memory is set aside until the store answers")) {
-      givenUp.add(task.checkpointId());
+      wasGivenUp(task);
       task.failure().ifPresent(failures::failed);
+    }
+  }
+
+  private void wasGivenUp(SaveTask task) {
+    if (task.wrote()) {
+      unsettled.add(task.checkpointId(), !task.voted(), false);
     }
   }
 
@@ -290,7 +289,8 @@ public final class Saver {
     StagedState state =
         new StagedState(pool, names, options.header(), options.deadline().toNanos());
     SaveTask task =
-        new SaveTask(run, id, newest(), progress, metrics, state, givenUp, unsettled, this::ended);
+        new SaveTask(
+            run, id, newest(), progress, metrics, state, unsettled, this::late, this::ended);
     current = task;
     lastAskedFor = task;
     started.put(id, task);
@@ -327,7 +327,9 @@ public final class Saver {
         task.failCapture(failure);
         failures.failed(failure);
       } else if (!state.stopped()) {
-        task.giveUp(String.valueOf(failure.getMessage()));
+        if (task.giveUp(String.valueOf(failure.getMessage()))) {
+          wasGivenUp(task);
+        }
         failures.failed(failure);
       } // else the writer has stopped this side, and reports why itself
     } finally {
@@ -368,7 +370,15 @@ public final class Saver {
     StagedState nothing = new StagedState(pool, names, options.header(), 0);
     SaveTask task =
         new SaveTask(
-            run, id, newest(), Progress.START, Map.of(), nothing, Set.of(), Set.of(), done -> {});
+            run,
+            id,
+            newest(),
+            Progress.START,
+            Map.of(),
+            nothing,
+            unsettled,
+            commit -> {},
+            done -> {});
     CheckpointException failure = new CheckpointException.SaveFailed(why, null);
     task.failCapture(failure);
     failures.failed(failure);
@@ -414,6 +424,11 @@ public final class Saver {
     return failures.all();
   }
 
+  /** How many saves failed so far. */
+  public long failed() {
+    return failures.count();
+  }
+
   /** The newest checkpoint that this process committed. */
   public synchronized Optional<CheckpointId> lastCommitted() {
     return Optional.ofNullable(lastCommitted);
@@ -441,34 +456,43 @@ public final class Saver {
   private void ended(SaveTask task) {
     Optional<Checkpoint> committed = task.result();
     if (committed.isPresent()) {
-      synchronized (this) {
-        if (lastCommitted == null || lastCommitted.compareTo(task.checkpointId()) < 0) {
-          lastCommitted = task.checkpointId();
-        }
-        if (committed.get().finite()) {
-          lastFinite = Optional.of(task.checkpointId());
-        }
-      }
-      if (!committed.get().finite() && options.nonFinite() != NonFinitePolicy.KEEP) {
-        failures.warnOnce(
-            "nonFinite",
-            committed.get().id()
-                + " holds NaN or infinite values: it is kept, but never the latest or the best; "
-                + lastFinite()
-                    .map(id -> "the last finite one is " + id)
-                    .orElse("there is no finite one yet"));
-      }
-      onCommit.accept(committed.get());
       unsettled.remove(task.checkpointId());
+      committed(committed.get(), task.checkpointId());
     } else {
       if (task.leavesFiles()) {
-        unsettled.add(task.checkpointId());
-        if (unsettled.size() > MOST_UNSETTLED) {
-          unsettled.pollFirst(); // the next start decides about it
-        }
+        unsettled.add(task.checkpointId(), !task.voted(), true);
+      } else if (task.wrote()) {
+        unsettled.remove(task.checkpointId());
       }
       task.failure().ifPresent(failures::failed);
     }
+  }
+
+  /** A save whose commit got no answer was committed. */
+  private void late(Manifest.Commit commit) {
+    committed(commit.checkpoint(), commit.id());
+  }
+
+  private void committed(Checkpoint checkpoint, CheckpointId id) {
+    failures.committed();
+    synchronized (this) {
+      if (lastCommitted == null || lastCommitted.compareTo(id) < 0) {
+        lastCommitted = id;
+      }
+      if (checkpoint.finite() && lastFinite.filter(last -> last.compareTo(id) > 0).isEmpty()) {
+        lastFinite = Optional.of(id);
+      }
+    }
+    if (!checkpoint.finite() && options.nonFinite() != NonFinitePolicy.KEEP) {
+      failures.warnOnce(
+          "nonFinite",
+          checkpoint.id()
+              + " holds NaN or infinite values: it is kept, but never the latest or the best; "
+              + lastFinite()
+                  .map(last -> "the last finite one is " + last)
+                  .orElse("there is no finite one yet"));
+    }
+    onCommit.accept(checkpoint);
   }
 
   private void tellStreaming(StagedState state) {

@@ -1,0 +1,198 @@
+package dev.ckpt.internal.commit;
+
+import dev.ckpt.CheckpointException;
+import dev.ckpt.manifest.CheckpointId;
+import dev.ckpt.manifest.Manifest;
+import java.io.IOException;
+import java.util.Collection;
+import java.util.HashSet;
+import java.util.List;
+import java.util.NavigableMap;
+import java.util.NavigableSet;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+
+/**
+ * What it means that an id with files lacks words which an attempt writes before them, beside them
+ * or after them. A run tells of each of its attempts in an order, whatever dies when: the resume
+ * record is there before any file; a vote follows each shard, or ABORT does before the attempt's
+ * next shard, so a crash leaves the shards of <em>one</em> save without a word; a mark is set only
+ * when something newer on the same branch is committed, and that stays; and that the run was
+ * completed is said behind the last commit. What breaks the order has lost records: FORMAT.md,
+ * "Lost manifests".
+ *
+ * <p>It is asked about attempts and about commits, never about the run or about keys: an ABORT, an
+ * end in quarantine, or what another attempt committed unsays nothing.
+ */
+final class Silence {
+  private final RunLog run;
+  private final Keys keys;
+  private final NavigableSet<CheckpointId> undecided;
+  private final NavigableMap<CheckpointId, String> proven = new TreeMap<>();
+  private final NavigableMap<CheckpointId, String> untold = new TreeMap<>();
+
+  private Silence(RunLog run, NavigableSet<CheckpointId> undecided) {
+    this.run = run;
+    this.keys = run.keys();
+    this.undecided = undecided;
+  }
+
+  /**
+   * Looks at these. Records are looked at after the files were listed that follow them: an attempt
+   * that begins meanwhile is not taken for one that lost its beginning.
+   */
+  static Silence of(NavigableSet<CheckpointId> undecided, RunLog run) throws IOException {
+    Silence silence = new Silence(run, undecided);
+    if (!undecided.isEmpty()) {
+      silence.withoutBeginning();
+      silence.withoutVote();
+    }
+    return silence;
+  }
+
+  /** What was committed, because it is all that can have been, and why. */
+  NavigableMap<CheckpointId, String> proven() {
+    return proven;
+  }
+
+  /** Of which nobody can tell whether it was, and why. */
+  NavigableMap<CheckpointId, String> untold() {
+    return untold;
+  }
+
+  private void withoutBeginning() throws IOException {
+    Set<Integer> begun = new HashSet<>();
+    for (String folder :
+        List.of(keys.resumes(), keys.quarantined(Optional.empty(), keys.resumes()))) {
+      run.keysUnder(folder, "").forEach(key -> keys.attemptOf(key).ifPresent(begun::add));
+    }
+    for (CheckpointId id : undecided) {
+      if (!begun.contains(id.attempt())) {
+        untold.put(
+            id,
+            keys.resume(id.attempt())
+                + " is missing, which is there before attempt "
+                + id.attempt()
+                + " saves anything");
+      }
+    }
+  }
+
+  private void withoutVote() throws IOException {
+    NavigableSet<CheckpointId> voted = run.idsUnder(keys.votes());
+    NavigableSet<CheckpointId> wordless = new TreeSet<>(undecided);
+    wordless.removeAll(voted);
+    // who is at work has decided by now about all but the last of those that were listed
+    wordless.removeAll(Evidence.settled(wordless, run));
+    for (CheckpointId id : wordless) {
+      int attempt = id.attempt();
+      int own = of(attempt, wordless).size();
+      if (own > 1) {
+        untold.putIfAbsent(
+            id,
+            "attempt "
+                + attempt
+                + " has shards of "
+                + own
+                + " checkpoints with neither vote nor manifest, and a crash leaves those of one");
+      } else if (of(attempt, voted).isEmpty() && completedItsOwn(attempt)) {
+        untold.putIfAbsent(
+            id, "attempt " + attempt + " completed the run, and has not one vote or commit");
+      }
+    }
+  }
+
+  /** Who began with nothing, and completed the run, has committed; another may only have looked. */
+  private boolean completedItsOwn(int attempt) throws IOException {
+    return run.isCompleted(attempt)
+        && run.resumed().stream()
+            .noneMatch(each -> each.attempt() == attempt && each.applied().isPresent())
+        && !isAnyCommitted(of(attempt, run.idsUnder(keys.manifests())));
+  }
+
+  /**
+   * Looks at marks on the live branch: what is deleted of others proves nothing.
+   *
+   * @param lost what others prove to have been committed: a mark may have been set for that
+   */
+  void behindMarks(NavigableSet<CheckpointId> lost) throws IOException {
+    NavigableSet<CheckpointId> marks = undecided.isEmpty() ? undecided : run.deleted();
+    if (marks.isEmpty()) {
+      return;
+    }
+    Optional<Lineage.Way> way = way();
+    if (way.isEmpty()) {
+      if (lost.isEmpty()
+          && run.quarantined().isEmpty()
+          && !isAnyCommitted(run.idsUnder(keys.manifests()))) {
+        undecided.forEach(id -> untold.putIfAbsent(id, tells(marks.last())));
+      }
+      return;
+    }
+    Optional<CheckpointId> newest = newest(way.get(), marks);
+    while (newest.isPresent()) {
+      CheckpointId mark = newest.get();
+      if (!after(mark, way.get(), lost).isEmpty()
+          || isAnyCommitted(after(mark, way.get(), run.idsUnder(keys.manifests())))
+          || !after(mark, way.get(), run.quarantined()).isEmpty()) {
+        return;
+      }
+      newest = newest(way.get(), run.deleted());
+      if (newest.equals(Optional.of(mark))) {
+        behind(mark, after(mark, way.get(), undecided));
+        return;
+      }
+    }
+  }
+
+  private void behind(CheckpointId mark, List<CheckpointId> left) {
+    if (left.size() == 1) {
+      proven.put(left.get(0), tells(mark) + " but this");
+    } else {
+      left.forEach(id -> untold.putIfAbsent(id, tells(mark)));
+    }
+  }
+
+  private String tells(CheckpointId mark) {
+    return keys.deleted(mark) + " was set behind a newer commit, and nothing newer is there";
+  }
+
+  private static Optional<CheckpointId> newest(Lineage.Way way, NavigableSet<CheckpointId> marks) {
+    return way.of(marks).stream().findFirst();
+  }
+
+  private static List<CheckpointId> after(
+      CheckpointId mark, Lineage.Way way, NavigableSet<CheckpointId> ids) {
+    return way.of(ids).stream().filter(id -> id.compareTo(mark) > 0).toList();
+  }
+
+  /** The live branch; empty if a record of it is damaged or missing. */
+  private Optional<Lineage.Way> way() throws IOException {
+    try {
+      Lineage lineage = run.lineage();
+      return lineage.head().isPresent()
+          ? Optional.of(lineage.way(lineage.head().getAsInt()))
+              .filter(way -> way.damage().isEmpty())
+          : Optional.empty();
+    } catch (CheckpointException.Corrupt e) {
+      return Optional.empty();
+    }
+  }
+
+  /** What cannot be read, or was withdrawn, was committed, too; only an ABORT was not. */
+  private boolean isAnyCommitted(Collection<CheckpointId> ids) throws IOException {
+    return run.decisions(ids).stream()
+        .anyMatch(
+            each ->
+                each.unreadable().isPresent()
+                    || (each.manifest().isPresent()
+                        && !(each.manifest().get() instanceof Manifest.Abort abort
+                            && !Committer.isWithdrawn(abort))));
+  }
+
+  private static NavigableSet<CheckpointId> of(int attempt, NavigableSet<CheckpointId> ids) {
+    return ids.subSet(new CheckpointId(attempt, 0, 0), true, CheckpointId.last(attempt), true);
+  }
+}
