@@ -33,11 +33,15 @@ final class FailureLog {
     return List.copyOf(failures);
   }
 
-  /** A save has failed; the same failure counts once. */
-  void failed(CheckpointException failure) {
+  /**
+   * A save has failed; the same failure counts once.
+   *
+   * @return whether it is new
+   */
+  boolean failed(CheckpointException failure) {
     synchronized (this) {
       if (failures.contains(failure)) {
-        return;
+        return false;
       }
       if (failures.size() < MOST) {
         failures.add(failure);
@@ -51,6 +55,7 @@ final class FailureLog {
         failure.getClass().getSimpleName() + (cause == null ? "" : cause.getClass().getName()),
         "a checkpoint was not saved; training goes on, older checkpoints are untouched: "
             + failure.getMessage());
+    return true;
   }
 
   /** Warns at the first message of a kind. */

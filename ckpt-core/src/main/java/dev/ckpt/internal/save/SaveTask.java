@@ -15,8 +15,10 @@ import dev.ckpt.manifest.Manifest;
 import dev.ckpt.manifest.ShardEntry;
 import dev.ckpt.manifest.Vote;
 import dev.ckpt.spi.CheckpointStore;
+import dev.ckpt.spi.SaveCost;
 import dev.ckpt.spi.ShardFormat;
 import java.io.IOException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
@@ -80,6 +82,7 @@ final class SaveTask implements Runnable, SaveHandle {
   private final Set<CheckpointId> abortFirst;
   private final Set<CheckpointId> unsettled;
   private final Consumer<SaveTask> ended;
+  private final long begun;
 
   private final CompletableFuture<Void> staged = new CompletableFuture<>();
   private final CompletableFuture<Checkpoint> committed = new CompletableFuture<>();
@@ -94,7 +97,12 @@ final class SaveTask implements Runnable, SaveHandle {
   private volatile boolean leavesFiles;
   private volatile @Nullable Checkpoint result;
   private volatile @Nullable CheckpointException failed;
+  private volatile long standingStill = -1;
+  private volatile long writing;
 
+  /**
+   * @param begun when the training thread began to stand still, as {@link System#nanoTime} tells
+   */
   SaveTask(
       Run run,
       CheckpointId id,
@@ -104,7 +112,8 @@ final class SaveTask implements Runnable, SaveHandle {
       StagedState state,
       Set<CheckpointId> abortFirst,
       Set<CheckpointId> unsettled,
-      Consumer<SaveTask> ended) {
+      Consumer<SaveTask> ended,
+      long begun) {
     this.run = run;
     this.id = id;
     this.parent = parent;
@@ -115,6 +124,7 @@ final class SaveTask implements Runnable, SaveHandle {
     this.abortFirst = abortFirst;
     this.unsettled = unsettled;
     this.ended = ended;
+    this.begun = begun;
   }
 
   // ---- handle
@@ -157,8 +167,19 @@ final class SaveTask implements Runnable, SaveHandle {
     return id;
   }
 
+  Progress progress() {
+    return progress;
+  }
+
   StagedState state() {
     return state;
+  }
+
+  /** What it has cost, once it is committed. */
+  SaveCost cost() {
+    long still = standingStill;
+    return new SaveCost(
+        Duration.ofNanos(still < 0 ? System.nanoTime() - begun : still), Duration.ofNanos(writing));
   }
 
   /** Whether the outcome is known. */
@@ -211,6 +232,7 @@ final class SaveTask implements Runnable, SaveHandle {
 
   /** The state may change again. */
   void markStaged() {
+    standingStill = System.nanoTime() - begun;
     complete(() -> staged.complete(null));
   }
 
@@ -250,9 +272,11 @@ final class SaveTask implements Runnable, SaveHandle {
   public void run() {
     SaveEvents.Write event = new SaveEvents.Write();
     event.begin();
+    long start = System.nanoTime();
     CheckpointException failure = null;
     try {
       result = save().checkpoint();
+      writing = System.nanoTime() - start;
     } catch (CheckpointException e) {
       failure = e;
     } catch (Throwable e) {

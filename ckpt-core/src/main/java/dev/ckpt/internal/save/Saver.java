@@ -25,7 +25,6 @@ import java.util.concurrent.ConcurrentSkipListSet;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -49,7 +48,7 @@ public final class Saver {
   private final SaveOptions options;
   private final StagingPool pool;
   private final Map<String, Checkpointable> parts;
-  private final Consumer<Checkpoint> onCommit;
+  private final Outcomes outcomes;
   private final FailureLog failures;
   private final SpecNames names = new SpecNames();
   private final Set<CheckpointId> givenUp = ConcurrentHashMap.newKeySet();
@@ -75,7 +74,7 @@ public final class Saver {
    * @param seed of the branch
    * @param parts the state by part name; read at each save
    * @param completions where handles complete
-   * @param onCommit told of each commit, on the writer thread
+   * @param outcomes told what becomes of each save
    */
   public static Saver of(
       CheckpointStore store,
@@ -87,22 +86,19 @@ public final class Saver {
       StagingPool pool,
       Map<String, Checkpointable> parts,
       Executor completions,
-      Consumer<Checkpoint> onCommit) {
+      Outcomes outcomes) {
     SaveTask.Run run =
         new SaveTask.Run(store, log.keys(), log, committer, attempt, seed, options, completions);
-    return new Saver(run, pool, parts, onCommit);
+    return new Saver(run, pool, parts, outcomes);
   }
 
   private Saver(
-      SaveTask.Run run,
-      StagingPool pool,
-      Map<String, Checkpointable> parts,
-      Consumer<Checkpoint> onCommit) {
+      SaveTask.Run run, StagingPool pool, Map<String, Checkpointable> parts, Outcomes outcomes) {
     this.run = run;
     this.options = run.options();
     this.pool = pool;
     this.parts = parts;
-    this.onCommit = onCommit;
+    this.outcomes = outcomes;
     this.failures = new FailureLog(options.onFailure());
     this.savedTicks = options.ticker().getAsLong();
   }
@@ -187,6 +183,7 @@ public final class Saver {
   /** Saves; null only if it is periodic and another save is in flight. */
   private @Nullable SaveHandle save(
       Progress progress, boolean periodic, Supplier<Map<String, Double>> metrics) {
+    long begun = System.nanoTime();
     reportPending();
     CheckpointId id = CheckpointId.of(run.attempt(), progress);
     SaveTask known = known(id);
@@ -209,7 +206,7 @@ public final class Saver {
               + options.deadline()
               + ": a faster store, or a longer deadline, is needed");
     }
-    return start(id, progress, metrics.get());
+    return start(id, progress, metrics.get(), begun);
   }
 
   /**
@@ -280,17 +277,25 @@ public final class Saver {
             + options.deadline()
             + "; its memory is set aside until the store answers")) {
       givenUp.add(task.checkpointId());
-      task.failure().ifPresent(failures::failed);
+      task.failure().ifPresent(failure -> failed(task, failure));
     }
   }
 
-  private SaveTask start(CheckpointId id, Progress progress, Map<String, Double> metrics) {
+  private void failed(SaveTask task, CheckpointException failure) {
+    if (failures.failed(failure)) {
+      outcomes.failed(task.id(), task.progress(), failure);
+    }
+  }
+
+  private SaveTask start(
+      CheckpointId id, Progress progress, Map<String, Double> metrics, long begun) {
     SaveEvents.Stage event = new SaveEvents.Stage();
     event.begin();
     StagedState state =
         new StagedState(pool, names, options.header(), options.deadline().toNanos());
     SaveTask task =
-        new SaveTask(run, id, newest(), progress, metrics, state, givenUp, unsettled, this::ended);
+        new SaveTask(
+            run, id, newest(), progress, metrics, state, givenUp, unsettled, this::ended, begun);
     current = task;
     lastAskedFor = task;
     started.put(id, task);
@@ -325,10 +330,10 @@ public final class Saver {
               : new CheckpointException.SaveFailed(id + ": the capture failed: " + e, e);
       if (!running) {
         task.failCapture(failure);
-        failures.failed(failure);
+        failed(task, failure);
       } else if (!state.stopped()) {
         task.giveUp(String.valueOf(failure.getMessage()));
-        failures.failed(failure);
+        failed(task, failure);
       } // else the writer has stopped this side, and reports why itself
     } finally {
       state.leave();
@@ -368,7 +373,16 @@ public final class Saver {
     StagedState nothing = new StagedState(pool, names, options.header(), 0);
     SaveTask task =
         new SaveTask(
-            run, id, newest(), Progress.START, Map.of(), nothing, Set.of(), Set.of(), done -> {});
+            run,
+            id,
+            newest(),
+            Progress.START,
+            Map.of(),
+            nothing,
+            Set.of(),
+            Set.of(),
+            done -> {},
+            0);
     CheckpointException failure = new CheckpointException.SaveFailed(why, null);
     task.failCapture(failure);
     failures.failed(failure);
@@ -458,7 +472,7 @@ public final class Saver {
                     .map(id -> "the last finite one is " + id)
                     .orElse("there is no finite one yet"));
       }
-      onCommit.accept(committed.get());
+      outcomes.committed(committed.get(), task.cost());
       unsettled.remove(task.checkpointId());
     } else {
       if (task.leavesFiles()) {
@@ -467,7 +481,7 @@ public final class Saver {
           unsettled.pollFirst(); // the next start decides about it
         }
       }
-      task.failure().ifPresent(failures::failed);
+      task.failure().ifPresent(failure -> failed(task, failure));
     }
   }
 
