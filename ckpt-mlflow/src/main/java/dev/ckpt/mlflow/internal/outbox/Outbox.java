@@ -193,6 +193,11 @@ public final class Outbox {
     return moved;
   }
 
+  /** Whether an event waits behind an entry. */
+  public synchronized boolean hasAfter(String name) {
+    return names.higher(name) != null;
+  }
+
   /** How many events wait. */
   public synchronized int size() {
     return names.size();

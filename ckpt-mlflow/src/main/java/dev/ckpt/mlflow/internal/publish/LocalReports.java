@@ -59,8 +59,10 @@ public final class LocalReports {
   Outcome prepare(Checkpoint checkpoint, Optional<SaveCost> cost) throws IOException {
     Path folder = workspace.report(checkpoint.id());
     if (isPrepared(folder)) {
-      if (!rows.containsKey(checkpoint.id())) {
-        put(row(checkpoint, cost, Double.NaN));
+      Row known = rows.get(checkpoint.id());
+      if (known == null || (cost.isPresent() && Double.isNaN(known.stallMillis()))) {
+        double norm = known == null ? Double.NaN : known.norm();
+        put(row(checkpoint, cost, norm).withModel(known == null ? "" : known.model()));
       }
       return Outcome.WHOLE;
     }

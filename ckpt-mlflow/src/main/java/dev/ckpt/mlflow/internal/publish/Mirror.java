@@ -8,6 +8,7 @@ import dev.ckpt.mlflow.internal.outbox.Event;
 import dev.ckpt.mlflow.internal.report.ManifestFile;
 import dev.ckpt.mlflow.internal.report.Row;
 import dev.ckpt.mlflow.internal.report.Subject;
+import dev.ckpt.mlflow.internal.rest.Artifacts;
 import dev.ckpt.mlflow.internal.rest.MlflowApi;
 import dev.ckpt.mlflow.internal.rest.MlflowException;
 import dev.ckpt.spi.CheckpointStore;
@@ -19,6 +20,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -78,12 +80,22 @@ final class Mirror {
     return run;
   }
 
-  /** Publishes an event. */
-  void publish(Event event) throws IOException {
+  /** What is read from a disk. */
+  @FunctionalInterface
+  interface Read<T> {
+    T get() throws IOException;
+  }
+
+  /**
+   * Publishes an event.
+   *
+   * @param awaited checkpoints whose events come later
+   */
+  void publish(Event event, Read<Set<String>> awaited) throws IOException {
     if (event instanceof Event.Opened) {
       run.settings(reports.structure());
       run.status();
-      reconcile();
+      reconcile(awaited);
     } else if (event instanceof Event.Committed committed) {
       committed(committed.checkpoint(), committed.cost());
     } else if (event instanceof Event.Failed failed) {
@@ -105,8 +117,8 @@ final class Mirror {
     }
     MlflowApi.Run remote = run.get();
     List<Row> present = reports.present().stream().filter(row -> !row.model().isEmpty()).toList();
-    if (MlflowApi.isProxied(remote.artifacts())) {
-      api.putArtifact(remote.artifacts(), TABLE, ManifestFile.table(present));
+    if (Artifacts.isProxied(remote.artifacts())) {
+      api.artifacts().put(remote.artifacts(), TABLE, ManifestFile.table(present));
       tables(remote);
     }
     Optional<Row> latest = present.stream().filter(Row::finite).reduce((first, second) -> second);
@@ -223,9 +235,9 @@ final class Mirror {
   }
 
   private void upload(MlflowApi.Model model, Map<String, byte[]> files) throws MlflowException {
-    if (MlflowApi.isProxied(model.artifacts())) {
+    if (Artifacts.isProxied(model.artifacts())) {
       for (Map.Entry<String, byte[]> file : files.entrySet()) {
-        api.putArtifact(model.artifacts(), file.getKey(), file.getValue());
+        api.artifacts().put(model.artifacts(), file.getKey(), file.getValue());
       }
     } else if (!told) {
       told = true;
@@ -287,23 +299,23 @@ final class Mirror {
                   + " version of it.**"));
       return;
     }
-    if (MlflowApi.isProxied(model.artifacts())) {
-      for (String file : api.artifacts(model.artifacts())) {
-        api.deleteArtifact(model.artifacts(), file);
+    if (Artifacts.isProxied(model.artifacts())) {
+      for (String file : api.artifacts().list(model.artifacts())) {
+        api.artifacts().delete(model.artifacts(), file);
       }
     }
     api.deleteModel(model.id());
   }
 
   private boolean isPromoted(MlflowApi.Model model) throws MlflowException {
-    return !api.versionsOfModel(model.id()).isEmpty()
-        || api.versionsOfRun(model.run()).stream().anyMatch(each -> each.isOf(model.id()));
+    return !api.registry().versionsOfModel(model.id()).isEmpty()
+        || api.registry().versionsOfRun(model.run()).stream().anyMatch(each -> each.isOf(model.id()));
   }
 
   // ---- all
 
   /** What the store has and the server lacks, and the other way round. */
-  void reconcile() throws IOException {
+  private void reconcile(Read<Set<String>> awaited) throws IOException {
     Map<String, MlflowApi.Model> remote = new TreeMap<>();
     List<MlflowApi.Model> failed = new ArrayList<>();
     String prefix = target.key() + "/";
@@ -315,7 +327,11 @@ final class Mirror {
       }
     }
     Map<String, Checkpoint> local = committed();
+    Set<String> later = awaited.get();
     for (Checkpoint checkpoint : local.values()) {
+      if (later.contains(checkpoint.id())) {
+        continue;
+      }
       MlflowApi.Model model = remote.get(checkpoint.id());
       if (model == null || !model.isReady()) {
         committed(checkpoint, Optional.empty());

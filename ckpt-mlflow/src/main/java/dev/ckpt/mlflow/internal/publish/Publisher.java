@@ -6,6 +6,7 @@ import dev.ckpt.Progress;
 import dev.ckpt.mlflow.internal.outbox.Event;
 import dev.ckpt.mlflow.internal.outbox.Outbox;
 import dev.ckpt.mlflow.internal.rest.MlflowException;
+import dev.ckpt.mlflow.internal.rest.Traffic;
 import dev.ckpt.spi.CheckpointListener;
 import dev.ckpt.spi.CheckpointStore;
 import dev.ckpt.spi.SaveCost;
@@ -36,6 +37,7 @@ public final class Publisher implements CheckpointListener {
   private static final Logger log = LoggerFactory.getLogger(Publisher.class);
   private static final int MOST_REFUSALS = 3;
   private static final long IDLE_MILLIS = 30_000;
+  private static final Duration OTHERS_TURN = Duration.ofSeconds(1);
 
   private final CheckpointStore store;
   private final String run;
@@ -50,10 +52,12 @@ public final class Publisher implements CheckpointListener {
   private boolean diskTold;
 
   /** What the thread is at, for who waits at the end. */
-  private volatile boolean idle;
+  private volatile boolean finished;
 
   private volatile boolean failing;
-  private volatile long lastProgress;
+  private volatile boolean alone;
+  private volatile String prepared = "";
+  private final Waiting traffic = new Waiting();
 
   /**
    * How long things last.
@@ -61,7 +65,7 @@ public final class Publisher implements CheckpointListener {
    * @param firstPause after a first failure
    * @param longestPause at most
    * @param retryRefused after which what the server refused is tried again
-   * @param standstill how long closing waits for a server that does not get on
+   * @param standstill how long closing waits for one answer of the server
    */
   public record Patience(
       Duration firstPause, Duration longestPause, Duration retryRefused, Duration standstill) {
@@ -97,7 +101,6 @@ public final class Publisher implements CheckpointListener {
       return;
     }
     append(new Event.Opened(clock.instant()));
-    lastProgress = System.nanoTime();
     Thread made = new Thread(this::work, "ckpt-mlflow-" + run);
     made.setDaemon(true);
     thread = made;
@@ -133,6 +136,7 @@ public final class Publisher implements CheckpointListener {
     Outbox used = outbox;
     if (used != null) {
       used.wake();
+      letGo();
       if (used.size() > 0) {
         log.info(
             "run '{}': {} event(s) wait for MLflow in {}; the next start publishes them, or: ckpt"
@@ -144,13 +148,24 @@ public final class Publisher implements CheckpointListener {
     }
   }
 
+  /** A thread that waits for no answer is gone at once, and with it the right to publish. */
+  private void letGo() {
+    Thread working = thread;
+    try {
+      for (int i = 0; i < 100 && working != null && working.isAlive() && traffic.nanos() == 0; i++) {
+        working.join(10);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
   private void append(Event event) {
     Outbox used = outbox;
     if (used == null) {
       return;
     }
     try {
-      idle = false;
       used.append(event);
     } catch (IOException e) {
       tellDisk(e);
@@ -169,17 +184,25 @@ public final class Publisher implements CheckpointListener {
     }
   }
 
-  /** Waits while the thread gets on; a server that fails or hangs is not waited for. */
+  /**
+   * Waits for the local reports, and for the server while it gets on; one that fails or hangs is not
+   * waited for.
+   */
   private void drain() throws InterruptedException {
     Thread working = thread;
+    Outbox used = outbox;
     long start = System.nanoTime();
     while (working != null
+        && used != null
         && working.isAlive()
-        && !idle
-        && !failing
-        && System.nanoTime() - start < options.drain().toNanos()
-        && System.nanoTime() - lastProgress < patience.standstill().toNanos()) {
-      working.join(20);
+        && System.nanoTime() - start < options.drain().toNanos()) {
+      boolean local = !used.hasAfter(prepared);
+      boolean through = used.size() == 0 && finished;
+      boolean hopeless = failing || traffic.nanos() > patience.standstill().toNanos();
+      if (local && (through || hopeless || alone)) {
+        return;
+      }
+      working.join(10);
     }
   }
 
@@ -192,28 +215,35 @@ public final class Publisher implements CheckpointListener {
     }
     BackOff backOff = new BackOff(patience.firstPause(), patience.longestPause());
     while (stop.getCount() > 0) {
-      try (Closeable lock = workspace.lock().orElse(null)) {
-        if (lock == null) {
-          pause(Duration.ofSeconds(1)); // another process publishes: a sync, or one before us
-          continue;
-        }
-        used.retryRefused();
-        try (Session session =
-            new Session(
-                workspace, used, store, run, options, options.server(), this::progress)) {
-          tellWhere(session);
-          publish(session, used, backOff);
-        }
-      } catch (IOException | RuntimeException e) {
-        failed(e, used, backOff);
+      try {
+        pause(hold(used, backOff));
       } catch (InterruptedException e) {
         return;
       }
     }
   }
 
+  /** Publishes while nothing but the server fails; how long to wait before the next try. */
+  private Duration hold(Outbox used, BackOff backOff) throws InterruptedException {
+    try (Closeable lock = workspace.lock().orElse(null)) {
+      if (lock == null) {
+        return OTHERS_TURN; // another process publishes: a sync, or one before us
+      }
+      used.retryRefused();
+      try (Session session =
+          new Session(workspace, used, store, run, options, options.server(), traffic)) {
+        tellWhere(session);
+        publish(session, used, backOff);
+        return Duration.ZERO;
+      }
+    } catch (IOException | RuntimeException e) {
+      return failed(e, used, backOff);
+    }
+  }
+
   private void tellWhere(Session session) {
-    if (!session.isLinked()) {
+    alone = !session.isLinked();
+    if (alone) {
       log.info(
           "run '{}': no MLflow server is named (MLFLOW_TRACKING_URI); reports are in {}, and ckpt"
               + " mlflow sync publishes them later",
@@ -224,16 +254,17 @@ public final class Publisher implements CheckpointListener {
 
   private void publish(Session session, Outbox used, BackOff backOff)
       throws IOException, InterruptedException {
-    String refusedName = "";
-    int refusals = 0;
-    long retryAt = System.nanoTime() + patience.retryRefused().toNanos();
+    Refusals refusals = new Refusals();
+    long now = System.nanoTime();
+    long tryAt = now;
+    long retryRefusedAt = now + patience.retryRefused().toNanos();
     while (stop.getCount() > 0) {
-      progress();
       session.prepare();
-      progress();
-      if (!session.isLinked()) {
-        idle = used.after(session.prepared()).isEmpty();
-        used.awaitAfter(session.prepared(), IDLE_MILLIS);
+      prepared = session.prepared();
+      now = System.nanoTime();
+      if (alone || now - tryAt < 0) {
+        // a new event is prepared at once, whatever the server does
+        used.awaitAfter(prepared, alone ? IDLE_MILLIS : (tryAt - now) / 1_000_000 + 1);
         continue;
       }
       Optional<Outbox.Entry> head = Optional.empty();
@@ -241,40 +272,46 @@ public final class Publisher implements CheckpointListener {
         session.connect();
         head = used.head();
         if (head.isPresent()) {
+          finished = false;
           session.publish(head.get().event());
           used.done(head.get());
         } else {
           session.finish();
-          if (System.nanoTime() - retryAt > 0 && used.retryRefused() > 0) {
-            retryAt = System.nanoTime() + 10 * patience.retryRefused().toNanos();
-            continue;
-          }
-          idle = used.size() == 0;
+          finished = true;
         }
         succeeded(used, backOff);
       } catch (MlflowException e) {
-        boolean entrys = head.isPresent() && !e.isPassing();
-        refusals = entrys && head.get().name().equals(refusedName) ? refusals + 1 : 1;
-        refusedName = entrys ? head.get().name() : "";
-        if (entrys && refusals >= MOST_REFUSALS) {
+        if (head.isPresent() && refusals.areEnough(head.get(), e)) {
           log.warn("not published, and set aside: {}: {}", head.get().name(), e.getMessage());
           used.refuse(head.get());
         }
-        failed(e, used, backOff);
+        tryAt = System.nanoTime() + failed(e, used, backOff).toNanos();
         continue;
       }
       if (head.isEmpty()) {
-        used.awaitAfter("", Math.min(IDLE_MILLIS, patience.retryRefused().toMillis()));
+        if (now - retryRefusedAt > 0 && used.retryRefused() > 0) {
+          retryRefusedAt = now + 10 * patience.retryRefused().toNanos();
+        } else {
+          used.awaitAfter("", Math.min(IDLE_MILLIS, patience.retryRefused().toMillis()));
+        }
       }
     }
   }
 
-  private void progress() {
-    lastProgress = System.nanoTime();
+  /** How often the server would not have the same event. */
+  private static final class Refusals {
+    private String name = "";
+    private int count;
+
+    boolean areEnough(Outbox.Entry entry, MlflowException answer) {
+      boolean same = entry.name().equals(name);
+      name = entry.name();
+      count = answer.isPassing() ? 0 : same ? count + 1 : 1;
+      return count >= MOST_REFUSALS;
+    }
   }
 
   private void succeeded(Outbox used, BackOff backOff) {
-    progress();
     if (backOff.failures() > 0) {
       log.info("MLflow answers again; {} event(s) of run '{}' wait", used.size(), run);
     }
@@ -282,7 +319,8 @@ public final class Publisher implements CheckpointListener {
     failing = false;
   }
 
-  private void failed(Exception failure, Outbox used, BackOff backOff) {
+  /** Says it once for a row of failures; how long to wait. */
+  private Duration failed(Exception failure, Outbox used, BackOff backOff) {
     failing = true;
     if (backOff.failures() == 0) {
       log.warn(
@@ -295,10 +333,27 @@ public final class Publisher implements CheckpointListener {
     log.debug("publishing failed", failure);
     Optional<Duration> asked =
         failure instanceof MlflowException known ? known.retryAfter() : Optional.empty();
-    try {
-      pause(backOff.next(asked));
-    } catch (InterruptedException e) {
-      stop.countDown();
+    return backOff.next(asked);
+  }
+
+  /** How long an answer has been waited for. */
+  private static final class Waiting implements Traffic {
+    private volatile long since;
+    private volatile boolean waits;
+
+    @Override
+    public void asked() {
+      since = System.nanoTime();
+      waits = true;
+    }
+
+    @Override
+    public void answered() {
+      waits = false;
+    }
+
+    long nanos() {
+      return waits ? System.nanoTime() - since : 0;
     }
   }
 

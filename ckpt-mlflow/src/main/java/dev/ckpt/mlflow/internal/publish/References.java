@@ -4,6 +4,7 @@ import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.mlflow.internal.rest.MlflowApi;
 import dev.ckpt.mlflow.internal.rest.MlflowException;
+import dev.ckpt.mlflow.internal.rest.Registry;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -78,11 +79,11 @@ public final class References {
       throw new CheckpointException.NotFound(
           reference + ": run " + runId + " shows no finite checkpoint of ckpt");
     }
-    List<MlflowApi.Version> versions = api.versionsOfRun(runId);
+    List<Registry.Version> versions = api.registry().versionsOfRun(runId);
     Set<String> names = new LinkedHashSet<>();
     versions.forEach(version -> names.add(version.name()));
     for (String name : names) {
-      var aliased = api.aliased(name, what);
+      var aliased = api.registry().aliased(name, what);
       if (aliased.isPresent() && aliased.get().run().equals(runId)) {
         String model =
             aliased

@@ -9,7 +9,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.TreeMap;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -26,6 +25,7 @@ final class RemoteRun {
   /** Our tags. Searching for them needs no other knowledge. */
   static final String RUN_TAG = "ckpt.run";
 
+  private static final int MOST_ATTEMPTS = 20;
   private static final String JOINED_TAG = "ckpt.joined";
   private static final String NOTE = "mlflow.note.content";
 
@@ -105,8 +105,8 @@ final class RemoteRun {
   }
 
   /**
-   * Says what the attempts say of settings. A parameter is written once in MLflow: what a later
-   * attempt changed goes into tags.
+   * Says what the attempts say of settings. A parameter is written once in MLflow, as the first
+   * attempt has it: what a later one changed goes into tags.
    */
   void settings(Optional<String> structure) throws MlflowException {
     List<Attempt> all = attempts.get();
@@ -114,20 +114,21 @@ final class RemoteRun {
       return;
     }
     MlflowApi.Run run = get();
-    Attempt newest = all.get(all.size() - 1);
-    Map<String, String> missing = new TreeMap<>();
-    Map<String, String> now = Texts.params(subject, newest);
-    structure.ifPresent(digest -> now.put("ckpt.structure", digest));
-    for (Map.Entry<String, String> each : now.entrySet()) {
-      String before = run.params().get(each.getKey());
-      if (before == null) {
-        missing.put(each.getKey(), each.getValue());
-      } else if (!before.equals(each.getValue())) {
-        api.runTag(run.id(), "attempt-" + newest.number() + "." + each.getKey(), each.getValue());
+    Map<String, String> wanted = Texts.params(subject, all.get(0));
+    structure.ifPresent(digest -> wanted.put("ckpt.structure", digest));
+    wanted.keySet().removeAll(run.params().keySet());
+    api.params(run.id(), wanted);
+    run.params().putAll(wanted);
+    for (Attempt later : all.subList(Math.max(1, all.size() - MOST_ATTEMPTS), all.size())) {
+      for (Map.Entry<String, String> each : Texts.params(subject, later).entrySet()) {
+        String tag = "attempt-" + later.number() + "." + each.getKey();
+        if (!each.getValue().equals(run.params().get(each.getKey()))
+            && !each.getValue().equals(run.tags().get(tag))) {
+          api.runTag(run.id(), tag, each.getValue());
+          run.tags().put(tag, each.getValue());
+        }
       }
     }
-    api.params(run.id(), missing);
-    run.params().putAll(missing);
   }
 
   /** Says how the newest attempt stands, of a run of our own. */

@@ -8,9 +8,12 @@ import dev.ckpt.mlflow.internal.report.Subject;
 import dev.ckpt.mlflow.internal.rest.MlflowApi;
 import dev.ckpt.mlflow.internal.rest.MlflowException;
 import dev.ckpt.mlflow.internal.rest.Tracking;
+import dev.ckpt.mlflow.internal.rest.Traffic;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
+import java.util.HashSet;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -28,11 +31,12 @@ public final class Session implements AutoCloseable {
   private final @Nullable MlflowApi api;
   private final @Nullable Mirror mirror;
   private Target target;
+  private final Set<String> awaited = new HashSet<>();
   private String prepared = "";
 
   /**
    * @param server where to publish to; empty: only the local reports are written
-   * @param answered told of each answer of the server
+   * @param traffic told of each call to the server
    */
   public Session(
       Workspace workspace,
@@ -41,7 +45,7 @@ public final class Session implements AutoCloseable {
       String run,
       Options options,
       Optional<String> server,
-      Runnable answered)
+      Traffic traffic)
       throws IOException {
     this.workspace = workspace;
     this.outbox = outbox;
@@ -53,7 +57,7 @@ public final class Session implements AutoCloseable {
         target(workspace.target(), checkpoints, run, options, tracking.map(Tracking::toString));
     workspace.target(target);
     if (tracking.isPresent()) {
-      MlflowApi made = new MlflowApi(tracking.get(), options.timeout(), answered);
+      MlflowApi made = new MlflowApi(tracking.get(), options.timeout(), traffic);
       this.api = made;
       this.mirror = new Mirror(made, target, subject, reports, store, options.shards());
     } else {
@@ -114,6 +118,7 @@ public final class Session implements AutoCloseable {
       Event event = next.get().event();
       if (event instanceof Event.Committed committed) {
         reports.prepare(committed.checkpoint(), committed.cost());
+        awaited.add(committed.checkpoint().id());
       } else if (event instanceof Event.Deleted deleted) {
         reports.deleted(deleted.id());
       }
@@ -140,7 +145,16 @@ public final class Session implements AutoCloseable {
 
   /** Publishes one event. */
   public void publish(Event event) throws IOException {
-    mirror().publish(event);
+    mirror().publish(event, this::awaited);
+    if (event instanceof Event.Committed committed) {
+      awaited.remove(committed.checkpoint().id());
+    }
+  }
+
+  /** Checkpoints whose own event comes, and knows more of them than the store. */
+  private Set<String> awaited() throws IOException {
+    prepare();
+    return awaited;
   }
 
   /** Says what is said once all is through. */

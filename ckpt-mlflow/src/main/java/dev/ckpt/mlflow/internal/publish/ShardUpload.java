@@ -1,5 +1,6 @@
 package dev.ckpt.mlflow.internal.publish;
 
+import dev.ckpt.mlflow.internal.rest.Artifacts;
 import dev.ckpt.mlflow.internal.rest.MlflowApi;
 import dev.ckpt.mlflow.internal.rest.MlflowException;
 import dev.ckpt.spi.CheckpointStore;
@@ -22,7 +23,7 @@ final class ShardUpload {
   }
 
   void upload(String id, MlflowApi.Model model) throws IOException {
-    if (!MlflowApi.isProxied(model.artifacts())) {
+    if (!Artifacts.isProxied(model.artifacts())) {
       throw new MlflowException(
           MlflowException.Kind.REFUSED,
           "shards cannot be uploaded: the server does not serve artifacts (--serve-artifacts)");
@@ -35,7 +36,7 @@ final class ShardUpload {
     for (CheckpointStore.Entry entry : entries) {
       String name = entry.key().substring(folder.length());
       if (entry.length() > 0) {
-        api.putArtifact(
+        api.artifacts().put(
             model.artifacts(),
             "shards/" + name,
             () -> new ObjectStream(entry.key()),

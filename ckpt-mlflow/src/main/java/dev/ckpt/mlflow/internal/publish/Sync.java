@@ -7,6 +7,8 @@ import dev.ckpt.mlflow.internal.outbox.Event;
 import dev.ckpt.mlflow.internal.outbox.Outbox;
 import dev.ckpt.mlflow.internal.rest.MlflowApi;
 import dev.ckpt.mlflow.internal.rest.MlflowException;
+import dev.ckpt.mlflow.internal.rest.Registry;
+import dev.ckpt.mlflow.internal.rest.Traffic;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.Closeable;
 import java.io.IOException;
@@ -69,6 +71,7 @@ public final class Sync {
           outbox.retryRefused();
           int published = 0;
           List<String> refused = new ArrayList<>();
+          session.prepare();
           trying(session::connect);
           for (Optional<Outbox.Entry> next = outbox.head();
               next.isPresent();
@@ -114,16 +117,16 @@ public final class Sync {
           MlflowApi.Model[] model = new MlflowApi.Model[1];
           trying(() -> model[0] = session.model(checkpoint));
           MlflowApi api = session.api();
-          MlflowApi.Version[] version = new MlflowApi.Version[1];
+          Registry.Version[] version = new Registry.Version[1];
           trying(
               () -> {
-                api.register(name);
-                Optional<MlflowApi.Version> there =
-                    api.versionsOfModel(model[0].id()).stream()
+                api.registry().register(name);
+                Optional<Registry.Version> there =
+                    api.registry().versionsOfModel(model[0].id()).stream()
                         .filter(each -> each.name().equals(name))
                         .findFirst();
-                version[0] = there.isPresent() ? there.get() : api.createVersion(name, model[0]);
-                api.alias(version[0], alias);
+                version[0] = there.isPresent() ? there.get() : api.registry().createVersion(name, model[0]);
+                api.registry().alias(version[0], alias);
               });
           return new Promoted(name, version[0].version(), model[0].id(), session.page().orElse(""));
         });
@@ -143,7 +146,7 @@ public final class Sync {
           options.server().or(() -> remembered(workspace).flatMap(Target::trackingUri));
       Outbox outbox = Outbox.open(workspace.root(), options.outboxEntries(), clock);
       try (Session session =
-          new Session(workspace, outbox, store, run, options, server, () -> {})) {
+          new Session(workspace, outbox, store, run, options, server, Traffic.UNSEEN)) {
         return work.with(session, outbox);
       }
     }

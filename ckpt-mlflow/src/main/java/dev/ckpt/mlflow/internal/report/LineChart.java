@@ -1,6 +1,7 @@
 package dev.ckpt.mlflow.internal.report;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.DoubleFunction;
@@ -9,7 +10,6 @@ import java.util.function.DoubleFunction;
  * Lines over a common axis, as SVG that needs nothing from outside. What is not finite is left out.
  */
 final class LineChart {
-  private static final int WIDTH = 720;
   private static final int HEIGHT = 240;
   private static final int LEFT = 64;
   private static final int RIGHT = 16;
@@ -32,8 +32,10 @@ final class LineChart {
    *
    * @param axis what x is
    * @param unit writes a value of y
+   * @param width in the page's pixels
    */
-  static String of(String title, List<Line> lines, String axis, DoubleFunction<String> unit) {
+  static String of(
+      String title, List<Line> lines, String axis, DoubleFunction<String> unit, int width) {
     List<Line> drawn = new ArrayList<>();
     double minX = Double.POSITIVE_INFINITY;
     double maxX = Double.NEGATIVE_INFINITY;
@@ -70,51 +72,54 @@ final class LineChart {
     svg.append(
         format(
             "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">",
-            WIDTH, HEIGHT, Html.text(title)));
+            width, HEIGHT, Html.text(title)));
     for (double y = minY; y <= maxY + step / 2; y += step) {
       double at = place(y, minY, maxY, HEIGHT - BOTTOM, TOP);
       svg.append(
           format(
               "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>",
-              LEFT, WIDTH - RIGHT, at, at));
+              LEFT, width - RIGHT, at, at));
       svg.append(
           format(
               "<text class=\"tick\" text-anchor=\"end\" x=\"%d\" y=\"%.1f\">%s</text>",
               LEFT - 8, at + 4, Html.text(unit.apply(Math.abs(y) < step / 1e6 ? 0 : y))));
     }
-    for (int i = 0; i <= TICKS; i++) {
-      double x = minX + (maxX - minX) * i / TICKS;
+    double stepX = Math.max(1, niceStep((maxX - minX) / TICKS));
+    for (double x = Math.ceil(minX / stepX) * stepX; x <= maxX; x += stepX) {
       svg.append(
           format(
-              "<text class=\"tick\" text-anchor=\"%s\" x=\"%.1f\" y=\"%d\">%s</text>",
-              i == 0 ? "start" : i == TICKS ? "end" : "middle",
-              place(x, minX, maxX, LEFT, WIDTH - RIGHT),
+              "<text class=\"tick\" text-anchor=\"middle\" x=\"%.1f\" y=\"%d\">%s</text>",
+              place(x, minX, maxX, LEFT, width - RIGHT),
               HEIGHT - BOTTOM + 18,
-              Math.round(x)));
+              Html.text(Html.number(x))));
     }
     svg.append(
         format(
             "<text class=\"axis\" text-anchor=\"end\" x=\"%d\" y=\"%d\">%s</text>",
-            WIDTH - RIGHT, HEIGHT - 2, Html.text(axis)));
+            width - RIGHT, HEIGHT - 2, Html.text(axis)));
     for (int i = 0; i < drawn.size(); i++) {
-      draw(svg, drawn.get(i), i % Html.COLOURS, minX, maxX, minY, maxY);
+      draw(svg, drawn.get(i), i % Html.COLOURS, new Frame(minX, maxX, minY, maxY, width));
     }
     return svg.append("</svg>").toString();
   }
 
-  private static void draw(
-      StringBuilder svg,
-      Line line,
-      int colour,
-      double minX,
-      double maxX,
-      double minY,
-      double maxY) {
+  /** Which values the picture spans. */
+  private record Frame(double minX, double maxX, double minY, double maxY, int width) {
+    double x(double value) {
+      return place(value, minX, maxX, LEFT, width - RIGHT);
+    }
+
+    double y(double value) {
+      return place(value, minY, maxY, HEIGHT - BOTTOM, TOP);
+    }
+  }
+
+  private static void draw(StringBuilder svg, Line line, int colour, Frame frame) {
     StringBuilder points = new StringBuilder();
     StringBuilder dots = new StringBuilder();
     for (int i = 0; i < line.x().length; i++) {
-      double x = place(line.x()[i], minX, maxX, LEFT, WIDTH - RIGHT);
-      double y = place(line.y()[i], minY, maxY, HEIGHT - BOTTOM, TOP);
+      double x = frame.x(line.x()[i]);
+      double y = frame.y(line.y()[i]);
       points.append(format(i == 0 ? "%.1f,%.1f" : " %.1f,%.1f", x, y));
       if (line.x().length <= MOST_DOTS) {
         dots.append(
@@ -134,7 +139,7 @@ final class LineChart {
         y[n++] = line.y()[i];
       }
     }
-    return new Line(line.name(), java.util.Arrays.copyOf(x, n), java.util.Arrays.copyOf(y, n));
+    return new Line(line.name(), Arrays.copyOf(x, n), Arrays.copyOf(y, n));
   }
 
   private static double niceStep(double raw) {

@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
@@ -25,6 +26,8 @@ import java.util.stream.IntStream;
  * metrics are anybody's.
  */
 public final class ReportPage {
+  private static final int WIDE = 990;
+  private static final int HALF = 470;
   private static final int MOST_CHANGES = 12;
   private static final int MOST_TENSORS = 500;
   private static final int MOST_LINES = Html.COLOURS;
@@ -124,7 +127,8 @@ public final class ReportPage {
         survey.curves().keySet().stream().anyMatch(ReportPage::isLoss)
             ? "value of the checkpoint's own history"
             : "step",
-        Html::number);
+        Html::number,
+        WIDE);
     html.append("<div class=\"pair\">");
     chart(
         "What a save costs",
@@ -132,15 +136,16 @@ public final class ReportPage {
             line("training stood still", Row::stallMillis),
             line("written, behind the training", Row::writeMillis)),
         "step",
-        Html::millis);
-    chart("Size", List.of(line("bytes of a checkpoint", Row::bytes)), "step", Html::bytes);
+        Html::millis,
+        HALF);
+    chart("Size", List.of(line("bytes of a checkpoint", Row::bytes)), "step", Html::bytes, HALF);
     html.append("</div>\n");
     List<LineChart.Line> others = new ArrayList<>();
     TreeSet<String> names = new TreeSet<>();
     history.forEach(each -> names.addAll(each.metrics().keySet()));
     names.removeIf(ReportPage::isLoss);
     names.stream().limit(MOST_LINES).forEach(name -> others.add(metric(name)));
-    chart("Metrics", others, "step", Html::number);
+    chart("Metrics", others, "step", Html::number, WIDE);
   }
 
   private static boolean isLoss(String name) {
@@ -185,8 +190,12 @@ public final class ReportPage {
   }
 
   private void chart(
-      String title, List<LineChart.Line> lines, String axis, DoubleFunction<String> unit) {
-    String svg = LineChart.of(title, lines, axis, unit);
+      String title,
+      List<LineChart.Line> lines,
+      String axis,
+      DoubleFunction<String> unit,
+      int width) {
+    String svg = LineChart.of(title, lines, axis, unit, width);
     if (svg.isEmpty()) {
       return;
     }
@@ -194,7 +203,7 @@ public final class ReportPage {
     html.append("<ul class=\"legend\">");
     int colour = 0;
     for (LineChart.Line line : lines) {
-      if (java.util.Arrays.stream(line.y()).anyMatch(Double::isFinite)) {
+      if (Arrays.stream(line.y()).anyMatch(Double::isFinite)) {
         html.append("<li><i class=\"b")
             .append(colour++ % Html.COLOURS)
             .append("\"></i>")

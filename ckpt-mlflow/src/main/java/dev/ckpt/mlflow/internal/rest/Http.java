@@ -43,13 +43,13 @@ final class Http implements AutoCloseable {
 
   private final Tracking tracking;
   private final Duration timeout;
-  private final Runnable answered;
+  private final Traffic traffic;
   private final ExecutorService executor;
   private final HttpClient client;
 
-  Http(Tracking tracking, Duration timeout, Runnable answered) throws IOException {
+  Http(Tracking tracking, Duration timeout, Traffic traffic) throws IOException {
     this.tracking = tracking;
-    this.answered = answered;
+    this.traffic = traffic;
     this.timeout = timeout;
     ThreadPoolExecutor threads =
         new ThreadPoolExecutor(
@@ -133,6 +133,17 @@ final class Http implements AutoCloseable {
         timeout.plusSeconds(megabytes));
   }
 
+  /** Deletes; what is not there needs no deletion. */
+  void delete(String path) throws MlflowException {
+    try {
+      json("DELETE", path, null);
+    } catch (MlflowException e) {
+      if (e.kind() != MlflowException.Kind.NOT_FOUND) {
+        throw e;
+      }
+    }
+  }
+
   /** Reads bytes. */
   byte[] get(String path) throws MlflowException {
     return send(request(path).GET(), "GET " + path, timeout);
@@ -147,12 +158,11 @@ final class Http implements AutoCloseable {
   private byte[] send(HttpRequest.Builder request, String what, Duration deadline)
       throws MlflowException {
     HttpRequest built = request.timeout(deadline).build();
+    traffic.asked();
     CompletableFuture<HttpResponse<byte[]>> call =
         client.sendAsync(built, info -> new Bounded().subscriber());
     try {
-      HttpResponse<byte[]> answer = call.get(deadline.toNanos(), TimeUnit.NANOSECONDS);
-      answered.run();
-      return accepted(answer, what);
+      return accepted(call.get(deadline.toNanos(), TimeUnit.NANOSECONDS), what);
     } catch (ExecutionException e) {
       Throwable cause = e.getCause() == null ? e : e.getCause();
       throw unreachable(what, reason(cause, deadline), cause);
@@ -163,6 +173,8 @@ final class Http implements AutoCloseable {
       call.cancel(true);
       Thread.currentThread().interrupt();
       throw unreachable(what, "interrupted", new InterruptedIOException());
+    } finally {
+      traffic.answered();
     }
   }
 

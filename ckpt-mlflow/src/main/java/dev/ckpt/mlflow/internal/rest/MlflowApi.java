@@ -5,9 +5,6 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
-import java.io.InputStream;
-import java.net.http.HttpRequest.BodyPublisher;
-import java.net.http.HttpRequest.BodyPublishers;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -16,36 +13,36 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.Supplier;
 
 /** The calls of MLflow's REST API that are needed, as methods. One thread at a time. */
 public final class MlflowApi implements AutoCloseable {
-  private static final String API = "/api/2.0/mlflow/";
-  private static final String ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts";
-  private static final String MODELS = "models:/";
-  private static final String PROXIED = "mlflow-artifacts:/";
+  static final String API = "/api/2.0/mlflow/";
   private static final ObjectMapper MAPPER = new ObjectMapper();
 
   /** The server's own limits for one call. */
   private static final int MOST_PARAMS = 100;
 
   private static final int PAGE = 50;
-  private static final int MOST_PAGES = 10_000;
+  static final int MOST_PAGES = 10_000;
 
   private final Http http;
   private final Tracking tracking;
+  private final Artifacts artifacts;
+  private final Registry registry;
 
   public MlflowApi(Tracking tracking, Duration timeout) throws IOException {
-    this(tracking, timeout, () -> {});
+    this(tracking, timeout, Traffic.UNSEEN);
   }
 
   /**
    * @param timeout of each call
-   * @param answered told of each answer, whatever it says
+   * @param traffic told of each call
    */
-  public MlflowApi(Tracking tracking, Duration timeout, Runnable answered) throws IOException {
+  public MlflowApi(Tracking tracking, Duration timeout, Traffic traffic) throws IOException {
     this.tracking = tracking;
-    this.http = new Http(tracking, timeout, answered);
+    this.http = new Http(tracking, timeout, traffic);
+    this.artifacts = new Artifacts(http);
+    this.registry = new Registry(http);
   }
 
   /** A run of MLflow's. */
@@ -71,31 +68,21 @@ public final class MlflowApi implements AutoCloseable {
     }
   }
 
-  /**
-   * A version in the registry.
-   *
-   * @param source what it was made of: {@code models:/m-...}, or where the artifacts are
-   */
-  public record Version(String name, String version, String source, String run) {
-
-    /** Whether it was made of this model. */
-    public boolean isOf(String model) {
-      return source.equals(MODELS + model) || source.contains("/models/" + model + "/");
-    }
-
-    /** The model that it was made of, if it says so. */
-    public Optional<String> model() {
-      return source.startsWith(MODELS)
-          ? Optional.of(source.substring(MODELS.length()))
-          : Optional.empty();
-    }
-  }
-
   /** A value of a metric. */
   public record Metric(String key, double value, Instant at, long step) {}
 
   public Tracking tracking() {
     return tracking;
+  }
+
+  /** Files of runs and models. */
+  public Artifacts artifacts() {
+    return artifacts;
+  }
+
+  /** Named versions of models. */
+  public Registry registry() {
+    return registry;
   }
 
   // ---- experiments and runs
@@ -299,189 +286,10 @@ public final class MlflowApi implements AutoCloseable {
   }
 
   public void deleteModel(String id) throws MlflowException {
-    gone(() -> http.json("DELETE", API + "logged-models/" + Http.encoded(id), null));
-  }
-
-  // ---- artifacts
-
-  /** Whether artifacts below this URI go through the server. */
-  public static boolean isProxied(String artifacts) {
-    return artifacts.startsWith(PROXIED);
-  }
-
-  /** Writes a file, in place of one that may be there. */
-  public void putArtifact(String artifacts, String file, byte[] contents) throws MlflowException {
-    put(artifacts, file, BodyPublishers.ofByteArray(contents));
-  }
-
-  /**
-   * The same with contents that are read as they are sent.
-   *
-   * @param length how many bytes there are, at least 1
-   */
-  public void putArtifact(
-      String artifacts, String file, Supplier<InputStream> contents, long length)
-      throws MlflowException {
-    put(
-        artifacts,
-        file,
-        BodyPublishers.fromPublisher(BodyPublishers.ofInputStream(contents), length));
-  }
-
-  private void put(String artifacts, String file, BodyPublisher contents) throws MlflowException {
-    http.put(path(artifacts) + "/" + encodedPath(file), contents);
-  }
-
-  public byte[] artifact(String artifacts, String file) throws MlflowException {
-    return http.get(path(artifacts) + "/" + encodedPath(file));
-  }
-
-  /** The files below an artifact URI, at any depth. */
-  public List<String> artifacts(String artifacts) throws MlflowException {
-    List<String> files = new ArrayList<>();
-    list(path(artifacts).substring(ARTIFACTS.length() + 1), "", files, 0);
-    return files;
-  }
-
-  private void list(String root, String below, List<String> files, int depth)
-      throws MlflowException {
-    String at = below.isEmpty() ? root : root + "/" + below;
-    JsonNode answer;
-    try {
-      answer = http.json("GET", ARTIFACTS + "?path=" + Http.encoded(at), null);
-    } catch (MlflowException e) {
-      if (e.kind() == MlflowException.Kind.NOT_FOUND) {
-        return;
-      }
-      throw e;
-    }
-    for (JsonNode each : answer.path("files")) {
-      String name = each.path("path").asText();
-      String path = below.isEmpty() ? name : below + "/" + name;
-      if (!each.path("is_dir").asBoolean()) {
-        files.add(path);
-      } else if (depth < 16) {
-        list(root, path, files, depth + 1);
-      }
-    }
-  }
-
-  public void deleteArtifact(String artifacts, String file) throws MlflowException {
-    gone(() -> http.json("DELETE", path(artifacts) + "/" + encodedPath(file), null));
-  }
-
-  private static String path(String artifacts) {
-    String below = artifacts.substring(PROXIED.length());
-    while (below.startsWith("/")) {
-      below = below.substring(1);
-    }
-    return ARTIFACTS + "/" + below;
-  }
-
-  private static String encodedPath(String file) {
-    List<String> parts = new ArrayList<>();
-    for (String part : file.split("/", -1)) {
-      parts.add(Http.encoded(part));
-    }
-    return String.join("/", parts);
-  }
-
-  // ---- registry
-
-  /** Makes a name in the registry, if it is not there. */
-  public void register(String name) throws MlflowException {
-    try {
-      post("registered-models/create", object().put("name", name));
-    } catch (MlflowException e) {
-      if (e.kind() != MlflowException.Kind.EXISTS) {
-        throw e;
-      }
-    }
-  }
-
-  /** All versions that were made of models of a run. */
-  public List<Version> versionsOfRun(String run) throws MlflowException {
-    return versions("run_id = '" + quoted(run) + "'");
-  }
-
-  /** All versions whose source is a model, whoever made them. */
-  public List<Version> versionsOfModel(String model) throws MlflowException {
-    return versions("source_path = '" + MODELS + quoted(model) + "'");
-  }
-
-  private List<Version> versions(String filter) throws MlflowException {
-    List<Version> all = new ArrayList<>();
-    String token = "";
-    for (int page = 0; page < MOST_PAGES; page++) {
-      JsonNode answer =
-          get(
-              "model-versions/search?max_results=1000&filter="
-                  + Http.encoded(filter)
-                  + (token.isEmpty() ? "" : "&page_token=" + Http.encoded(token)));
-      for (JsonNode each : answer.path("model_versions")) {
-        all.add(version(each));
-      }
-      token = answer.path("next_page_token").asText("");
-      if (token.isEmpty()) {
-        break;
-      }
-    }
-    return all;
-  }
-
-  public Version createVersion(String name, Model model) throws MlflowException {
-    return version(
-        post(
-                "model-versions/create",
-                object()
-                    .put("name", name)
-                    .put("source", MODELS + model.id())
-                    .put("run_id", model.run())
-                    .put("model_id", model.id()))
-            .path("model_version"));
-  }
-
-  public void alias(Version version, String alias) throws MlflowException {
-    post(
-        "registered-models/alias",
-        object().put("name", version.name()).put("alias", alias).put("version", version.version()));
-  }
-
-  /** The version that an alias of a name stands for. */
-  public Optional<Version> aliased(String name, String alias) throws MlflowException {
-    try {
-      return Optional.of(
-          version(
-              get("registered-models/alias?name="
-                      + Http.encoded(name)
-                      + "&alias="
-                      + Http.encoded(alias))
-                  .path("model_version")));
-    } catch (MlflowException e) {
-      // an alias that is not there is an invalid parameter
-      if (e.kind() == MlflowException.Kind.NOT_FOUND || e.kind() == MlflowException.Kind.REFUSED) {
-        return Optional.empty();
-      }
-      throw e;
-    }
+    http.delete(API + "logged-models/" + Http.encoded(id));
   }
 
   // ---- JSON
-
-  private interface Call {
-    void run() throws MlflowException;
-  }
-
-  /** What is not there needs no deletion. */
-  private static void gone(Call call) throws MlflowException {
-    try {
-      call.run();
-    } catch (MlflowException e) {
-      if (e.kind() != MlflowException.Kind.NOT_FOUND) {
-        throw e;
-      }
-    }
-  }
 
   private JsonNode post(String path, JsonNode body) throws MlflowException {
     return http.json("POST", API + path, body);
@@ -512,7 +320,7 @@ public final class MlflowApi implements AutoCloseable {
   }
 
   /** Ids, digests and names of ours need no quotes: a text with one is not searched for. */
-  private static String quoted(String text) {
+  static String quoted(String text) {
     if (text.indexOf('\'') >= 0 || text.indexOf('\\') >= 0) {
       throw new IllegalArgumentException("not to be searched for: " + text);
     }
@@ -540,14 +348,6 @@ public final class MlflowApi implements AutoCloseable {
         info.path("status").asText(),
         info.path("artifact_uri").asText(),
         map(info.path("tags")));
-  }
-
-  private static Version version(JsonNode node) {
-    return new Version(
-        node.path("name").asText(),
-        node.path("version").asText(),
-        node.path("source").asText(),
-        node.path("run_id").asText());
   }
 
   @Override
