@@ -194,7 +194,12 @@ class PublishingTest {
     Workspace workspace = Workspace.of(folder.toUri(), "toy", Optional.empty());
     try (Closeable held = workspace.lock().orElseThrow()) {
       assertThat(held).isNotNull();
-      assertThatThrownBy(() -> Runs.sync(folder, Runs.settings(server.uri())))
+      assertThatThrownBy(
+              () -> {
+                try (CheckpointStore store = Stores.local(folder)) {
+                  MlflowRuns.sync(store, "toy", Runs.settings(server.uri()), Map.of());
+                }
+              })
           .isInstanceOf(CheckpointException.Fenced.class);
     }
   }

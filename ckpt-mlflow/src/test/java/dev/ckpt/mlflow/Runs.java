@@ -8,6 +8,7 @@ import dev.ckpt.Progress;
 import dev.ckpt.SaveTrigger;
 import dev.ckpt.Stores;
 import dev.ckpt.mlflow.internal.publish.Publisher;
+import dev.ckpt.mlflow.internal.publish.Workspace;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -95,7 +96,17 @@ final class Runs {
         .join();
   }
 
+  /** As soon as the training's own thread has come back from its last call. */
   static MlflowRuns.Synced sync(Path folder, MlflowSettings settings) {
+    Workspace workspace = Workspace.of(folder.toUri(), "toy", java.util.Optional.empty());
+    org.awaitility.Awaitility.await()
+        .atMost(Duration.ofSeconds(30))
+        .until(
+            () -> {
+              try (var lock = workspace.lock().orElse(null)) {
+                return lock != null;
+              }
+            });
     try (CheckpointStore store = Stores.local(folder)) {
       return MlflowRuns.sync(store, "toy", settings, Map.of());
     } catch (IOException e) {

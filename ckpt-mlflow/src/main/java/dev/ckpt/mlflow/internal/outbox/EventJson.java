@@ -78,8 +78,8 @@ final class EventJson {
    */
   static Event decode(String name, byte[] bytes) throws UnreadableException {
     if (bytes.length < PREFIX
-        || !new String(bytes, OPENING.length(), DIGITS, UTF)
-            .equals(digest(Arrays.copyOfRange(bytes, PREFIX, bytes.length)))) {
+        || !new String(bytes, 0, PREFIX, UTF)
+            .equals(OPENING + digest(Arrays.copyOfRange(bytes, PREFIX, bytes.length)) + "\",")) {
       throw new UnreadableException(name + " does not match its digest: cut or changed");
     }
     try {
