@@ -27,7 +27,8 @@ class OutboxTest {
   private static final InstantSource CLOCK =
       InstantSource.fixed(Instant.parse("2026-01-01T00:00:00Z"));
 
-  @TempDir Path folder;
+  @TempDir(factory = QuickFolders.class)
+  Path folder;
 
   static String id(int step) {
     return String.format("000001-%012d-0", step);
@@ -41,7 +42,15 @@ class OutboxTest {
             new Progress(step, 1, 2, 3, Progress.Phase.AFTER_EPOCH),
             Instant.parse("2026-01-01T00:00:01.123456789Z"),
             12345,
-            Map.of("loss", 0.1 + 0.2, "nan", Double.NaN, "inf", Double.NEGATIVE_INFINITY, "ü\"<", -0.0),
+            Map.of(
+                "loss",
+                0.1 + 0.2,
+                "nan",
+                Double.NaN,
+                "inf",
+                Double.NEGATIVE_INFINITY,
+                "ü\"<",
+                -0.0),
             true),
         step % 2 == 0
             ? Optional.of(new SaveCost(Duration.ofNanos(1234567), Duration.ofMillis(5)))
@@ -212,13 +221,16 @@ class OutboxTest {
     }
     assertThat(known).as(how).containsAll(left);
     assertThat(left).as(how).doesNotHaveDuplicates();
-    assertThat(left).as("%s: in order", how).isSortedAccordingTo(
-        java.util.Comparator.comparingInt(known::indexOf));
+    assertThat(left)
+        .as("%s: in order", how)
+        .isSortedAccordingTo(java.util.Comparator.comparingInt(known::indexOf));
     List<Event> missing = new ArrayList<>(life.appended);
     missing.removeAll(left);
     missing.removeAll(life.published);
     // only what was dropped, and that is counted
-    assertThat((long) missing.size()).as("%s: missing %s", how, missing).isLessThanOrEqualTo(outbox.dropped());
+    assertThat((long) missing.size())
+        .as("%s: missing %s", how, missing)
+        .isLessThanOrEqualTo(outbox.dropped());
     List<Event> back = new ArrayList<>(life.published);
     back.retainAll(left);
     back.remove(life.taking);

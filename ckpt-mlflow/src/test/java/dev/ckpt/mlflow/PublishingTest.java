@@ -26,7 +26,9 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** What a server shows of a run. */
 class PublishingTest {
-  @TempDir Path folder;
+  @TempDir(factory = QuickFolders.class)
+  Path folder;
+
   private StandIn server;
 
   @BeforeEach
@@ -67,32 +69,38 @@ class PublishingTest {
         .containsEntry("uri", folder.toUri() + "runs/toy#000001-000000000003-0");
     assertThat(last.tags.get("mlflow.note.content"))
         .startsWith("**Resume from it**: in `ckpt.yaml`\n\n```yaml\nresume: mlflow:" + last.id);
-    assertThat(run.metrics.keySet())
-        .filteredOn(key -> key.startsWith("loss "))
-        .hasSize(3);
+    assertThat(run.metrics.keySet()).filteredOn(key -> key.startsWith("loss ")).hasSize(3);
     assertThat(run.metrics.keySet())
         .filteredOn(key -> key.startsWith("ckpt.stall_ms ") || key.startsWith("ckpt.write_ms "))
         .hasSize(6);
     String root = "0/models/" + last.id + "/artifacts/";
-    String report =
-        new String(server.artifacts.get(root + "report.html"), StandardCharsets.UTF_8);
-    assertThat(report).contains("toy · step 3", "model/weight", "50 %", "2 tensors changed, 1 did not");
+    String report = new String(server.artifacts.get(root + "report.html"), StandardCharsets.UTF_8);
+    assertThat(report)
+        .contains("toy · step 3", "model/weight", "50 %", "2 tensors changed, 1 did not");
     assertThat(new String(server.artifacts.get(root + "manifest.json"), StandardCharsets.UTF_8))
         .contains("\"comparedWith\" : \"000001-000000000002-0\"", "\"norm\" : 6.0");
-    assertThat(new String(server.artifacts.get("0/" + run.id + "/artifacts/checkpoints.json"), StandardCharsets.UTF_8))
+    assertThat(
+            new String(
+                server.artifacts.get("0/" + run.id + "/artifacts/checkpoints.json"),
+                StandardCharsets.UTF_8))
         .contains("\"columns\"", "000001-000000000001-0", "000001-000000000003-0");
     assertThat(run.tags)
         .containsEntry("ckpt.latest", "000001-000000000003-0 mlflow:" + last.id)
-        .containsEntry("mlflow.loggedArtifacts", "[{\"path\":\"checkpoints.json\",\"type\":\"table\"}]");
+        .containsEntry(
+            "mlflow.loggedArtifacts", "[{\"path\":\"checkpoints.json\",\"type\":\"table\"}]");
   }
 
   @Test
   void whatRetentionDeletesIsGoneThereTooAndItsValuesStayInTheCurves() {
     Runs.train(folder, Runs.settings(server.uri()), 12, 2);
-    assertThat(server.shown()).extracting(model -> model.name).containsExactly("step-00000011", "step-00000012");
+    assertThat(server.shown())
+        .extracting(model -> model.name)
+        .containsExactly("step-00000011", "step-00000012");
     assertThat(server.state()).contains("orphans 0");
     assertThat(onlyRun().metrics.keySet()).filteredOn(key -> key.startsWith("loss ")).hasSize(12);
-    assertThat(folder.resolve("mlflow/toy/reports")).isDirectoryContaining("glob:**-000000000011-0").isDirectoryContaining("glob:**-000000000012-0");
+    assertThat(folder.resolve("mlflow/toy/reports"))
+        .isDirectoryContaining("glob:**-000000000011-0")
+        .isDirectoryContaining("glob:**-000000000012-0");
     assertThat(folder.resolve("mlflow/toy/reports").toFile().list()).hasSize(2);
   }
 
@@ -102,7 +110,9 @@ class PublishingTest {
     Toy toy = Toy.usual();
     try (CheckpointStore store = Stores.local(folder);
         CheckpointManager manager =
-            Runs.toy(folder, toy, Runs.publisher(store, settings)).keep(Retention.latest(2)).open()) {
+            Runs.toy(folder, toy, Runs.publisher(store, settings))
+                .keep(Retention.latest(2))
+                .open()) {
       manager.resume();
       toy.advance();
       Runs.save(manager, toy);
@@ -127,8 +137,12 @@ class PublishingTest {
       Checkpoints.read(store, "toy").unpin(first);
     }
     Runs.train(folder, settings, 1, 2);
-    assertThat(server.shown()).extracting(model -> model.name).contains("step-00000001").doesNotContain("step-00000006");
-    assertThat(server.shown().get(0).tags.get("mlflow.note.content")).contains("is gone from its store");
+    assertThat(server.shown())
+        .extracting(model -> model.name)
+        .contains("step-00000001")
+        .doesNotContain("step-00000006");
+    assertThat(server.shown().get(0).tags.get("mlflow.note.content"))
+        .contains("is gone from its store");
   }
 
   @Test
@@ -143,7 +157,9 @@ class PublishingTest {
     Runs.train(folder, Runs.settings(server.uri()), 1, 2);
     assertThat(onlyRun().status).isEqualTo("RUNNING");
     assertThat(theirs.tags).doesNotContainKey("mlflow.note.content");
-    assertThat(theirs.tags.get("mlflow.loggedArtifacts")).isEqualTo("[{\"path\":\"eval.json\",\"type\":\"table\"},{\"path\":\"checkpoints.json\",\"type\":\"table\"}]");
+    assertThat(theirs.tags.get("mlflow.loggedArtifacts"))
+        .isEqualTo(
+            "[{\"path\":\"eval.json\",\"type\":\"table\"},{\"path\":\"checkpoints.json\",\"type\":\"table\"}]");
     assertThat(server.shown()).hasSize(2).allMatch(model -> model.run.equals("theirs"));
   }
 
@@ -170,7 +186,19 @@ class PublishingTest {
   @Test
   void withoutAServerTheReportIsThereAndSyncPublishesItLater() throws Exception {
     MlflowSettings nobody =
-        new MlflowSettings(true, Optional.empty(), Optional.empty(), Optional.empty(), Optional.of("named"), Optional.empty(), Optional.empty(), 1000, java.time.Duration.ofSeconds(1), java.time.Duration.ofSeconds(20), true, false);
+        new MlflowSettings(
+            true,
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.of("named"),
+            Optional.empty(),
+            Optional.empty(),
+            1000,
+            java.time.Duration.ofSeconds(1),
+            java.time.Duration.ofSeconds(20),
+            true,
+            false);
     Runs.train(folder, nobody, 4, 2);
     Path page = folder.resolve("mlflow/toy/report.html");
     assertThat(Files.readString(page)).contains("toy · step 4");
@@ -178,10 +206,16 @@ class PublishingTest {
     assertThat(server.calls).isEmpty();
     MlflowRuns.Synced synced = Runs.sync(folder, Runs.settings(server.uri()));
     assertThat(synced.refused()).isEmpty();
-    assertThat(synced.page()).startsWith(server.uri() + "/#/experiments/0/runs/").endsWith("?workflowType=machine_learning");
+    assertThat(synced.page())
+        .startsWith(server.uri() + "/#/experiments/0/runs/")
+        .endsWith("?workflowType=machine_learning");
     assertThat(onlyRun().name).isEqualTo("named");
-    assertThat(server.shown()).extracting(model -> model.name).containsExactly("step-00000003", "step-00000004");
-    assertThat(onlyRun().metrics.keySet()).filteredOn(key -> key.startsWith("ckpt.stall_ms ")).hasSize(4);
+    assertThat(server.shown())
+        .extracting(model -> model.name)
+        .containsExactly("step-00000003", "step-00000004");
+    assertThat(onlyRun().metrics.keySet())
+        .filteredOn(key -> key.startsWith("ckpt.stall_ms "))
+        .hasSize(4);
     assertThat(onlyRun().status).isEqualTo("FINISHED");
     String before = server.state();
     assertThat(Runs.sync(folder, nobody).events()).isZero();
@@ -242,7 +276,8 @@ class PublishingTest {
     for (int i = 0; i < bytes.length - 600; i++) {
       bytes[i] ^= 1;
     }
-    Files.setPosixFilePermissions(shard, java.nio.file.attribute.PosixFilePermissions.fromString("rw-------"));
+    Files.setPosixFilePermissions(
+        shard, java.nio.file.attribute.PosixFilePermissions.fromString("rw-------"));
     Files.write(shard, bytes);
     Runs.sync(folder, Runs.settings(server.uri()));
     assertThat(server.shown())
@@ -263,7 +298,11 @@ class PublishingTest {
       manager.resume();
       toy.advance();
       manager
-          .save(Progress.step(1), Map.of("a'b:c\"%<>", 1.0, "../../x", 2.0, "nan", Double.NaN, "inf", Double.NEGATIVE_INFINITY))
+          .save(
+              Progress.step(1),
+              Map.of(
+                  "a'b:c\"%<>",
+                  1.0, "../../x", 2.0, "nan", Double.NaN, "inf", Double.NEGATIVE_INFINITY))
           .join();
     }
     assertThat(onlyRun().metrics.keySet().stream().map(key -> key.split(" ", 2)[0]))
@@ -277,7 +316,19 @@ class PublishingTest {
     Runs.train(folder, plain, 1, 5);
     assertThat(server.artifacts.keySet()).noneMatch(path -> path.contains("shards"));
     MlflowSettings withShards =
-        new MlflowSettings(true, plain.trackingUri(), Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty(), 1000, plain.timeout(), plain.drain(), true, true);
+        new MlflowSettings(
+            true,
+            plain.trackingUri(),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            1000,
+            plain.timeout(),
+            plain.drain(),
+            true,
+            true);
     Runs.train(folder, withShards, 1, 5);
     Path shard = folder.resolve("runs/toy/data/000002-000000000002-0/rank-00000-of-00001.arrow");
     assertThat(server.artifacts.entrySet())
@@ -290,10 +341,24 @@ class PublishingTest {
   void credentialsAreSentAndNeverSaid() throws Exception {
     Map<String, String> environment =
         Map.of(
-            "MLFLOW_TRACKING_URI", server.uri().replace("://", "://me:s3cr3t@"),
-            "MLFLOW_TRACKING_TOKEN", "unused");
+            "MLFLOW_TRACKING_URI",
+            server.uri().replace("://", "://me:s3cr3t@"),
+            "MLFLOW_TRACKING_TOKEN",
+            "unused");
     MlflowSettings named =
-        new MlflowSettings(true, Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty(), 1000, java.time.Duration.ofSeconds(1), java.time.Duration.ofSeconds(20), true, false);
+        new MlflowSettings(
+            true,
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            1000,
+            java.time.Duration.ofSeconds(1),
+            java.time.Duration.ofSeconds(20),
+            true,
+            false);
     Runs.train(folder, named, environment, 1, 1);
     assertThat(server.authorizations).contains("Basic bWU6czNjcjN0").doesNotContain("null");
     try (var files = Files.walk(folder.resolve("mlflow"))) {

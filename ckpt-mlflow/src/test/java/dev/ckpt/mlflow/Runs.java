@@ -21,7 +21,10 @@ import java.util.Map;
 final class Runs {
   static final Publisher.Patience QUICK =
       new Publisher.Patience(
-          Duration.ofMillis(5), Duration.ofMillis(50), Duration.ofMillis(200), Duration.ofSeconds(5));
+          Duration.ofMillis(5),
+          Duration.ofMillis(50),
+          Duration.ofMillis(200),
+          Duration.ofSeconds(5));
 
   private Runs() {}
 
@@ -42,7 +45,8 @@ final class Runs {
   }
 
   static CheckpointManagerBuilder toy(Path folder, Toy toy, Publisher publisher) {
-    return CheckpointManager.from(CheckpointConfig.defaults(Map.of()).with("store", folder.toString()))
+    return CheckpointManager.from(
+            CheckpointConfig.defaults(Map.of()).with("store", folder.toString()))
         .run("toy")
         .part("model", toy)
         .saveWhen(SaveTrigger.everySteps(1))
@@ -66,11 +70,7 @@ final class Runs {
   }
 
   static void train(
-      Path folder,
-      MlflowSettings settings,
-      Map<String, String> environment,
-      int steps,
-      int keep) {
+      Path folder, MlflowSettings settings, Map<String, String> environment, int steps, int keep) {
     Toy toy = Toy.usual();
     try (CheckpointStore store = Stores.local(folder);
         CheckpointManager manager =
@@ -91,8 +91,7 @@ final class Runs {
   static Checkpoint save(CheckpointManager manager, Toy toy) {
     return manager
         .save(
-            Progress.step(toy.step),
-            Map.of("loss", 1.0 / toy.step, "accuracy", 1 - 0.5 / toy.step))
+            Progress.step(toy.step), Map.of("loss", 1.0 / toy.step, "accuracy", 1 - 0.5 / toy.step))
         .join();
   }
 

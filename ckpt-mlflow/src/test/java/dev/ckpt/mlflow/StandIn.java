@@ -26,8 +26,8 @@ import java.util.regex.Pattern;
 
 /**
  * Behaves as the real server was measured to, where that matters: creation is not idempotent, an
- * output may be said once, a parameter written once, values of equal time and step are one. Fails in
- * the ways in which servers fail. What it keeps outlives a stop, as a database does.
+ * output may be said once, a parameter written once, values of equal time and step are one. Fails
+ * in the ways in which servers fail. What it keeps outlives a stop, as a database does.
  */
 final class StandIn implements AutoCloseable {
   private static final ObjectMapper MAPPER = new ObjectMapper();
@@ -92,6 +92,11 @@ final class StandIn implements AutoCloseable {
   private CountDownLatch released = new CountDownLatch(1);
   private int ids;
 
+  static {
+    // else each answer waits for the acknowledgement of its own head
+    System.setProperty("sun.net.httpserver.nodelay", "true");
+  }
+
   StandIn() throws IOException {
     experiments.put("Default", "0");
     server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
@@ -137,7 +142,8 @@ final class StandIn implements AutoCloseable {
     StringBuilder text = new StringBuilder();
     for (RunState run : runs.values()) {
       text.append("run ").append(run.name).append(' ').append(run.status).append('\n');
-      run.params.forEach((k, v) -> text.append("  param ").append(k).append('=').append(v).append('\n'));
+      run.params.forEach(
+          (k, v) -> text.append("  param ").append(k).append('=').append(v).append('\n'));
       Map<String, String> metrics = new TreeMap<>();
       run.metrics.forEach((k, v) -> metrics.put(anonymous(k), k + "=" + v));
       metrics.values().forEach(v -> text.append("  metric ").append(anonymous(v)).append('\n'));
@@ -151,7 +157,9 @@ final class StandIn implements AutoCloseable {
           });
       Collections.sort(outputs);
       outputs.forEach(text::append);
-      text.append("  latest ").append(anonymous(run.tags.getOrDefault("ckpt.latest", "-"))).append('\n');
+      text.append("  latest ")
+          .append(anonymous(run.tags.getOrDefault("ckpt.latest", "-")))
+          .append('\n');
     }
     List<String> lines = new ArrayList<>();
     for (ModelState model : shown()) {
@@ -181,8 +189,7 @@ final class StandIn implements AutoCloseable {
     String path = exchange.getRequestURI().getPath();
     String what = exchange.getRequestMethod() + " " + path;
     byte[] body = exchange.getRequestBody().readAllBytes();
-    authorizations.add(
-        String.valueOf(exchange.getRequestHeaders().getFirst("Authorization")));
+    authorizations.add(String.valueOf(exchange.getRequestHeaders().getFirst("Authorization")));
     int call;
     synchronized (calls) {
       calls.add(what);
@@ -199,7 +206,8 @@ final class StandIn implements AutoCloseable {
         throw new IOException("hung");
       }
       case RESET -> throw new IOException("reset");
-      case ANSWER_503 -> answer(exchange, 503, "<html>unavailable</html>".getBytes(StandardCharsets.UTF_8));
+      case ANSWER_503 ->
+          answer(exchange, 503, "<html>unavailable</html>".getBytes(StandardCharsets.UTF_8));
       case ANSWER_429 -> {
         exchange.getResponseHeaders().set("Retry-After", "0");
         answer(exchange, 429, new byte[0]);
@@ -414,8 +422,7 @@ final class StandIn implements AutoCloseable {
       ObjectNode root = MAPPER.createObjectNode();
       ArrayNode list = root.putArray("models");
       String filter = body.path("filter").asText();
-      List<ModelState> found =
-          shown().stream().filter(model -> isMeant(model, filter)).toList();
+      List<ModelState> found = shown().stream().filter(model -> isMeant(model, filter)).toList();
       int from = body.path("page_token").asInt(0);
       int to = Math.min(found.size(), from + body.path("max_results").asInt());
       found.subList(from, to).forEach(model -> list.add(json(model)));

@@ -309,7 +309,8 @@ final class Mirror {
 
   private boolean isPromoted(MlflowApi.Model model) throws MlflowException {
     return !api.registry().versionsOfModel(model.id()).isEmpty()
-        || api.registry().versionsOfRun(model.run()).stream().anyMatch(each -> each.isOf(model.id()));
+        || api.registry().versionsOfRun(model.run()).stream()
+            .anyMatch(each -> each.isOf(model.id()));
   }
 
   // ---- all

@@ -152,7 +152,9 @@ public final class Publisher implements CheckpointListener {
   private void letGo() {
     Thread working = thread;
     try {
-      for (int i = 0; i < 100 && working != null && working.isAlive() && traffic.nanos() == 0; i++) {
+      for (int i = 0;
+          i < 100 && working != null && working.isAlive() && traffic.nanos() == 0;
+          i++) {
         working.join(10);
       }
     } catch (InterruptedException e) {
@@ -185,8 +187,8 @@ public final class Publisher implements CheckpointListener {
   }
 
   /**
-   * Waits for the local reports, and for the server while it gets on; one that fails or hangs is not
-   * waited for.
+   * Waits for the local reports, and for the server while it gets on; one that fails or hangs is
+   * not waited for.
    */
   private void drain() throws InterruptedException {
     Thread working = thread;
@@ -198,8 +200,8 @@ public final class Publisher implements CheckpointListener {
         && System.nanoTime() - start < options.drain().toNanos()) {
       boolean local = !used.hasAfter(prepared);
       boolean through = used.size() == 0 && finished;
-      boolean hopeless = failing || traffic.nanos() > patience.standstill().toNanos();
-      if (local && (through || hopeless || alone)) {
+      boolean hangs = traffic.nanos() > patience.standstill().toNanos();
+      if (hangs || (local && (through || failing || alone))) {
         return;
       }
       working.join(10);

@@ -36,11 +36,12 @@ final class ShardUpload {
     for (CheckpointStore.Entry entry : entries) {
       String name = entry.key().substring(folder.length());
       if (entry.length() > 0) {
-        api.artifacts().put(
-            model.artifacts(),
-            "shards/" + name,
-            () -> new ObjectStream(entry.key()),
-            entry.length());
+        api.artifacts()
+            .put(
+                model.artifacts(),
+                "shards/" + name,
+                () -> new ObjectStream(entry.key()),
+                entry.length());
       }
     }
   }

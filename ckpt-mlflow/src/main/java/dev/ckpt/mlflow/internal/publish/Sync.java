@@ -125,7 +125,8 @@ public final class Sync {
                     api.registry().versionsOfModel(model[0].id()).stream()
                         .filter(each -> each.name().equals(name))
                         .findFirst();
-                version[0] = there.isPresent() ? there.get() : api.registry().createVersion(name, model[0]);
+                version[0] =
+                    there.isPresent() ? there.get() : api.registry().createVersion(name, model[0]);
                 api.registry().alias(version[0], alias);
               });
           return new Promoted(name, version[0].version(), model[0].id(), session.page().orElse(""));

@@ -38,8 +38,7 @@ public final class Artifacts {
    *
    * @param length how many bytes there are, at least 1
    */
-  public void put(
-      String artifacts, String file, Supplier<InputStream> contents, long length)
+  public void put(String artifacts, String file, Supplier<InputStream> contents, long length)
       throws MlflowException {
     send(
         artifacts,

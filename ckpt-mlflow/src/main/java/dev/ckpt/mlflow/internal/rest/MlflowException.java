@@ -28,7 +28,8 @@ public final class MlflowException extends IOException {
   private final Kind kind;
   private final transient Optional<Duration> retryAfter;
 
-  MlflowException(Kind kind, String message, Optional<Duration> retryAfter, @Nullable Throwable cause) {
+  MlflowException(
+      Kind kind, String message, Optional<Duration> retryAfter, @Nullable Throwable cause) {
     super(message, cause);
     this.kind = kind;
     this.retryAfter = retryAfter;

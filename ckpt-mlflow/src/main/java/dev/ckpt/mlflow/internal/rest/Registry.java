@@ -82,7 +82,8 @@ public final class Registry {
     return version(
         post(
                 "model-versions/create",
-                MAPPER.createObjectNode()
+                MAPPER
+                    .createObjectNode()
                     .put("name", name)
                     .put("source", MODELS + model.id())
                     .put("run_id", model.run())
@@ -93,7 +94,11 @@ public final class Registry {
   public void alias(Version version, String alias) throws MlflowException {
     post(
         "registered-models/alias",
-        MAPPER.createObjectNode().put("name", version.name()).put("alias", alias).put("version", version.version()));
+        MAPPER
+            .createObjectNode()
+            .put("name", version.name())
+            .put("alias", alias)
+            .put("version", version.version()));
   }
 
   /** The version that an alias of a name stands for. */
