@@ -21,6 +21,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -130,6 +131,7 @@ class TroubleTest {
   }
 
   /** The connection breaks once, at each call in turn: before it was heard, and after. */
+  @Tag("full")
   @ParameterizedTest
   @EnumSource(names = {"RESET", "RESET_AFTERWARDS", "ANSWER_503", "ANSWER_400"})
   void oneFailureAtAnyCallEndsInTheSameState(StandIn.Trouble trouble) throws Exception {
@@ -161,6 +163,7 @@ class TroubleTest {
   }
 
   /** The process is gone at each call in turn; another one syncs what it left. */
+  @Tag("full")
   @Test
   void aProcessThatIsKilledAtAnyCallLeavesWhatASyncMakesWhole() throws Exception {
     String wanted = undisturbed(folder.resolve("quiet"));
