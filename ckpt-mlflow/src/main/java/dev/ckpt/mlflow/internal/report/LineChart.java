@@ -57,8 +57,9 @@ final class LineChart {
     if (drawn.isEmpty()) {
       return "";
     }
-    // an axis from zero, unless the values lie close together far from it
-    if (minY > 0 && maxY - minY > minY * 0.2) {
+    // an axis from zero, unless what differs would not be seen: values that lie close together, but
+    // not so close that all marks of the axis would read alike
+    if (minY > 0 && (maxY - minY > minY * 0.2 || maxY - minY < minY * 0.01)) {
       minY = 0;
     }
     double step = niceStep((maxY - minY) / TICKS);

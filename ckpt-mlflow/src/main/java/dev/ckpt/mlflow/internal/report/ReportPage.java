@@ -225,8 +225,11 @@ public final class ReportPage {
         survey.tensors().stream()
             .filter(each -> each.change().isPresent())
             .sorted(
-                Comparator.comparingDouble((Survey.Tensor each) -> each.change().getAsDouble())
-                    .reversed())
+                Comparator.comparing((Survey.Tensor each) -> !each.part().equals("model"))
+                    .thenComparing(
+                        Comparator.comparingDouble(
+                                (Survey.Tensor each) -> each.change().getAsDouble())
+                            .reversed()))
             .toList();
     long same = changed.stream().filter(each -> each.change().getAsDouble() == 0).count();
     html.append("<p class=\"soft\">Against <span class=\"mono\">")
@@ -238,13 +241,14 @@ public final class ReportPage {
         .append(
             " did not.</p><div class=\"scroll\"><table><thead><tr><th>tensor</th>"
                 + "<th class=\"n\">change</th><th></th></tr></thead><tbody>");
+    List<Survey.Tensor> shown = changed.subList(0, Math.min(MOST_CHANGES, changed.size()));
     double most =
-        changed.stream()
+        shown.stream()
             .mapToDouble(each -> each.change().getAsDouble())
             .filter(Double::isFinite)
             .max()
             .orElse(0);
-    for (Survey.Tensor each : changed.subList(0, Math.min(MOST_CHANGES, changed.size()))) {
+    for (Survey.Tensor each : shown) {
       double change = each.change().getAsDouble();
       double share = most > 0 && Double.isFinite(change) ? change / most * 100 : 0;
       html.append("<tr><td class=\"mono\">")
