@@ -5,6 +5,9 @@ import dev.ckpt.internal.config.ConfigReader;
 import dev.ckpt.internal.config.Quantities;
 import dev.ckpt.internal.config.Settings;
 import dev.ckpt.internal.config.Sources;
+import dev.ckpt.spi.CheckpointListener;
+import dev.ckpt.spi.CheckpointResolver;
+import dev.ckpt.spi.CheckpointStore;
 import dev.ckpt.spi.ConfigSection;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -14,6 +17,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.ServiceLoader;
+import java.util.function.BiFunction;
 import java.util.stream.Collectors;
 
 /**
@@ -25,10 +29,10 @@ import java.util.stream.Collectors;
 public final class CheckpointConfig {
 
   private final Sources sources;
+  private final List<ConfigSection<?>> installed = new ArrayList<>();
   private final Settings settings;
 
   private CheckpointConfig(Sources sources) {
-    List<ConfigSection<?>> installed = new ArrayList<>();
     ServiceLoader.load(ConfigSection.class).forEach(installed::add);
     this.sources = sources;
     this.settings = ConfigReader.read(sources, installed);
@@ -208,6 +212,36 @@ public final class CheckpointConfig {
           "no key '" + key + "' in this config, only " + settings.values().keySet());
     }
     return value.origin();
+  }
+
+  /** What sections switch on for a run. */
+  List<CheckpointListener> listeners(CheckpointStore store, String run) {
+    return fromSections((section, value) -> ask(section, value, store, run));
+  }
+
+  /** What sections know of references. */
+  List<CheckpointResolver> resolvers() {
+    return fromSections(CheckpointConfig::ask);
+  }
+
+  private static <T> Optional<CheckpointListener> ask(
+      ConfigSection<T> section, Object value, CheckpointStore store, String run) {
+    return section.listener(section.type().cast(value), store, run);
+  }
+
+  private static <T> Optional<CheckpointResolver> ask(ConfigSection<T> section, Object value) {
+    return section.resolver(section.type().cast(value));
+  }
+
+  private <R> List<R> fromSections(BiFunction<ConfigSection<?>, Object, Optional<R>> ask) {
+    List<R> all = new ArrayList<>();
+    for (ConfigSection<?> section : installed) {
+      Object value = settings.sections().get(section.type());
+      if (value != null) {
+        ask.apply(section, value).ifPresent(all::add);
+      }
+    }
+    return all;
   }
 
   /** Each value and where it came from, by key. */

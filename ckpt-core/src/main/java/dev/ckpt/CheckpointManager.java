@@ -17,6 +17,7 @@ import dev.ckpt.manifest.AttemptRecord;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.EndRecord;
 import dev.ckpt.spi.CheckpointStore;
+import dev.ckpt.spi.SaveCost;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -110,7 +111,7 @@ public final class CheckpointManager implements AutoCloseable {
               setup.pool(),
               Collections.unmodifiableMap(parts),
               setup.house().completions(),
-              this::committed);
+              new Outcomes());
       this.ending =
           new Ending(taken.log(), setup.house(), taken.attempt(), setup.options().clock());
       tellOtherParameters();
@@ -582,6 +583,10 @@ public final class CheckpointManager implements AutoCloseable {
     saver.close(left(start));
     saver.pending().ifPresent(ending::failedHere);
     ending.say(EndRecord.CLOSED, Map.of(), left(start));
+    Keeper keeping = keeper;
+    if (keeping != null) {
+      setup.house().later("telling listeners of the end", keeping::closed);
+    }
     setup.house().close();
     if (!setup.house().awaitEnd(left(start))) {
       log.warn("the store still hangs; what is left to clean up waits for the next start");
@@ -621,16 +626,43 @@ public final class CheckpointManager implements AutoCloseable {
     return true;
   }
 
-  private void committed(Checkpoint checkpoint) {
-    Keeper keeping = keeper;
-    if (keeping != null) {
-      setup.house().later("retention", () -> keeping.committed(checkpoint));
+  /** What follows from each save, behind the training. */
+  private final class Outcomes implements dev.ckpt.internal.save.Outcomes {
+    @Override
+    public void committed(Checkpoint checkpoint, SaveCost cost) {
+      Keeper keeping = keeper;
+      if (keeping != null) {
+        setup.house().later("retention", () -> keeping.committed(checkpoint, cost));
+      }
+      limitBytes();
     }
-    RunningLimit limited = limit;
-    if (limited != null) {
-      setup
-          .house()
-          .onceLater("the limit of bytes", () -> limited.apply(Checkpoints.runs(setup.store())));
+
+    @Override
+    public void committedLate(Checkpoint checkpoint) {
+      Keeper keeping = keeper;
+      if (keeping != null) {
+        setup.house().later("retention", () -> keeping.committedLate(checkpoint));
+      }
+      limitBytes();
+    }
+
+    private void limitBytes() {
+      RunningLimit limited = limit;
+      if (limited != null) {
+        setup
+            .house()
+            .onceLater("the limit of bytes", () -> limited.apply(Checkpoints.runs(setup.store())));
+      }
+    }
+
+    @Override
+    public void failed(String id, Progress progress, CheckpointException failure) {
+      Keeper keeping = keeper;
+      if (keeping != null) {
+        setup
+            .house()
+            .later("telling of a failed save", () -> keeping.failed(id, progress, failure));
+      }
     }
   }
 

@@ -303,7 +303,9 @@ public final class CheckpointManagerBuilder {
         budget != null ? budget : config.stagingBudget().orElseGet(StagingMemory::defaultBudget);
     CheckpointStore given = store;
     CheckpointStore used = given != null ? given : openStore();
-    Housekeeper house = new Housekeeper(threads, listeners);
+    List<CheckpointListener> told = new ArrayList<>(listeners);
+    told.addAll(config.listeners(used, keys.run()));
+    Housekeeper house = new Housekeeper(threads, told);
     try {
       if (run == null && config.run().isEmpty()) {
         tellOtherRuns(used, keys);
@@ -349,6 +351,7 @@ public final class CheckpointManagerBuilder {
         takeOver != null ? takeOver : config.takeOver(),
         seed != null ? OptionalLong.of(seed) : config.seed(),
         crashLoop != null ? crashLoop : config.crashLoop(),
+        config.resolvers(),
         provenance(used));
   }
 

@@ -181,7 +181,8 @@ public final class Checkpoints implements AutoCloseable {
               default -> {
                 Lineage lineage = run.lineage();
                 CheckpointId id =
-                    Reference.resolve(reference, "latest, best", lineage, run, run.decided());
+                    Reference.resolve(
+                        reference, "latest, best", List.of(), lineage, run, run.decided());
                 yield committed(id).checkpoint();
               }
             });

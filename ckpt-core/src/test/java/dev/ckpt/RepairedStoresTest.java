@@ -403,7 +403,7 @@ class RepairedStoresTest {
   private static String next(CheckpointStore store) throws IOException {
     RunLog run = new RunLog(store, KEYS);
     try {
-      Candidates candidates = Candidates.find(new Resume.Auto(), run.lineage(), run);
+      Candidates candidates = Candidates.find(new Resume.Auto(), List.of(), run.lineage(), run);
       Restorer restorer = new Restorer(store, run, FORMATS::named, 1);
       Optional<OpenCheckpoint> found = restorer.find(candidates).checkpoint();
       if (found.isEmpty()) {

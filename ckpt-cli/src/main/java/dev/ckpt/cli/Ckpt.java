@@ -85,6 +85,7 @@ public final class Ckpt implements Runnable {
     commands.put("unpin", PinCommand.Unpin::new);
     commands.put("gc", GcCommand::new);
     commands.put("repair", RepairCommand::new);
+    commands.put("mlflow", MlflowCommand::new);
     commands.put("help", HelpCommand::new);
     return commands;
   }

@@ -43,7 +43,7 @@ class LauncherTest {
   @TempDir Path folder;
 
   private static final List<String> MODULES =
-      List.of("ckpt-core", "ckpt-djl", "ckpt-dl4j", "ckpt-hdf5", "ckpt-cli");
+      List.of("ckpt-core", "ckpt-djl", "ckpt-dl4j", "ckpt-hdf5", "ckpt-mlflow", "ckpt-cli");
 
   private Path checkout;
   private Path script;

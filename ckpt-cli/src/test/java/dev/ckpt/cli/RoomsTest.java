@@ -32,7 +32,11 @@ class RoomsTest {
                   .and(
                       DescribedPredicate.not(
                           resideInAnyPackage(
-                              "dev.ckpt", "dev.ckpt.spi", "dev.ckpt.manifest", "dev.ckpt.cli.."))));
+                              "dev.ckpt",
+                              "dev.ckpt.spi",
+                              "dev.ckpt.manifest",
+                              "dev.ckpt.mlflow",
+                              "dev.ckpt.cli.."))));
 
   @ArchTest
   static final ArchRule databindIsNotLoadedToPrint =

@@ -1,6 +1,7 @@
 package dev.ckpt.spi;
 
 import dev.ckpt.ConfigException;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -30,4 +31,20 @@ public interface ConfigSection<T> {
    * @throws ConfigException made by {@link ConfigNode#error}
    */
   T parse(ConfigNode section);
+
+  /**
+   * The listener that this section switches on for a run. Called at open, before the run is taken:
+   * it does nothing before it is told of something.
+   *
+   * @param store of the manager; open until {@link CheckpointListener#closed} has returned
+   * @param run name of the run
+   */
+  default Optional<CheckpointListener> listener(T section, CheckpointStore store, String run) {
+    return Optional.empty();
+  }
+
+  /** What understands {@code resume:} references as this section says; goes before all others. */
+  default Optional<CheckpointResolver> resolver(T section) {
+    return Optional.empty();
+  }
 }

@@ -291,7 +291,8 @@ class EveryByteTest {
         TakenRun.take(
             store,
             KEYS,
-            new TakenRun.Start(new Resume.Auto(), false, OptionalLong.empty(), 0, Map.of()),
+            new TakenRun.Start(
+                new Resume.Auto(), false, OptionalLong.empty(), 0, List.of(), Map.of()),
             InstantSource.system());
     assertThat(taken.seed()).as("the seed of the branch").isEqualTo(seed);
     Restorer restorer = new Restorer(store, taken.log(), new Formats()::named, 1);

@@ -25,6 +25,7 @@ import java.util.stream.Stream;
  * @param everySteps saves each so many updates, instead of about every second
  * @param rows how many of the 1,797 images to use
  * @param format of the shards; empty: as the configuration says
+ * @param mlflow whether to show the run in MLflow
  */
 record DigitsOptions(
     boolean help,
@@ -41,7 +42,8 @@ record DigitsOptions(
     int batch,
     OptionalInt everySteps,
     int rows,
-    Optional<String> format) {
+    Optional<String> format,
+    boolean mlflow) {
 
   /** Which optimizer updates the weights. */
   enum OptimizerKind {
@@ -68,7 +70,7 @@ record DigitsOptions(
 
   static final String USAGE =
       """
-      Usage: samples/run digits-djl [--epochs N] [--dir DIR] [--config FILE] [--format NAME] [--fresh]
+      Usage: samples/run digits-djl [--epochs N] [--dir DIR] [--config FILE] [--format NAME] [--fresh] [--mlflow]
 
       Trains a small network on the UCI digits. Kill it in any way, start it again: it goes on
       where it was, and ends with the same bytes.
@@ -79,6 +81,8 @@ record DigitsOptions(
         --format NAME   save as arrow or hdf5 (default: as the configuration says, else arrow);
                         goes on from either
         --fresh         begin anew; earlier checkpoints stay on a branch of their own
+        --mlflow        show the checkpoints in MLflow: on the server that MLFLOW_TRACKING_URI
+                        names, or in a report beside them, for ckpt mlflow sync
         --help          print this
 
       To try other trainings:
@@ -120,7 +124,8 @@ record DigitsOptions(
           32,
           OptionalInt.empty(),
           1797,
-          Optional.empty());
+          Optional.empty(),
+          false);
 
   /** A command line that cannot be followed. */
   static final class UsageException extends Exception {
@@ -148,12 +153,14 @@ record DigitsOptions(
     OptionalInt everySteps = o.everySteps;
     int rows = o.rows;
     Optional<String> format = o.format;
+    boolean mlflow = o.mlflow;
 
     for (int i = 0; i < args.length; i++) {
       String option = args[i];
       switch (option) {
         case "--help", "-h" -> help = true;
         case "--fresh" -> fresh = true;
+        case "--mlflow" -> mlflow = true;
         case "--epochs" -> epochs = number(option, args, ++i, 1);
         case "--dir" -> dir = Optional.of(Path.of(value(option, args, ++i)));
         case "--config" -> config = Optional.of(Path.of(value(option, args, ++i)));
@@ -189,7 +196,8 @@ record DigitsOptions(
         batch,
         everySteps,
         rows,
-        format);
+        format,
+        mlflow);
   }
 
   /** Options win over the environment and the file; what none of them says is chosen here. */
@@ -198,6 +206,9 @@ record DigitsOptions(
         config().map(CheckpointConfig::load).orElseGet(CheckpointConfig::defaults);
     if (dir().isPresent()) {
       settings = settings.with("store", dir().get().toString());
+    }
+    if (mlflow()) {
+      settings = settings.with("mlflow.enabled", "true");
     }
     CheckpointManagerBuilder builder = CheckpointManager.from(settings);
     if (settings.run().isEmpty()) {

@@ -31,7 +31,8 @@ class LauncherTest {
   @BeforeEach
   void checkOut() throws IOException {
     checkout = Files.createDirectory(folder.resolve("a checkout"));
-    for (String module : List.of("ckpt-core", "ckpt-hdf5", "ckpt-djl", "ckpt-dl4j", "samples")) {
+    for (String module :
+        List.of("ckpt-core", "ckpt-hdf5", "ckpt-djl", "ckpt-dl4j", "ckpt-mlflow", "samples")) {
       Files.createDirectories(checkout.resolve(module).resolve("src/main/java"));
       Files.createFile(checkout.resolve(module).resolve("pom.xml"));
     }

@@ -12,7 +12,9 @@ import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.internal.restore.OpenCheckpoint;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.Manifest;
+import dev.ckpt.spi.CheckpointListener;
 import dev.ckpt.spi.CheckpointStore;
+import dev.ckpt.spi.SaveCost;
 import dev.ckpt.spi.ShardFormat;
 import java.io.IOException;
 import java.time.Duration;
@@ -100,9 +102,29 @@ public final class Keeper {
     house.tell(listener -> listener.reconcile(List.copyOf(committed)));
   }
 
+  /** A save failed. */
+  public void failed(String id, Progress progress, CheckpointException failure) {
+    house.tell(listener -> listener.failed(id, progress, failure));
+  }
+
+  /** Nothing is told any more. */
+  public void closed() {
+    house.tell(CheckpointListener::closed);
+  }
+
   /** A checkpoint was committed. */
-  public void committed(Checkpoint checkpoint) throws IOException {
+  public void committed(Checkpoint checkpoint, SaveCost cost) throws IOException {
+    house.tell(listener -> listener.committed(checkpoint, cost));
+    keep(checkpoint);
+  }
+
+  /** The same, long ago: it was said to have failed. */
+  public void committedLate(Checkpoint checkpoint) throws IOException {
     house.tell(listener -> listener.committed(checkpoint));
+    keep(checkpoint);
+  }
+
+  private void keep(Checkpoint checkpoint) throws IOException {
     unread.add(CheckpointId.parse(checkpoint.id()).orElseThrow());
     warnOfUnknownMetrics(checkpoint);
     learn();

@@ -11,6 +11,7 @@ import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.Manifest;
 import dev.ckpt.manifest.ResumeRecord;
+import dev.ckpt.spi.CheckpointResolver;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -61,15 +62,18 @@ public record Candidates(
   /**
    * Finds them. Manifests are read only where a reference needs their metrics.
    *
+   * @param resolvers of references, besides those on the class path
    * @throws CheckpointException.NotFound if a reference means nothing, or something is required and
    *     nothing was ever committed
    */
-  public static Candidates find(Resume how, Lineage lineage, RunLog run) throws IOException {
+  public static Candidates find(
+      Resume how, List<CheckpointResolver> resolvers, Lineage lineage, RunLog run)
+      throws IOException {
     if (how instanceof Resume.Never) {
       return of(List.of(), 0, "asked for");
     }
     if (how instanceof Resume.From from) {
-      return from(from.reference(), lineage, run);
+      return from(from.reference(), resolvers, lineage, run);
     }
     NavigableSet<CheckpointId> ids = run.decided();
     int head = lineage.head().orElse(newest(lineage));
@@ -93,7 +97,8 @@ public record Candidates(
     lostOnWay.forEach(id -> gone.putIfAbsent(id, lost.get(id)));
     if (live.isEmpty() && quarantined.isEmpty() && gone.isEmpty() && isCompleted(way, run)) {
       if (!way.of(run.decided()).isEmpty()) {
-        return find(how, lineage, run); // it was committed, and completed, since it was listed
+        return find(
+            how, resolvers, lineage, run); // it was committed, and completed, since it was listed
       }
       throw lacksItsLastState(run);
     }
@@ -279,18 +284,22 @@ public record Candidates(
    * still there, this looks again. A deletion that goes on soon ends it, too; one that was cut
    * short does not.
    */
-  private static Candidates from(String reference, Lineage lineage, RunLog run) throws IOException {
+  private static Candidates from(
+      String reference, List<CheckpointResolver> resolvers, Lineage lineage, RunLog run)
+      throws IOException {
     for (int looks = 1; ; looks++) {
       NavigableSet<CheckpointId> all = run.idsUnder(run.keys().manifests());
       NavigableSet<CheckpointId> ids = new TreeSet<>(all);
       ids.removeAll(run.deleted());
       Optional<Candidates> unmarked =
-          ids.size() == all.size() ? Optional.empty() : unmarked(reference, lineage, run, all);
+          ids.size() == all.size()
+              ? Optional.empty()
+              : unmarked(reference, resolvers, lineage, run, all);
       if (unmarked.isEmpty()) {
-        return from(reference, lineage, run, ids);
+        return from(reference, resolvers, lineage, run, ids);
       }
       try {
-        Candidates found = from(reference, lineage, run, ids);
+        Candidates found = from(reference, resolvers, lineage, run, ids);
         if (looks >= MOST_LOOKS || found.equals(unmarked.get())) {
           return found;
         }
@@ -309,17 +318,25 @@ public record Candidates(
 
   /** What it would be if nothing were marked deleted; empty if it would be nothing. */
   private static Optional<Candidates> unmarked(
-      String reference, Lineage lineage, RunLog run, NavigableSet<CheckpointId> all)
+      String reference,
+      List<CheckpointResolver> resolvers,
+      Lineage lineage,
+      RunLog run,
+      NavigableSet<CheckpointId> all)
       throws IOException {
     try {
-      return Optional.of(from(reference, lineage, run, all));
+      return Optional.of(from(reference, resolvers, lineage, run, all));
     } catch (CheckpointException e) {
       return Optional.empty();
     }
   }
 
   private static Candidates from(
-      String reference, Lineage lineage, RunLog run, NavigableSet<CheckpointId> ids)
+      String reference,
+      List<CheckpointResolver> resolvers,
+      Lineage lineage,
+      RunLog run,
+      NavigableSet<CheckpointId> ids)
       throws IOException {
     Optional<Repeated> again = Repeated.find(lineage, reference, ids, run);
     if (again.isPresent() && !again.get().ids().isEmpty()) {
@@ -329,7 +346,7 @@ public record Candidates(
           "the newest since '" + reference + "' was first applied");
     }
     CheckpointId id =
-        Reference.resolve(reference, "resume: auto, never, required", lineage, run, ids);
+        Reference.resolve(reference, "resume: auto, never, required", resolvers, lineage, run, ids);
     return of(List.of(id), id.attempt(), "'" + reference + "' was asked for");
   }
 

@@ -8,6 +8,7 @@ import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.spi.CheckpointResolver;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.NavigableSet;
@@ -32,12 +33,18 @@ public final class Reference {
    * The checkpoint that it means now.
    *
    * @param words that the caller understands besides, for the message
+   * @param resolvers of references, before those on the class path
    * @param ids what is decided
    * @throws CheckpointException.NotFound if it means none
    * @throws IllegalArgumentException if it is of no form that is known
    */
   public static CheckpointId resolve(
-      String reference, String words, Lineage lineage, RunLog run, NavigableSet<CheckpointId> ids)
+      String reference,
+      String words,
+      List<CheckpointResolver> resolvers,
+      Lineage lineage,
+      RunLog run,
+      NavigableSet<CheckpointId> ids)
       throws IOException {
     Optional<CheckpointId> plain = CheckpointId.parse(reference);
     if (plain.isPresent()) {
@@ -61,14 +68,23 @@ public final class Reference {
     }
     int colon = reference.indexOf(':');
     String scheme = colon < 0 ? "" : reference.substring(0, colon).toLowerCase(Locale.ROOT);
-    for (CheckpointResolver resolver : ServiceLoader.load(CheckpointResolver.class)) {
+    List<CheckpointResolver> all = new ArrayList<>(resolvers);
+    ServiceLoader.load(CheckpointResolver.class).forEach(all::add);
+    for (CheckpointResolver resolver : all) {
       if (resolver.scheme().equals(scheme)) {
         String id = resolver.resolve(reference, Candidates.committed(run, ids, Reference::refuse));
         return CheckpointId.parse(id)
+            .filter(ids::contains)
             .orElseThrow(
                 () ->
                     new CheckpointException.NotFound(
-                        "'" + reference + "' was resolved to '" + id + "', which is no id"));
+                        "'"
+                            + reference
+                            + "' is '"
+                            + id
+                            + "', which is no checkpoint of run '"
+                            + run.keys().run()
+                            + "'"));
       }
     }
     throw new IllegalArgumentException(

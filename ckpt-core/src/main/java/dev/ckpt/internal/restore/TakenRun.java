@@ -7,10 +7,12 @@ import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.commit.Lineage;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.manifest.EndRecord;
+import dev.ckpt.spi.CheckpointResolver;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.Closeable;
 import java.io.IOException;
 import java.time.InstantSource;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -36,10 +38,16 @@ public record TakenRun(
    * @param takeOver whether to take the run from another process that holds it
    * @param seed the configured one
    * @param crashLoop how many failures of one kind in a row are too many; 0: no number is
+   * @param resolvers of references, besides those on the class path
    * @param facts of this process, for the attempt's provenance
    */
   public record Start(
-      Resume how, boolean takeOver, OptionalLong seed, int crashLoop, Map<String, String> facts) {}
+      Resume how,
+      boolean takeOver,
+      OptionalLong seed,
+      int crashLoop,
+      List<CheckpointResolver> resolvers,
+      Map<String, String> facts) {}
 
   /**
    * Takes it; what fails lets go of the lock.
@@ -114,7 +122,7 @@ public record TakenRun(
   private static Optional<Candidates> candidates(Start start, Lineage lineage, RunLog log)
       throws IOException {
     try {
-      return Optional.of(Candidates.find(start.how(), lineage, log));
+      return Optional.of(Candidates.find(start.how(), start.resolvers(), lineage, log));
     } catch (CheckpointException.Corrupt | CheckpointException.NotFound e) {
       Lineage now = log.lineage();
       if (now.newest() == lineage.newest() && now.resumes().equals(lineage.resumes())) {

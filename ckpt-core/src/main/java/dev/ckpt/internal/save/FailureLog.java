@@ -36,11 +36,15 @@ final class FailureLog {
     return List.copyOf(failures);
   }
 
-  /** A save has failed; the same failure counts once. */
-  void failed(CheckpointException failure) {
+  /**
+   * A save has failed; the same failure counts once.
+   *
+   * @return whether it is new
+   */
+  boolean failed(CheckpointException failure) {
     synchronized (this) {
       if (failures.contains(failure) || failure == last) {
-        return;
+        return false;
       }
       last = failure;
       count++;
@@ -57,6 +61,7 @@ final class FailureLog {
         failure.getClass().getSimpleName() + (cause == null ? "" : cause.getClass().getName()),
         "a checkpoint was not saved; training goes on, older checkpoints are untouched: "
             + failure.getMessage());
+    return true;
   }
 
   /** How many failed, also those that {@link #all} has no room for. */

@@ -15,8 +15,10 @@ import dev.ckpt.manifest.Manifest;
 import dev.ckpt.manifest.ShardEntry;
 import dev.ckpt.manifest.Vote;
 import dev.ckpt.spi.CheckpointStore;
+import dev.ckpt.spi.SaveCost;
 import dev.ckpt.spi.ShardFormat;
 import java.io.IOException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
@@ -79,6 +81,7 @@ final class SaveTask implements Runnable, SaveHandle {
   private final Unsettled unsettled;
   private final Consumer<Manifest.Commit> late;
   private final Consumer<SaveTask> ended;
+  private final long begun;
 
   private final CompletableFuture<Void> staged = new CompletableFuture<>();
   private final CompletableFuture<Checkpoint> committed = new CompletableFuture<>();
@@ -94,10 +97,13 @@ final class SaveTask implements Runnable, SaveHandle {
   private volatile boolean leavesFiles;
   private volatile @Nullable Checkpoint result;
   private volatile @Nullable CheckpointException failed;
+  private volatile long standingStill = -1;
+  private volatile long writing;
 
   /**
    * @param late told of an earlier save that failed, and turns out to have been committed
    * @param ended told of the outcome
+   * @param begun when the training thread began to stand still, as {@link System#nanoTime} tells
    */
   SaveTask(
       Run run,
@@ -108,7 +114,8 @@ final class SaveTask implements Runnable, SaveHandle {
       StagedState state,
       Unsettled unsettled,
       Consumer<Manifest.Commit> late,
-      Consumer<SaveTask> ended) {
+      Consumer<SaveTask> ended,
+      long begun) {
     this.run = run;
     this.id = id;
     this.parent = parent;
@@ -119,6 +126,7 @@ final class SaveTask implements Runnable, SaveHandle {
     this.unsettled = unsettled;
     this.late = late;
     this.ended = ended;
+    this.begun = begun;
   }
 
   // ---- handle
@@ -161,8 +169,19 @@ final class SaveTask implements Runnable, SaveHandle {
     return id;
   }
 
+  Progress progress() {
+    return progress;
+  }
+
   StagedState state() {
     return state;
+  }
+
+  /** What it has cost, once it is committed. */
+  SaveCost cost() {
+    long still = standingStill;
+    return new SaveCost(
+        Duration.ofNanos(still < 0 ? System.nanoTime() - begun : still), Duration.ofNanos(writing));
   }
 
   /** Whether the outcome is known. */
@@ -225,6 +244,7 @@ final class SaveTask implements Runnable, SaveHandle {
 
   /** The state may change again. */
   void markStaged() {
+    standingStill = System.nanoTime() - begun;
     complete(() -> staged.complete(null));
   }
 
@@ -264,9 +284,11 @@ final class SaveTask implements Runnable, SaveHandle {
   public void run() {
     SaveEvents.Write event = new SaveEvents.Write();
     event.begin();
+    long start = System.nanoTime();
     CheckpointException failure = null;
     try {
       result = save().checkpoint();
+      writing = System.nanoTime() - start;
     } catch (CheckpointException e) {
       failure = e;
     } catch (Throwable e) {

@@ -22,7 +22,6 @@ import java.util.TreeMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -43,7 +42,7 @@ public final class Saver {
   private final SaveOptions options;
   private final StagingPool pool;
   private final Map<String, Checkpointable> parts;
-  private final Consumer<Checkpoint> onCommit;
+  private final Outcomes outcomes;
   private final FailureLog failures;
   private final SpecNames names = new SpecNames();
   private final Unsettled unsettled = new Unsettled();
@@ -68,7 +67,7 @@ public final class Saver {
    * @param seed of the branch
    * @param parts the state by part name; read at each save
    * @param completions where handles complete
-   * @param onCommit told of each commit, on the writer thread
+   * @param outcomes told what becomes of each save
    */
   public static Saver of(
       CheckpointStore store,
@@ -80,22 +79,19 @@ public final class Saver {
       StagingPool pool,
       Map<String, Checkpointable> parts,
       Executor completions,
-      Consumer<Checkpoint> onCommit) {
+      Outcomes outcomes) {
     SaveTask.Run run =
         new SaveTask.Run(store, log.keys(), log, committer, attempt, seed, options, completions);
-    return new Saver(run, pool, parts, onCommit);
+    return new Saver(run, pool, parts, outcomes);
   }
 
   private Saver(
-      SaveTask.Run run,
-      StagingPool pool,
-      Map<String, Checkpointable> parts,
-      Consumer<Checkpoint> onCommit) {
+      SaveTask.Run run, StagingPool pool, Map<String, Checkpointable> parts, Outcomes outcomes) {
     this.run = run;
     this.options = run.options();
     this.pool = pool;
     this.parts = parts;
-    this.onCommit = onCommit;
+    this.outcomes = outcomes;
     this.failures = new FailureLog(options.onFailure());
     this.savedTicks = options.ticker().getAsLong();
   }
@@ -180,6 +176,7 @@ public final class Saver {
   /** Saves; null only if it is periodic and another save is in flight. */
   private @Nullable SaveHandle save(
       Progress progress, boolean periodic, Supplier<Map<String, Double>> metrics) {
+    long begun = System.nanoTime();
     reportPending();
     CheckpointId id = CheckpointId.of(run.attempt(), progress);
     SaveTask known = known(id);
@@ -202,7 +199,7 @@ public final class Saver {
               + options.deadline()
               + ": a faster store, or a longer deadline, is needed");
     }
-    return start(id, progress, metrics.get());
+    return start(id, progress, metrics.get(), begun);
   }
 
   /**
@@ -273,7 +270,7 @@ public final class Saver {
             + options.deadline()
             + "; its memory is set aside until the store answers")) {
       wasGivenUp(task);
-      task.failure().ifPresent(failures::failed);
+      task.failure().ifPresent(failure -> failed(task, failure));
     }
   }
 
@@ -283,14 +280,21 @@ public final class Saver {
     }
   }
 
-  private SaveTask start(CheckpointId id, Progress progress, Map<String, Double> metrics) {
+  private void failed(SaveTask task, CheckpointException failure) {
+    if (failures.failed(failure)) {
+      outcomes.failed(task.id(), task.progress(), failure);
+    }
+  }
+
+  private SaveTask start(
+      CheckpointId id, Progress progress, Map<String, Double> metrics, long begun) {
     SaveEvents.Stage event = new SaveEvents.Stage();
     event.begin();
     StagedState state =
         new StagedState(pool, names, options.header(), options.deadline().toNanos());
     SaveTask task =
         new SaveTask(
-            run, id, newest(), progress, metrics, state, unsettled, this::late, this::ended);
+            run, id, newest(), progress, metrics, state, unsettled, this::late, this::ended, begun);
     current = task;
     lastAskedFor = task;
     started.put(id, task);
@@ -325,12 +329,12 @@ public final class Saver {
               : new CheckpointException.SaveFailed(id + ": the capture failed: " + e, e);
       if (!running) {
         task.failCapture(failure);
-        failures.failed(failure);
+        failed(task, failure);
       } else if (!state.stopped()) {
         if (task.giveUp(String.valueOf(failure.getMessage()))) {
           wasGivenUp(task);
         }
-        failures.failed(failure);
+        failed(task, failure);
       } // else the writer has stopped this side, and reports why itself
     } finally {
       state.leave();
@@ -378,7 +382,8 @@ public final class Saver {
             nothing,
             unsettled,
             commit -> {},
-            done -> {});
+            done -> {},
+            0);
     CheckpointException failure = new CheckpointException.SaveFailed(why, null);
     task.failCapture(failure);
     failures.failed(failure);
@@ -458,19 +463,21 @@ public final class Saver {
     if (committed.isPresent()) {
       unsettled.remove(task.checkpointId());
       committed(committed.get(), task.checkpointId());
+      outcomes.committed(committed.get(), task.cost());
     } else {
       if (task.leavesFiles()) {
         unsettled.add(task.checkpointId(), !task.voted(), true);
       } else if (task.wrote()) {
         unsettled.remove(task.checkpointId());
       }
-      task.failure().ifPresent(failures::failed);
+      task.failure().ifPresent(failure -> failed(task, failure));
     }
   }
 
   /** A save whose commit got no answer was committed. */
   private void late(Manifest.Commit commit) {
     committed(commit.checkpoint(), commit.id());
+    outcomes.committedLate(commit.checkpoint());
   }
 
   private void committed(Checkpoint checkpoint, CheckpointId id) {
@@ -492,7 +499,6 @@ public final class Saver {
                   .map(last -> "the last finite one is " + last)
                   .orElse("there is no finite one yet"));
     }
-    onCommit.accept(checkpoint);
   }
 
   private void tellStreaming(StagedState state) {

@@ -1,0 +1,134 @@
+package dev.ckpt.mlflow.internal.publish;
+
+import dev.ckpt.Checkpoint;
+import dev.ckpt.CheckpointException;
+import dev.ckpt.mlflow.internal.rest.MlflowApi;
+import dev.ckpt.mlflow.internal.rest.MlflowException;
+import dev.ckpt.mlflow.internal.rest.Registry;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/** Finds the checkpoint that a person means who looks at MLflow's pages. */
+public final class References {
+  private static final Pattern MODEL = Pattern.compile("(?i:mlflow):(m-[0-9A-Za-z]+)");
+  private static final Pattern RUN =
+      Pattern.compile("(?i:mlflow):run/([0-9A-Za-z_-]+)@([A-Za-z0-9][A-Za-z0-9._-]*)");
+
+  private final MlflowApi api;
+
+  public References(MlflowApi api) {
+    this.api = api;
+  }
+
+  /**
+   * The id of the checkpoint.
+   *
+   * @throws CheckpointException.NotFound if there is none such among those committed
+   * @throws IllegalArgumentException if the reference is of neither form
+   */
+  public String find(String reference, List<Checkpoint> committed) throws MlflowException {
+    Matcher model = MODEL.matcher(reference);
+    if (model.matches()) {
+      return among(committed, reference, model(reference, model.group(1)));
+    }
+    Matcher run = RUN.matcher(reference);
+    if (run.matches()) {
+      return among(committed, reference, ofRun(reference, run.group(1), run.group(2)));
+    }
+    throw new IllegalArgumentException(
+        "'"
+            + reference
+            + "' is neither mlflow:m-..., the id on the page of a logged model, nor"
+            + " mlflow:run/<id of the run>@<alias, latest, or name of a logged model>");
+  }
+
+  private MlflowApi.Model model(String reference, String id) throws MlflowException {
+    try {
+      return api.model(id);
+    } catch (MlflowException e) {
+      if (e.kind() == MlflowException.Kind.NOT_FOUND) {
+        throw new CheckpointException.NotFound(
+            reference + ": MLflow at " + api.tracking() + " has no such model, or it was deleted");
+      }
+      throw e;
+    }
+  }
+
+  private MlflowApi.Model ofRun(String reference, String runId, String what)
+      throws MlflowException {
+    MlflowApi.Run run;
+    try {
+      run = api.run(runId);
+    } catch (MlflowException e) {
+      if (e.kind() == MlflowException.Kind.NOT_FOUND) {
+        throw new CheckpointException.NotFound(
+            reference + ": MLflow at " + api.tracking() + " has no run " + runId);
+      }
+      throw e;
+    }
+    if (what.equals("latest")) {
+      String latest = run.tags().getOrDefault(Mirror.LATEST_TAG, "");
+      Matcher model = MODEL.matcher(latest.substring(latest.indexOf(' ') + 1));
+      if (model.matches()) {
+        return model(reference, model.group(1));
+      }
+      throw new CheckpointException.NotFound(
+          reference + ": run " + runId + " shows no finite checkpoint of ckpt");
+    }
+    List<Registry.Version> versions = api.registry().versionsOfRun(runId);
+    Set<String> names = new LinkedHashSet<>();
+    versions.forEach(version -> names.add(version.name()));
+    for (String name : names) {
+      var aliased = api.registry().aliased(name, what);
+      if (aliased.isPresent() && aliased.get().run().equals(runId)) {
+        String model =
+            aliased
+                .get()
+                .model()
+                .orElseThrow(
+                    () ->
+                        new CheckpointException.NotFound(
+                            reference + ": version " + name + " was not made of a logged model"));
+        return model(reference, model);
+      }
+    }
+    List<MlflowApi.Model> named = api.modelsOfRun(run.experiment(), runId, what);
+    if (named.isEmpty()) {
+      throw new CheckpointException.NotFound(
+          reference
+              + ": run "
+              + runId
+              + " has neither a version with the alias '"
+              + what
+              + "' (ckpt mlflow promote ID --alias "
+              + what
+              + ") nor a logged model of that name"
+              + (names.isEmpty() ? "" : "; its registered names: " + new ArrayList<>(names)));
+    }
+    return named.get(named.size() - 1);
+  }
+
+  private static String among(List<Checkpoint> committed, String reference, MlflowApi.Model model) {
+    String tag = model.tags().getOrDefault(Mirror.CHECKPOINT_TAG, "");
+    String id = tag.substring(tag.lastIndexOf('/') + 1);
+    if (id.isEmpty()) {
+      throw new CheckpointException.NotFound(
+          reference + ": the model '" + model.name() + "' is no checkpoint of ckpt");
+    }
+    String at = model.tags().getOrDefault(Mirror.COMMITTED_TAG, "");
+    if (committed.stream()
+        .noneMatch(each -> each.id().equals(id) && each.committedAt().toString().equals(at))) {
+      throw new CheckpointException.NotFound(
+          reference
+              + " is checkpoint "
+              + id
+              + ", which this run does not have: it is another run's (name it with run: or"
+              + " CKPT_RUN), or was deleted");
+    }
+    return id;
+  }
+}

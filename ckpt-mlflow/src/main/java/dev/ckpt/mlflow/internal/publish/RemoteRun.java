@@ -1,0 +1,155 @@
+package dev.ckpt.mlflow.internal.publish;
+
+import dev.ckpt.Attempt;
+import dev.ckpt.mlflow.internal.report.Subject;
+import dev.ckpt.mlflow.internal.rest.MlflowApi;
+import dev.ckpt.mlflow.internal.rest.MlflowException;
+import java.time.Instant;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The run of MLflow's that shows a run of ours: found by our tag, else the one that is to be
+ * joined, else made. There is never a second one: what was made and not answered is found the next
+ * time.
+ */
+final class RemoteRun {
+  private static final Logger log = LoggerFactory.getLogger(RemoteRun.class);
+
+  /** Our tags. Searching for them needs no other knowledge. */
+  static final String RUN_TAG = "ckpt.run";
+
+  private static final int MOST_ATTEMPTS = 20;
+  private static final String JOINED_TAG = "ckpt.joined";
+  private static final String NOTE = "mlflow.note.content";
+
+  private final MlflowApi api;
+  private final Target target;
+  private final Subject subject;
+  private final Supplier<List<Attempt>> attempts;
+  private MlflowApi.@Nullable Run found;
+  private boolean joined;
+
+  RemoteRun(MlflowApi api, Target target, Subject subject, Supplier<List<Attempt>> attempts) {
+    this.api = api;
+    this.target = target;
+    this.subject = subject;
+    this.attempts = attempts;
+  }
+
+  /** The run; asks the server once. */
+  MlflowApi.Run get() throws MlflowException {
+    MlflowApi.Run known = found;
+    if (known == null) {
+      known = target.runId().isPresent() ? join(target.runId().get()) : own();
+      found = known;
+      log.info("run '{}' in MLflow: {}", subject.run(), page());
+    }
+    return known;
+  }
+
+  /** Whether it is the user's own, whose status and description are not ours. */
+  boolean isJoined() {
+    return joined;
+  }
+
+  private MlflowApi.Run join(String id) throws MlflowException {
+    MlflowApi.Run run = api.run(id);
+    joined = !run.tags().containsKey(RUN_TAG) || run.tags().containsKey(JOINED_TAG);
+    if (joined) {
+      api.runTag(run.id(), JOINED_TAG, "true");
+    }
+    api.runTag(run.id(), RUN_TAG, target.key());
+    return run;
+  }
+
+  private MlflowApi.Run own() throws MlflowException {
+    String experiment =
+        target.experimentId().isPresent()
+            ? target.experimentId().get()
+            : api.experiment(target.experiment());
+    Optional<MlflowApi.Run> there = api.findRun(experiment, RUN_TAG, target.key());
+    if (there.isPresent()) {
+      joined = there.get().tags().containsKey(JOINED_TAG);
+      return there.get();
+    }
+    Map<String, String> tags = new LinkedHashMap<>();
+    tags.put(RUN_TAG, target.key());
+    tags.put(NOTE, Texts.runDescription(subject));
+    target.parentRun().ifPresent(parent -> tags.put("mlflow.parentRunId", parent));
+    return api.createRun(experiment, target.runName(), started(), tags);
+  }
+
+  private Instant started() {
+    return attempts.get().stream()
+        .flatMap(each -> each.startedAt().stream())
+        .min(Instant::compareTo)
+        .orElse(Instant.EPOCH);
+  }
+
+  /** The address of its page, for people. */
+  String page() throws MlflowException {
+    MlflowApi.Run run = get();
+    return api.tracking()
+        + "/#/experiments/"
+        + run.experiment()
+        + "/runs/"
+        + run.id()
+        + "?workflowType=machine_learning";
+  }
+
+  /**
+   * Says what the attempts say of settings. A parameter is written once in MLflow, as the first
+   * attempt has it: what a later one changed goes into tags.
+   */
+  void settings(Optional<String> structure) throws MlflowException {
+    List<Attempt> all = attempts.get();
+    if (all.isEmpty()) {
+      return;
+    }
+    MlflowApi.Run run = get();
+    Map<String, String> wanted = Texts.params(subject, all.get(0));
+    structure.ifPresent(digest -> wanted.put("ckpt.structure", digest));
+    wanted.keySet().removeAll(run.params().keySet());
+    api.params(run.id(), wanted);
+    run.params().putAll(wanted);
+    for (Attempt later : all.subList(Math.max(1, all.size() - MOST_ATTEMPTS), all.size())) {
+      for (Map.Entry<String, String> each : Texts.params(subject, later).entrySet()) {
+        String tag = "attempt-" + later.number() + "." + each.getKey();
+        if (!each.getValue().equals(run.params().get(each.getKey()))
+            && !each.getValue().equals(run.tags().get(tag))) {
+          api.runTag(run.id(), tag, each.getValue());
+          run.tags().put(tag, each.getValue());
+        }
+      }
+    }
+  }
+
+  /** Says how the newest attempt stands, of a run of our own. */
+  void status() throws MlflowException {
+    List<Attempt> all = attempts.get();
+    MlflowApi.Run run = get();
+    if (joined || all.isEmpty()) {
+      return;
+    }
+    Attempt newest = all.get(all.size() - 1);
+    String status =
+        switch (newest.end()) {
+          case COMPLETED -> "FINISHED";
+          case FAILED -> "FAILED";
+          case STOPPED, CLOSED, KILLED -> "KILLED";
+          case RUNNING, UNKNOWN -> "RUNNING";
+        };
+    boolean ended = !status.equals("RUNNING");
+    api.runStatus(run.id(), status, ended ? newest.endedAt() : Optional.empty());
+    if (newest.end() == Attempt.End.FAILED && newest.cause().isPresent()) {
+      api.runTag(run.id(), "ckpt.cause", Texts.bounded(newest.cause().get()));
+    }
+  }
+}

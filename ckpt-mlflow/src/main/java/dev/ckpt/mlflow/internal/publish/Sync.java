@@ -1,0 +1,192 @@
+package dev.ckpt.mlflow.internal.publish;
+
+import dev.ckpt.Checkpoint;
+import dev.ckpt.CheckpointException;
+import dev.ckpt.Checkpoints;
+import dev.ckpt.mlflow.internal.outbox.Event;
+import dev.ckpt.mlflow.internal.outbox.Outbox;
+import dev.ckpt.mlflow.internal.rest.MlflowApi;
+import dev.ckpt.mlflow.internal.rest.MlflowException;
+import dev.ckpt.mlflow.internal.rest.Registry;
+import dev.ckpt.mlflow.internal.rest.Traffic;
+import dev.ckpt.spi.CheckpointStore;
+import java.io.Closeable;
+import java.io.IOException;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Publishes from outside of a training, all at once, and says what became of it. */
+public final class Sync {
+  private static final Logger log = LoggerFactory.getLogger(Sync.class);
+  private static final int MOST_TRIES = 4;
+  private static final Duration FIRST_PAUSE = Duration.ofMillis(500);
+  private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
+
+  private final CheckpointStore store;
+  private final String run;
+  private final Options options;
+  private final InstantSource clock;
+
+  public Sync(CheckpointStore store, String run, Options options, InstantSource clock) {
+    this.store = store;
+    this.run = run;
+    this.options = options;
+    this.clock = clock;
+  }
+
+  /**
+   * What was done.
+   *
+   * @param published events of the outbox
+   * @param refused what the server would not have, each with its answer
+   * @param dropped events that the bounded outbox ever lost
+   * @param page of the run
+   */
+  public record Result(int published, List<String> refused, long dropped, String page) {
+    public Result {
+      refused = List.copyOf(refused);
+    }
+  }
+
+  /** What is done with the server while nobody else publishes. */
+  @FunctionalInterface
+  private interface Work<T> {
+    T with(Session session, Outbox outbox) throws IOException;
+  }
+
+  /**
+   * Publishes what waits, then compares the store with the server.
+   *
+   * @throws CheckpointException.Fenced if a training publishes the run now
+   * @throws MlflowException if the server does not answer, several times
+   */
+  public Result all() throws IOException {
+    return exclusively(
+        (session, outbox) -> {
+          outbox.retryRefused();
+          int published = 0;
+          List<String> refused = new ArrayList<>();
+          session.prepare();
+          trying(session::connect);
+          for (Optional<Outbox.Entry> next = outbox.head();
+              next.isPresent();
+              next = outbox.head()) {
+            Outbox.Entry entry = next.get();
+            try {
+              trying(() -> session.publish(entry.event()));
+              outbox.done(entry);
+              published++;
+            } catch (MlflowException e) {
+              if (e.isPassing()) {
+                throw e;
+              }
+              outbox.refuse(entry);
+              refused.add(entry.name() + ": " + e.getMessage());
+            }
+          }
+          trying(() -> session.publish(new Event.Opened(clock.instant())));
+          trying(session::finish);
+          return new Result(published, refused, outbox.dropped(), session.page().orElse(""));
+        });
+  }
+
+  /**
+   * What was promoted.
+   *
+   * @param name in the registry
+   * @param model the logged model
+   */
+  public record Promoted(String name, String version, String model, String page) {}
+
+  /**
+   * Makes a version of a checkpoint in the registry, and lets an alias stand for it. The checkpoint
+   * is pinned, so that retention never deletes it: the version would lead nowhere.
+   *
+   * @param name in the registry
+   */
+  public Promoted promote(Checkpoint checkpoint, String name, String alias) throws IOException {
+    Checkpoints.read(store, run).pin(checkpoint.id());
+    return exclusively(
+        (session, outbox) -> {
+          trying(session::connect);
+          MlflowApi.Model[] model = new MlflowApi.Model[1];
+          trying(() -> model[0] = session.model(checkpoint));
+          MlflowApi api = session.api();
+          Registry.Version[] version = new Registry.Version[1];
+          trying(
+              () -> {
+                api.registry().register(name);
+                Optional<Registry.Version> there =
+                    api.registry().versionsOfModel(model[0].id()).stream()
+                        .filter(each -> each.name().equals(name))
+                        .findFirst();
+                version[0] =
+                    there.isPresent() ? there.get() : api.registry().createVersion(name, model[0]);
+                api.registry().alias(version[0], alias);
+              });
+          return new Promoted(name, version[0].version(), model[0].id(), session.page().orElse(""));
+        });
+  }
+
+  private <T> T exclusively(Work<T> work) throws IOException {
+    Workspace workspace = Workspace.of(store.uri(), run, options.outbox());
+    try (Closeable lock = workspace.lock().orElse(null)) {
+      if (lock == null) {
+        throw new CheckpointException.Fenced(
+            "run '"
+                + run
+                + "' is published by another process now, probably its training: wait until that"
+                + " ends");
+      }
+      Optional<String> server =
+          options.server().or(() -> remembered(workspace).flatMap(Target::trackingUri));
+      Outbox outbox = Outbox.open(workspace.root(), options.outboxEntries(), clock);
+      try (Session session =
+          new Session(workspace, outbox, store, run, options, server, Traffic.UNSEEN)) {
+        return work.with(session, outbox);
+      }
+    }
+  }
+
+  private static Optional<Target> remembered(Workspace workspace) {
+    try {
+      return workspace.target();
+    } catch (IOException e) {
+      log.debug("no target is remembered", e);
+      return Optional.empty();
+    }
+  }
+
+  /** A step that may be done twice. */
+  @FunctionalInterface
+  private interface Step {
+    void run() throws IOException;
+  }
+
+  private static void trying(Step step) throws IOException {
+    BackOff backOff = new BackOff(FIRST_PAUSE, LONGEST_PAUSE);
+    while (true) {
+      try {
+        step.run();
+        return;
+      } catch (MlflowException e) {
+        boolean later = e.isPassing() && e.kind() != MlflowException.Kind.FORBIDDEN;
+        Duration pause = backOff.next(e.retryAfter());
+        if (!later || backOff.failures() >= MOST_TRIES) {
+          throw e;
+        }
+        try {
+          Thread.sleep(pause.toMillis());
+        } catch (InterruptedException interrupted) {
+          Thread.currentThread().interrupt();
+          throw e;
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,103 @@
+package dev.ckpt.mlflow.internal.rest;
+
+import java.net.URI;
+import java.net.URISyntaxException;
+import java.net.URLDecoder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Base64;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * Where a server is, and how it is asked. Credentials come from the variables that MLflow's own
+ * clients read, or from the URI; they are in no text that this gives.
+ */
+public final class Tracking {
+  private final URI uri;
+  private final Optional<String> authorization;
+  private final Optional<Path> certificates;
+
+  private Tracking(URI uri, Optional<String> authorization, Optional<Path> certificates) {
+    this.uri = uri;
+    this.authorization = authorization;
+    this.certificates = certificates;
+  }
+
+  /**
+   * @param given a URI of {@code http} or {@code https}; may hold user and password
+   * @param environment for {@code MLFLOW_TRACKING_USERNAME}, {@code _PASSWORD}, {@code _TOKEN} and
+   *     {@code _SERVER_CERT_PATH}
+   * @throws IllegalArgumentException if it is none
+   */
+  public static Tracking of(String given, Map<String, String> environment) {
+    URI uri = parse(given);
+    String user = environment.getOrDefault("MLFLOW_TRACKING_USERNAME", "");
+    String token = environment.getOrDefault("MLFLOW_TRACKING_TOKEN", "");
+    Optional<String> authorization = Optional.empty();
+    if (uri.getRawUserInfo() != null) {
+      authorization =
+          Optional.of(basic(URLDecoder.decode(uri.getRawUserInfo(), StandardCharsets.UTF_8)));
+    } else if (!user.isEmpty()) {
+      authorization =
+          Optional.of(basic(user + ":" + environment.getOrDefault("MLFLOW_TRACKING_PASSWORD", "")));
+    } else if (!token.isEmpty()) {
+      authorization = Optional.of("Bearer " + token);
+    }
+    String certificates = environment.getOrDefault("MLFLOW_TRACKING_SERVER_CERT_PATH", "");
+    return new Tracking(
+        bare(uri),
+        authorization,
+        certificates.isEmpty() ? Optional.empty() : Optional.of(Path.of(certificates)));
+  }
+
+  /** The URI without what may be secret, for people. */
+  public static String open(String given) {
+    return bare(parse(given)).toString();
+  }
+
+  private static URI parse(String given) {
+    try {
+      URI uri = new URI(given.strip());
+      String scheme = String.valueOf(uri.getScheme()).toLowerCase(Locale.ROOT);
+      if ((scheme.equals("http") || scheme.equals("https")) && uri.getHost() != null) {
+        return uri;
+      }
+    } catch (URISyntaxException e) {
+      // said below, without the text: it may hold a password
+    }
+    throw new IllegalArgumentException(
+        "must be the http or https URI of an MLflow server, such as http://127.0.0.1:5000: folders,"
+            + " databases and databricks are not written to from Java");
+  }
+
+  private static URI bare(URI uri) {
+    String path = uri.getRawPath() == null ? "" : uri.getRawPath().replaceAll("/+$", "");
+    String port = uri.getPort() < 0 ? "" : ":" + uri.getPort();
+    return URI.create(uri.getScheme() + "://" + uri.getHost() + port + path);
+  }
+
+  private static String basic(String userAndPassword) {
+    return "Basic "
+        + Base64.getEncoder().encodeToString(userAndPassword.getBytes(StandardCharsets.UTF_8));
+  }
+
+  /** Without credentials, and without a slash at its end. */
+  public URI uri() {
+    return uri;
+  }
+
+  Optional<String> authorization() {
+    return authorization;
+  }
+
+  Optional<Path> certificates() {
+    return certificates;
+  }
+
+  @Override
+  public String toString() {
+    return uri.toString();
+  }
+}

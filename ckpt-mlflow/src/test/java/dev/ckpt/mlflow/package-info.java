@@ -1,0 +1,4 @@
+@NullMarked
+package dev.ckpt.mlflow;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,389 @@
+package dev.ckpt.samples;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.microsoft.playwright.Browser;
+import com.microsoft.playwright.BrowserType;
+import com.microsoft.playwright.Locator;
+import com.microsoft.playwright.Page;
+import com.microsoft.playwright.Playwright;
+import com.microsoft.playwright.options.AriaRole;
+import dev.ckpt.CheckpointConfig;
+import dev.ckpt.CheckpointManager;
+import dev.ckpt.Checkpointable;
+import dev.ckpt.Checkpoints;
+import dev.ckpt.DType;
+import dev.ckpt.Progress;
+import dev.ckpt.Retention;
+import dev.ckpt.Shape;
+import dev.ckpt.Stability;
+import dev.ckpt.StateSink;
+import dev.ckpt.StateView;
+import dev.ckpt.Stores;
+import dev.ckpt.TensorSpec;
+import dev.ckpt.mlflow.MlflowRuns;
+import dev.ckpt.mlflow.MlflowSettings;
+import dev.ckpt.spi.CheckpointStore;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Real trainings, a real MLflow server, a real browser. Screenshots stay in the build's folder. */
+@Tag("full")
+class MlflowTest {
+  private static final Pattern LINK = Pattern.compile("in MLflow: (http\\S+)");
+  private static final Pattern SNIPPET = Pattern.compile("resume: (mlflow:m-[0-9a-z]+)");
+  private static final Path CHROMIUM = Path.of("/usr/bin/chromium");
+
+  /** For the many checkpoints; 1,000 and 10 nightly. */
+  private static final int MANY = Integer.getInteger("ckpt.mlflow.many", 200);
+
+  private static final int KEPT = 10;
+
+  @TempDir static Path data;
+  @TempDir Path folder;
+  private static MlflowServer server;
+  private static double startSeconds;
+
+  @BeforeAll
+  static void start() throws Exception {
+    long begin = System.nanoTime();
+    server = MlflowServer.start(data);
+    startSeconds = (System.nanoTime() - begin) / 1e9;
+  }
+
+  @AfterAll
+  static void stop() throws Exception {
+    if (server != null) {
+      server.close();
+    }
+  }
+
+  private static Path pictures() throws Exception {
+    return Files.createDirectories(
+        Path.of(System.getProperty("ckpt.build.dir", "target")).resolve("mlflow-screenshots"));
+  }
+
+  private SampleProcess digits(Path out, Path store, Map<String, String> environment, String... more)
+      throws Exception {
+    List<String> arguments = new ArrayList<>(List.of("--dir", store.toString()));
+    arguments.addAll(List.of(more));
+    SampleProcess process = SampleProcess.start(out, DigitsDjl.class, arguments, environment);
+    assertThat(process.exitCode()).as(process.toString()).isZero();
+    return process;
+  }
+
+  private static Map<String, String> to(String uri) {
+    return Map.of("MLFLOW_TRACKING_URI", uri);
+  }
+
+  @Test
+  void aNewcomerSeesTheCheckpointsInABrowserAndResumesFromWhatThePageSays() throws Exception {
+    long begin = System.nanoTime();
+    Path store = folder.resolve("store");
+    SampleProcess first =
+        digits(folder.resolve("first"), store, to(server.uri()), "--mlflow", "--epochs", "3", "--every-steps", "40");
+    Matcher link = LINK.matcher(first.out() + first.err());
+    assertThat(link.find()).as("%s", first).isTrue();
+    assertThat(link.group(1)).endsWith("?workflowType=machine_learning");
+
+    String reference;
+    try (Playwright playwright =
+            Playwright.create(
+                new Playwright.CreateOptions()
+                    .setEnv(Map.of("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1")));
+        Browser browser =
+            playwright
+                .chromium()
+                .launch(
+                    new BrowserType.LaunchOptions()
+                        .setExecutablePath(CHROMIUM)
+                        .setArgs(List.of("--no-sandbox")))) {
+      Page page =
+          browser.newPage(new Browser.NewPageOptions().setViewportSize(1500, 1250));
+      page.setDefaultTimeout(60_000);
+
+      page.navigate(link.group(1));
+      Locator models = page.getByText("Logged models (");
+      models.waitFor();
+      models.scrollIntoViewIfNeeded();
+      Locator row =
+          page.getByRole(
+                  AriaRole.LINK,
+                  new Page.GetByRoleOptions().setName(Pattern.compile("^step-00000135-epoch-3$")))
+              .last();
+      row.waitFor();
+      String run = page.innerText("body");
+      assertThat(run)
+          .contains("digits-djl", "Logged models (3)", "Step", "Ready")
+          .contains("step-00000135-epoch-3", "step-00000120", "validate_accuracy", "ckpt.stall_ms", "ckpt.write_ms")
+          .containsPattern("(?s)Output\\s+135\\s")
+          .containsPattern("(?s)Output\\s+120\\s")
+          .contains("config.keep.latest", "ckpt.djl", "ckpt.structure");
+      shoot(page, "run");
+
+      page.navigate(
+          server.uri() + "/" + row.getAttribute("href") + "?workflowType=machine_learning");
+      page.getByText("Resume from it").first().waitFor();
+      String model = page.innerText("body");
+      assertThat(model)
+          .contains("step-00000135-epoch-3", "Ready", "validate_loss", store.toUri() + "runs/digits-djl#000001-000000000135-1");
+      Matcher snippet = SNIPPET.matcher(model);
+      assertThat(snippet.find()).as(model).isTrue();
+      reference = snippet.group(1);
+      shoot(page, "model");
+
+      page.getByText("Artifacts", new Page.GetByTextOptions().setExact(true)).first().click();
+      page.getByText("report.html", new Page.GetByTextOptions().setExact(true)).first().click();
+      Locator report = page.frameLocator("iframe").locator("body");
+      report.getByText("What changed").first().waitFor();
+      assertThat(report.innerText())
+          .contains("digits-djl · step 135", "Loss", "What a save costs", "Size", "Tensors")
+          .contains("000001-000000000120-0", "float32", "model/");
+      shoot(page, "report-in-mlflow");
+      page.navigate(store.resolve("mlflow/digits-djl/report.html").toUri().toString());
+      page.setViewportSize(1120, 1000);
+      assertThat(page.locator("svg").count()).isGreaterThanOrEqualTo(4);
+      page.screenshot(
+          new Page.ScreenshotOptions().setPath(pictures().resolve("report.png")).setFullPage(true));
+    }
+
+    SampleProcess second =
+        digits(
+            folder.resolve("second"),
+            store,
+            Map.of("MLFLOW_TRACKING_URI", server.uri(), "CKPT_RESUME", reference),
+            "--mlflow",
+            "--epochs",
+            "4",
+            "--every-steps",
+            "40");
+    assertThat(second.out() + second.err())
+        .contains("resumed from 000001-000000000135-1")
+        .contains("'" + reference + "' was asked for");
+    System.out.printf(
+        "a newcomer's path: server up in %.0f s, then %.0f s until the second training ended%n",
+        startSeconds, (System.nanoTime() - begin) / 1e9);
+    assertThat(link(second)).isEqualTo(link.group(1));
+  }
+
+  private static String link(SampleProcess process) {
+    Matcher link = LINK.matcher(process.out() + process.err());
+    assertThat(link.find()).as("%s", process).isTrue();
+    return link.group(1);
+  }
+
+  private static void shoot(Page page, String name) throws Exception {
+    page.waitForTimeout(700); // fonts and transitions
+    page.screenshot(new Page.ScreenshotOptions().setPath(pictures().resolve(name + ".png")));
+  }
+
+  /** A few bytes, so that the server is what is measured. */
+  private static final class Small implements Checkpointable {
+    @Override
+    public void capture(StateSink sink) {
+      sink.tensor(
+          TensorSpec.of("w", DType.FLOAT32, Shape.of(2)),
+          (offset, into) -> into.put(new byte[into.remaining()]),
+          Stability.COPY_NOW);
+    }
+
+    @Override
+    public void restore(StateView view) {}
+  }
+
+  private CheckpointManager small(Path store, String uri, int keep) {
+    return CheckpointManager.from(
+            CheckpointConfig.defaults(Map.of())
+                .with("store", store.toString())
+                .with("mlflow.trackingUri", uri)
+                .with("mlflow.experiment", "many")
+                .with("mlflow.drain", "10m")
+                .with("deadline", "15m"))
+        .run("many")
+        .part("model", new Small())
+        .keep(Retention.latest(keep))
+        .open();
+  }
+
+  @Test
+  void ofManyCheckpointsExactlyThoseStayThatRetentionKeeps() throws Exception {
+    Path store = folder.resolve("store");
+    long begin = System.nanoTime();
+    // all are published first, then nearly all are deleted there
+    try (CheckpointManager manager = small(store, server.uri(), MANY)) {
+      manager.resume();
+      for (int step = 1; step <= MANY; step++) {
+        manager.save(Progress.step(step), Map.of("loss", 1.0 / step)).join();
+      }
+    }
+    String experiment = experiment("many");
+    assertThat(models(experiment)).hasSize(MANY);
+    double published = (System.nanoTime() - begin) / 1e9;
+    String promoted;
+    try (CheckpointStore opened = Stores.local(store)) {
+      promoted =
+          MlflowRuns.promote(
+                  opened,
+                  "many",
+                  String.format("000001-%012d-0", 3),
+                  "many",
+                  "best",
+                  MlflowSettings.defaults(),
+                  Map.of())
+              .model();
+    }
+    try (CheckpointManager manager = small(store, server.uri(), KEPT)) {
+      manager.resume();
+      manager.save(Progress.step(MANY + 1), Map.of("loss", 0.0)).join();
+    }
+    System.out.printf(
+        "%d checkpoints published in %.0f s, %d deleted in %.0f s%n",
+        MANY, published, MANY - KEPT, (System.nanoTime() - begin) / 1e9 - published);
+    List<String> left = models(experiment);
+    assertThat(left).hasSize(KEPT + 1).contains(promoted);
+    assertThat(server.artifacts())
+        .filteredOn(path -> path.startsWith(experiment + "/models"))
+        .hasSize(2 * (KEPT + 1))
+        .allMatch(path -> left.contains(path.getName(2).toString()));
+    String version = server.post("logged-models/search", "{\"experiment_ids\":[\"" + experiment + "\"],\"filter\":\"name = 'step-00000003'\"}");
+    assertThat(version).contains(promoted);
+  }
+
+  private String experiment(String name) throws Exception {
+    Matcher id =
+        Pattern.compile("\"experiment_id\": *\"(\\d+)\"[^}]*\"name\": *\"" + name + "\"")
+            .matcher(server.post("experiments/search", "{\"max_results\":100}"));
+    assertThat(id.find()).isTrue();
+    return id.group(1);
+  }
+
+  private List<String> models(String experiment) throws Exception {
+    List<String> ids = new ArrayList<>();
+    String token = "";
+    do {
+      String answer =
+          server.post(
+              "logged-models/search",
+              "{\"experiment_ids\":[\"" + experiment + "\"],\"max_results\":50"
+                  + (token.isEmpty() ? "" : ",\"page_token\":\"" + token + "\"")
+                  + "}");
+      Matcher id = Pattern.compile("\"artifact_uri\": *\"[^\"]*/(m-[0-9a-z]+)/").matcher(answer);
+      while (id.find()) {
+        ids.add(id.group(1));
+      }
+      Matcher next = Pattern.compile("\"next_page_token\": *\"([^\"]+)\"").matcher(answer);
+      token = next.find() ? next.group(1) : "";
+    } while (!token.isEmpty());
+    return ids;
+  }
+
+  @Test
+  void aServerThatIsKilledInMidRunLosesNothingAndTrainingsTakeAsLongAsWithout() throws Exception {
+    Path killed = folder.resolve("killed");
+    try (MlflowServer other = MlflowServer.start(folder.resolve("server"))) {
+      Thread killer =
+          new Thread(
+              () -> {
+                try {
+                  Thread.sleep(2500);
+                  other.kill();
+                } catch (InterruptedException e) {
+                  Thread.currentThread().interrupt();
+                }
+              });
+      killer.start();
+      digits(folder.resolve("a"), killed, to(other.uri()), "--mlflow", "--epochs", "3", "--every-steps", "20");
+      killer.join();
+      other.restart();
+      try (CheckpointStore opened = Stores.local(killed)) {
+        for (int again = 0; again < 2; again++) {
+          var synced =
+              MlflowRuns.sync(
+                  opened,
+                  "digits-djl",
+                  MlflowSettings.defaults(),
+                  to(other.uri()));
+          assertThat(synced.refused()).isEmpty();
+          assertThat(synced.dropped()).isZero();
+          String shown = other.post("logged-models/search", "{\"experiment_ids\":[\"0\"]}");
+          for (var each : Checkpoints.read(opened, "digits-djl").list()) {
+            assertThat(shown.split(Pattern.quote("\"" + each.id() + "\""), -1).length)
+                .as("%s stands once in %s", each.id(), shown)
+                .isGreaterThanOrEqualTo(2);
+          }
+          assertThat(shown.split("\"LOGGED_MODEL_READY\"", -1)).hasSize(4);
+          String runs = other.post("runs/search", "{\"experiment_ids\":[\"0\"]}");
+          assertThat(runs.split("\"run_uuid\"", -1)).hasSize(2);
+          assertThat(runs).contains("FINISHED");
+        }
+      }
+    }
+
+    // ratios of pairs that were run one after the other, in turn
+    try (ServerSocket hangs = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
+      List<Socket> taken = Collections.synchronizedList(new ArrayList<>());
+      Thread accepting =
+          new Thread(
+              () -> {
+                try {
+                  while (true) {
+                    taken.add(hangs.accept());
+                  }
+                } catch (java.io.IOException e) {
+                  // closed
+                }
+              });
+      accepting.setDaemon(true);
+      accepting.start();
+      int number = 0;
+      Map<String, String> cases = new TreeMap<>();
+      cases.put("nothing listens", "http://127.0.0.1:1");
+      cases.put("it hangs", "http://127.0.0.1:" + hangs.getLocalPort());
+      cases.put("it is well", server.uri());
+      for (Map.Entry<String, String> each : cases.entrySet()) {
+        double[] ratios = new double[3];
+        for (int pair = 0; pair < ratios.length; pair++) {
+          double without = seconds(number++, Map.of());
+          double with = seconds(number++, to(each.getValue()), "--mlflow");
+          ratios[pair] = with / without;
+        }
+        Arrays.sort(ratios);
+        System.out.printf(
+            "%s: training time against a run without MLflow %.2f (%.2f to %.2f)%n",
+            each.getKey(), ratios[1], ratios[0], ratios[2]);
+      }
+      for (Socket each : taken) {
+        each.close();
+      }
+    }
+    assertThatThrownBy(() -> server.post("no/such/call", "{}")).hasMessageContaining("404");
+  }
+
+  /** A whole training with its process, its last publishing included. */
+  private double seconds(int number, Map<String, String> environment, String... more)
+      throws Exception {
+    String[] arguments = Arrays.copyOf(more, more.length + 4);
+    System.arraycopy(
+        new String[] {"--epochs", "3", "--every-steps", "5"}, 0, arguments, more.length, 4);
+    long begin = System.nanoTime();
+    digits(folder.resolve("t" + number), folder.resolve("s" + number), environment, arguments);
+    return (System.nanoTime() - begin) / 1e9;
+  }
+}
