@@ -20,6 +20,8 @@ final class Environment extends SmallState {
   private static final Set<String> CHANGES_BITS =
       Set.of("arch", "backend", "blasThreads", "dl4j", "threads");
 
+  static final String BATCH_SIZE = "batchSize";
+
   private final Map<String, String> facts = new TreeMap<>();
   private final Map<String, String> saved = new HashMap<>();
 
@@ -50,6 +52,14 @@ final class Environment extends SmallState {
           before,
           value,
           "the training goes on, but its bits may differ from those of an uninterrupted run");
+    } else if (name.equals(BATCH_SIZE)) {
+      log.warn(
+          said,
+          name,
+          before,
+          value,
+          "an epoch that has begun goes on behind as many batches as are done, so some of its"
+              + " samples come twice or are left out; epochs that follow are whole");
     } else {
       log.info(
           said,

@@ -25,6 +25,9 @@ interface Source<T> {
 
   long samples(T batch);
 
+  /** Samples of a full batch; 0 if it does not say. */
+  int batchSize();
+
   /** Its class, for messages. */
   String name();
 
@@ -68,6 +71,15 @@ interface Source<T> {
       @Override
       public long samples(DataSet batch) {
         return batch.getFeatures() == null ? 0 : batch.numExamples();
+      }
+
+      @Override
+      public int batchSize() {
+        try {
+          return Math.max(0, users.batch());
+        } catch (RuntimeException e) { // some do not know
+          return 0;
+        }
       }
 
       @Override
@@ -117,6 +129,11 @@ interface Source<T> {
       @Override
       public long samples(MultiDataSet batch) {
         return batch.numFeatureArrays() == 0 ? 0 : batch.getFeatures(0).size(0);
+      }
+
+      @Override
+      public int batchSize() {
+        return 0;
       }
 
       @Override

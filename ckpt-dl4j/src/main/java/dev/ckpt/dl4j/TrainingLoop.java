@@ -43,6 +43,12 @@ final class TrainingLoop<T> {
     this.session = session;
     this.ahead = ahead;
     session.closing(this::detach);
+    if (source.batchSize() > 0) {
+      session
+          .parts()
+          .environment()
+          .fact(Environment.BATCH_SIZE, String.valueOf(source.batchSize()));
+    }
   }
 
   boolean hasNext() {

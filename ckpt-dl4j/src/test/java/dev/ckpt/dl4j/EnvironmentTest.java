@@ -3,6 +3,7 @@ package dev.ckpt.dl4j;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.ckpt.CheckpointManager;
+import dev.ckpt.CheckpointManagerBuilder;
 import dev.ckpt.SaveTrigger;
 import dev.ckpt.dl4j.SmallTraining.Updater;
 import dev.ckpt.internal.memory.InMemoryStore;
@@ -18,6 +19,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.nd4j.linalg.api.blas.Blas;
+import org.nd4j.linalg.dataset.api.iterator.DataSetIterator;
 import org.nd4j.linalg.factory.Nd4j;
 import org.slf4j.LoggerFactory;
 
@@ -46,19 +48,30 @@ class EnvironmentTest {
     field.setInt(logger, level);
   }
 
+  private CheckpointManagerBuilder checkpoints() {
+    return CheckpointManager.in(store).run("e").seed(5).saveWhen(SaveTrigger.everySteps(1));
+  }
+
   /** What an attempt says that resumes, and saves. */
   private String resumed() {
+    return said(
+        () -> {
+          try (Dl4jCheckpoints ckpt = Dl4jCheckpoints.open(checkpoints())) {
+            MultiLayerNetwork net = SmallTraining.network(Updater.ADAM);
+            ckpt.resume(net);
+            net.fit(SmallTraining.samples());
+            ckpt.step(SmallTraining.SAMPLES);
+            ckpt.manager().save(ckpt.progress(), Map.of()).join();
+          }
+        });
+  }
+
+  private static String said(Runnable attempt) {
     PrintStream err = System.err;
     ByteArrayOutputStream caught = new ByteArrayOutputStream();
     System.setErr(new PrintStream(caught, true, StandardCharsets.UTF_8));
-    try (Dl4jCheckpoints ckpt =
-        Dl4jCheckpoints.open(
-            CheckpointManager.in(store).run("e").seed(5).saveWhen(SaveTrigger.everySteps(1)))) {
-      MultiLayerNetwork net = SmallTraining.network(Updater.ADAM);
-      ckpt.resume(net);
-      net.fit(SmallTraining.samples());
-      ckpt.step(SmallTraining.SAMPLES);
-      ckpt.manager().save(ckpt.progress(), Map.of()).join();
+    try {
+      attempt.run();
     } finally {
       System.setErr(err);
     }
@@ -77,5 +90,34 @@ class EnvironmentTest {
         .contains("its bits may differ from those of an uninterrupted run")
         .doesNotContain(" threads was");
     assertThat(resumed()).as("said once").isEmpty();
+  }
+
+  @Test
+  void anotherBatchSizeIsAWarning() {
+    assertThat(resumedInBatchesOf(16)).isEmpty();
+    assertThat(resumedInBatchesOf(16)).as("the same").isEmpty();
+    assertThat(resumedInBatchesOf(8))
+        .contains("WARN")
+        .contains("batchSize was 16 in the checkpoint and is 8 now")
+        .contains("come twice or are left out");
+    assertThat(resumedInBatchesOf(8)).as("said once").isEmpty();
+  }
+
+  /** What an attempt says that trains some batches. */
+  private String resumedInBatchesOf(int size) {
+    return said(
+        () -> {
+          try (Dl4jCheckpoints ckpt = Dl4jCheckpoints.open(checkpoints())) {
+            MultiLayerNetwork net = SmallTraining.network(Updater.ADAM);
+            DataSetIterator data =
+                ckpt.iterator(ckpt.batches(SmallTraining.samples(), size, true, false));
+            ckpt.resume(net);
+            for (int i = 0; i < 2; i++) {
+              net.fit(data.next());
+            }
+            assertThat(data.hasNext()).isTrue(); // the boundary
+            ckpt.manager().save(ckpt.progress(), Map.of()).join();
+          }
+        });
   }
 }
