@@ -171,6 +171,8 @@ class PublishingTest {
         CheckpointManager manager =
             Runs.toy(folder, toy, Runs.publisher(store, Runs.settings(server.uri())))
                 .retries(7)
+                .parameters(Map.of("lr", 0.1))
+                .run("toy")
                 .open()) {
       manager.resume();
       toy.advance();
@@ -178,7 +180,9 @@ class PublishingTest {
     } catch (java.io.IOException e) {
       throw new java.io.UncheckedIOException(e);
     }
-    assertThat(onlyRun().tags).containsEntry("attempt-2.config.retries", "7");
+    assertThat(onlyRun().tags)
+        .containsEntry("attempt-2.config.retries", "7")
+        .containsEntry("attempt-2.lr", "0.1");
     assertThat(onlyRun().status).isEqualTo("KILLED");
     assertThat(server.shown()).hasSize(2);
   }

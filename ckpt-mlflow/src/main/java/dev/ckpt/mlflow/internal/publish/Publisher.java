@@ -329,7 +329,8 @@ public final class Publisher implements CheckpointListener {
   /** Says it once for a row of failures; how long to wait. */
   private Duration failed(Exception failure, Outbox used, BackOff backOff) {
     failing = true;
-    if (backOff.failures() == 0) {
+    // what fails behind the end fails because the store is closed
+    if (backOff.failures() == 0 && stop.getCount() > 0) {
       log.warn(
           "run '{}' is not published now; training goes on, {} event(s) wait in {}: {}",
           run,

@@ -14,6 +14,7 @@ import java.util.regex.Pattern;
 final class Texts {
   private static final Pattern ODD = Pattern.compile("[^A-Za-z0-9_\\-. /]");
   private static final Pattern ORIGIN = Pattern.compile("^(.*) \\(([^()]*|[^()]*\\([^()]*\\))\\)$");
+  private static final String VARIED = "param.";
   private static final int LONGEST_KEY = 250;
   private static final int LONGEST_PARAM = 500;
 
@@ -58,7 +59,10 @@ final class Texts {
               boolean config = name.startsWith("config.");
               var origin = ORIGIN.matcher(value);
               String text = config && origin.matches() ? origin.group(1) : value;
-              params.put(key(config ? name : "ckpt." + name), param(text));
+              // what a sweep varies stands under its own name, where MLflow compares runs
+              String bare = name.startsWith(VARIED) ? name.substring(VARIED.length()) : name;
+              params.put(
+                  key(config || !bare.equals(name) ? bare : "ckpt." + name), param(text));
             });
     return params;
   }
