@@ -49,7 +49,12 @@ final class MlflowServer implements AutoCloseable {
       script = here.resolveSibling("tools/mlflow-server");
     }
     return new ProcessBuilder(
-            script.toString(), "--port", Integer.toString(port), "--dir", folder.toString(), "--until-eof")
+            script.toString(),
+            "--port",
+            Integer.toString(port),
+            "--dir",
+            folder.toString(),
+            "--until-eof")
         .redirectOutput(folder.resolve("out").toFile())
         .redirectError(folder.resolve("err").toFile())
         .start();
@@ -59,8 +64,7 @@ final class MlflowServer implements AutoCloseable {
     long end = System.nanoTime() + DEADLINE.toNanos();
     while (!Files.readString(folder.resolve("out")).contains(uri())) {
       if (!process.isAlive() || System.nanoTime() > end) {
-        throw new AssertionError(
-            "no server: " + Files.readString(folder.resolve("err")));
+        throw new AssertionError("no server: " + Files.readString(folder.resolve("err")));
       }
       Thread.sleep(100);
     }

@@ -80,8 +80,8 @@ class MlflowTest {
         Path.of(System.getProperty("ckpt.build.dir", "target")).resolve("mlflow-screenshots"));
   }
 
-  private SampleProcess digits(Path out, Path store, Map<String, String> environment, String... more)
-      throws Exception {
+  private SampleProcess digits(
+      Path out, Path store, Map<String, String> environment, String... more) throws Exception {
     List<String> arguments = new ArrayList<>(List.of("--dir", store.toString()));
     arguments.addAll(List.of(more));
     SampleProcess process = SampleProcess.start(out, DigitsDjl.class, arguments, environment);
@@ -98,7 +98,15 @@ class MlflowTest {
     long begin = System.nanoTime();
     Path store = folder.resolve("store");
     SampleProcess first =
-        digits(folder.resolve("first"), store, to(server.uri()), "--mlflow", "--epochs", "3", "--every-steps", "40");
+        digits(
+            folder.resolve("first"),
+            store,
+            to(server.uri()),
+            "--mlflow",
+            "--epochs",
+            "3",
+            "--every-steps",
+            "40");
     Matcher link = LINK.matcher(first.out() + first.err());
     assertThat(link.find()).as("%s", first).isTrue();
     assertThat(link.group(1)).endsWith("?workflowType=machine_learning");
@@ -115,8 +123,7 @@ class MlflowTest {
                     new BrowserType.LaunchOptions()
                         .setExecutablePath(CHROMIUM)
                         .setArgs(List.of("--no-sandbox")))) {
-      Page page =
-          browser.newPage(new Browser.NewPageOptions().setViewportSize(1500, 1250));
+      Page page = browser.newPage(new Browser.NewPageOptions().setViewportSize(1500, 1250));
       page.setDefaultTimeout(60_000);
 
       page.navigate(link.group(1));
@@ -132,7 +139,12 @@ class MlflowTest {
       String run = page.innerText("body");
       assertThat(run)
           .contains("digits-djl", "Logged models (3)", "Step", "Ready")
-          .contains("step-00000135-epoch-3", "step-00000120", "validate_accuracy", "ckpt.stall_ms", "ckpt.write_ms")
+          .contains(
+              "step-00000135-epoch-3",
+              "step-00000120",
+              "validate_accuracy",
+              "ckpt.stall_ms",
+              "ckpt.write_ms")
           .containsPattern("(?s)Output\\s+135\\s")
           .containsPattern("(?s)Output\\s+120\\s")
           .contains("config.keep.latest", "ckpt.djl", "ckpt.structure");
@@ -143,7 +155,11 @@ class MlflowTest {
       page.getByText("Resume from it").first().waitFor();
       String model = page.innerText("body");
       assertThat(model)
-          .contains("step-00000135-epoch-3", "Ready", "validate_loss", store.toUri() + "runs/digits-djl#000001-000000000135-1");
+          .contains(
+              "step-00000135-epoch-3",
+              "Ready",
+              "validate_loss",
+              store.toUri() + "runs/digits-djl#000001-000000000135-1");
       Matcher snippet = SNIPPET.matcher(model);
       assertThat(snippet.find()).as(model).isTrue();
       reference = snippet.group(1);
@@ -273,7 +289,10 @@ class MlflowTest {
         .filteredOn(path -> path.startsWith(experiment + "/models"))
         .hasSize(2 * (KEPT + 1))
         .allMatch(path -> left.contains(path.getName(2).toString()));
-    String version = server.post("logged-models/search", "{\"experiment_ids\":[\"" + experiment + "\"],\"filter\":\"name = 'step-00000003'\"}");
+    String version =
+        server.post(
+            "logged-models/search",
+            "{\"experiment_ids\":[\"" + experiment + "\"],\"filter\":\"name = 'step-00000003'\"}");
     assertThat(version).contains(promoted);
   }
 
@@ -292,7 +311,9 @@ class MlflowTest {
       String answer =
           server.post(
               "logged-models/search",
-              "{\"experiment_ids\":[\"" + experiment + "\"],\"max_results\":50"
+              "{\"experiment_ids\":[\""
+                  + experiment
+                  + "\"],\"max_results\":50"
                   + (token.isEmpty() ? "" : ",\"page_token\":\"" + token + "\"")
                   + "}");
       Matcher id = Pattern.compile("\"artifact_uri\": *\"[^\"]*/(m-[0-9a-z]+)/").matcher(answer);
@@ -320,17 +341,21 @@ class MlflowTest {
                 }
               });
       killer.start();
-      digits(folder.resolve("a"), killed, to(other.uri()), "--mlflow", "--epochs", "3", "--every-steps", "20");
+      digits(
+          folder.resolve("a"),
+          killed,
+          to(other.uri()),
+          "--mlflow",
+          "--epochs",
+          "3",
+          "--every-steps",
+          "20");
       killer.join();
       other.restart();
       try (CheckpointStore opened = Stores.local(killed)) {
         for (int again = 0; again < 2; again++) {
           var synced =
-              MlflowRuns.sync(
-                  opened,
-                  "digits-djl",
-                  MlflowSettings.defaults(),
-                  to(other.uri()));
+              MlflowRuns.sync(opened, "digits-djl", MlflowSettings.defaults(), to(other.uri()));
           assertThat(synced.refused()).isEmpty();
           assertThat(synced.dropped()).isZero();
           String shown = other.post("logged-models/search", "{\"experiment_ids\":[\"0\"]}");
@@ -348,7 +373,10 @@ class MlflowTest {
     }
   }
 
-  /** Beside a run without MLflow, in turn; what is printed is a ratio, and nothing is asserted of it. */
+  /**
+   * Beside a run without MLflow, in turn; what is printed is a ratio, and nothing is asserted of
+   * it.
+   */
   @Test
   void aTrainingTakesAsLongAsWithoutWhateverTheServerDoes() throws Exception {
     try (ServerSocket hangs = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
