@@ -330,6 +330,7 @@ class NotebookTest {
     whole.run();
     for (boolean again : List.of(true, false)) {
       SmallTraining training = new SmallTraining(SmallTraining.Setup.plain().prefetching());
+      training.loaderThreads = 1;
       training.dataset =
           (builder, made) -> made == which ? new Late(builder, late) : builder.build();
       training.fitsAgain = again;
@@ -359,6 +360,7 @@ class NotebookTest {
   void waitsThatAreStoppedAtOneStepAreNoCrashLoop(SmallTraining.Loop loop) {
     SmallTraining training =
         new SmallTraining(SmallTraining.Setup.plain().with(loop).prefetching());
+    training.loaderThreads = 1;
     training.dataset = (builder, made) -> made == 1 ? new Late(builder, 1) : builder.build();
     for (int i = 0; i < 5; i++) {
       assertThatThrownBy(training::run).isInstanceOf(CancellationException.class);

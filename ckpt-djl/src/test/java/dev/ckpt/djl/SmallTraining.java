@@ -206,6 +206,9 @@ final class SmallTraining {
   /** The goal. */
   int epochs = EPOCHS;
 
+  /** Threads that load batches ahead; one loads them in their order. */
+  int loaderThreads = 2;
+
   /** Whether a loop of the user's own tells of an early stop. */
   boolean tellsOfStops = true;
 
@@ -297,7 +300,7 @@ final class SmallTraining {
    * @return whether it came to its end
    */
   boolean run(int batches) {
-    ExecutorService loaders = setup.prefetch() ? Executors.newFixedThreadPool(2) : null;
+    ExecutorService loaders = setup.prefetch() ? Executors.newFixedThreadPool(loaderThreads) : null;
     try {
       attempt(batches, loaders);
       return true;
