@@ -23,8 +23,6 @@ final class Environment extends SmallState {
 
   static final String BATCH_SIZE = "batchSize";
 
-  static final String BATCH_SIZE = "batchSize";
-
   private final Map<String, String> facts = new TreeMap<>();
   private final Map<String, String> saved = new HashMap<>();
 
