@@ -36,7 +36,10 @@ class RoomsTest {
 
   @ArchTest
   static final ArchRule outboxReportAndRestKnowNothingOfEachOther =
-      slices().matching("dev.ckpt.mlflow.internal.(outbox|report|rest)..").should().notDependOnEachOther();
+      slices()
+          .matching("dev.ckpt.mlflow.internal.(outbox|report|rest)..")
+          .should()
+          .notDependOnEachOther();
 
   @ArchTest
   static final ArchRule noRoomKnowsTheDoors =

@@ -42,7 +42,8 @@ class ListenerTest {
 
         @Override
         public void failed(String id, Progress progress, CheckpointException failure) {
-          events.add("failed " + id + " " + progress.step() + " " + failure.getClass().getSimpleName());
+          events.add(
+              "failed " + id + " " + progress.step() + " " + failure.getClass().getSimpleName());
         }
 
         @Override

@@ -61,8 +61,7 @@ final class Texts {
               String text = config && origin.matches() ? origin.group(1) : value;
               // what a sweep varies stands under its own name, where MLflow compares runs
               String bare = name.startsWith(VARIED) ? name.substring(VARIED.length()) : name;
-              params.put(
-                  key(config || !bare.equals(name) ? bare : "ckpt." + name), param(text));
+              params.put(key(config || !bare.equals(name) ? bare : "ckpt." + name), param(text));
             });
     return params;
   }
