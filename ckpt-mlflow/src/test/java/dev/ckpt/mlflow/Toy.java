@@ -59,7 +59,8 @@ final class Toy implements Checkpointable {
 
   @Override
   public void restore(StateView view) {
-    step = ((Number) Objects.requireNonNull(view.value("state", Map.class).get("step"))).longValue();
+    step =
+        ((Number) Objects.requireNonNull(view.value("state", Map.class).get("step"))).longValue();
     ByteBuffer first = ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN);
     view.read(specs.get(0).name(), 0, first);
   }
