@@ -16,7 +16,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code ckpt mlflow}; what it does to a server is tested in ckpt-mlflow, with a real one in samples. */
+/** {@code ckpt mlflow}; what it does to a server is tested in ckpt-mlflow, and in samples. */
 class MlflowCommandTest {
   private static final String ID = "000001-000000000001-0";
 
@@ -37,7 +37,9 @@ class MlflowCommandTest {
     assertThat(Called.on(folder, "mlflow", "publish").err()).contains("publish");
     Called wrong =
         Called.with(
-            Map.of("CKPT_STORE", folder.toString(), "CKPT_MLFLOW_TIMEOUT", "soon"), "mlflow", "sync");
+            Map.of("CKPT_STORE", folder.toString(), "CKPT_MLFLOW_TIMEOUT", "soon"),
+            "mlflow",
+            "sync");
     assertThat(wrong.code()).isEqualTo(Exit.USAGE);
     assertThat(wrong.err()).contains("CKPT_MLFLOW_TIMEOUT");
   }
@@ -70,14 +72,17 @@ class MlflowCommandTest {
     try {
       String uri = "http://127.0.0.1:" + page.getAddress().getPort();
       Called called =
-          Called.on(folder, "mlflow", "promote", "latest", "--tracking-uri", uri, "--alias", "best");
+          Called.on(
+              folder, "mlflow", "promote", "latest", "--tracking-uri", uri, "--alias", "best");
       assertThat(called.code()).isEqualTo(Exit.STORE);
       assertThat(called.err()).contains(ID + " is pinned, but not promoted", "answered 404");
     } finally {
       page.stop(0);
     }
     try (CheckpointStore store = Stores.local(folder)) {
-      assertThat(Checkpoints.read(store, "toy").all()).singleElement().matches(each -> each.pinned());
+      assertThat(Checkpoints.read(store, "toy").all())
+          .singleElement()
+          .matches(each -> each.pinned());
     }
   }
 }

@@ -49,7 +49,12 @@ final class MlflowServer implements AutoCloseable {
       script = here.resolveSibling("tools/mlflow-server");
     }
     return new ProcessBuilder(
-            script.toString(), "--port", Integer.toString(port), "--dir", folder.toString(), "--until-eof")
+            script.toString(),
+            "--port",
+            Integer.toString(port),
+            "--dir",
+            folder.toString(),
+            "--until-eof")
         .redirectOutput(folder.resolve("out").toFile())
         .redirectError(folder.resolve("err").toFile())
         .start();
@@ -59,8 +64,7 @@ final class MlflowServer implements AutoCloseable {
     long end = System.nanoTime() + DEADLINE.toNanos();
     while (!Files.readString(folder.resolve("out")).contains(uri())) {
       if (!process.isAlive() || System.nanoTime() > end) {
-        throw new AssertionError(
-            "no server: " + Files.readString(folder.resolve("err")));
+        throw new AssertionError("no server: " + Files.readString(folder.resolve("err")));
       }
       Thread.sleep(100);
     }
@@ -83,15 +87,28 @@ final class MlflowServer implements AutoCloseable {
     awaitAnswer();
   }
 
-  /** What it answers. */
+  /** What it answers to a call with a body. */
   String post(String path, String json) throws IOException, InterruptedException {
-    HttpRequest request =
-        HttpRequest.newBuilder(URI.create(uri() + "/api/2.0/mlflow/" + path))
-            .timeout(Duration.ofSeconds(60))
+    return send(
+        request(path)
             .header("Content-Type", "application/json")
-            .POST(HttpRequest.BodyPublishers.ofString(json))
-            .build();
-    HttpResponse<String> answer = CLIENT.send(request, HttpResponse.BodyHandlers.ofString());
+            .POST(HttpRequest.BodyPublishers.ofString(json)));
+  }
+
+  /** What it answers to a question. */
+  String get(String path) throws IOException, InterruptedException {
+    return send(request(path).GET());
+  }
+
+  private HttpRequest.Builder request(String path) {
+    return HttpRequest.newBuilder(URI.create(uri() + "/api/2.0/mlflow/" + path))
+        .timeout(Duration.ofSeconds(60));
+  }
+
+  private static String send(HttpRequest.Builder request)
+      throws IOException, InterruptedException {
+    HttpResponse<String> answer =
+        CLIENT.send(request.build(), HttpResponse.BodyHandlers.ofString());
     if (answer.statusCode() != 200) {
       throw new IOException(answer.statusCode() + " " + answer.body());
     }
