@@ -323,10 +323,15 @@ class MlflowTest {
           new Thread(
               () -> {
                 try {
-                  Thread.sleep(2500);
+                  // as soon as it shows the first checkpoint: the others come to nobody
+                  while (!other
+                      .post("logged-models/search", "{\"experiment_ids\":[\"0\"]}")
+                      .contains("step-")) {
+                    Thread.sleep(20);
+                  }
                   other.kill();
-                } catch (InterruptedException e) {
-                  Thread.currentThread().interrupt();
+                } catch (IOException | InterruptedException e) {
+                  throw new AssertionError(e);
                 }
               });
       killer.start();
@@ -345,10 +350,7 @@ class MlflowTest {
         for (int again = 0; again < 2; again++) {
           var synced =
               MlflowRuns.sync(
-                  opened,
-                  "digits-djl",
-                  MlflowSettings.defaults(),
-                  to(other.uri()));
+                  opened, "digits-djl", MlflowSettings.defaults(), to(other.uri()));
           assertThat(synced.refused()).isEmpty();
           assertThat(synced.dropped()).isZero();
           String shown = other.post("logged-models/search", "{\"experiment_ids\":[\"0\"]}");
