@@ -16,6 +16,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.CountDownLatch;
@@ -303,19 +304,17 @@ final class StandIn implements AutoCloseable {
         yield ok(root);
       }
       case "runs/update" -> {
-        RunState run = runs.get(body.path("run_id").asText());
+        RunState run = known(body);
         run.status = body.path("status").asText(run.status);
         yield ok(MAPPER.createObjectNode());
       }
       case "runs/set-tag" -> {
-        runs.get(body.path("run_id").asText())
-            .tags
-            .put(body.path("key").asText(), body.path("value").asText());
+        known(body).tags.put(body.path("key").asText(), body.path("value").asText());
         yield ok(MAPPER.createObjectNode());
       }
       case "runs/log-batch" -> batch(body);
       case "runs/outputs" -> {
-        RunState run = runs.get(body.path("run_id").asText());
+        RunState run = known(body);
         for (JsonNode model : body.path("models")) {
           if (run.outputs.put(model.path("model_id").asText(), model.path("step").asLong())
               != null) {
@@ -327,6 +326,10 @@ final class StandIn implements AutoCloseable {
       }
       default -> registry(what, query, body);
     };
+  }
+
+  private RunState known(JsonNode body) {
+    return Objects.requireNonNull(runs.get(body.path("run_id").asText()));
   }
 
   private Answer batch(JsonNode body) {

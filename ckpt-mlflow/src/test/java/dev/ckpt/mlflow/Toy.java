@@ -12,6 +12,7 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 
 /** A small state that changes in a way that one can compute: tensor {@code i} holds step + i. */
 final class Toy implements Checkpointable {
@@ -58,7 +59,8 @@ final class Toy implements Checkpointable {
 
   @Override
   public void restore(StateView view) {
-    step = ((Number) view.value("state", Map.class).get("step")).longValue();
+    step =
+        ((Number) Objects.requireNonNull(view.value("state", Map.class).get("step"))).longValue();
     ByteBuffer first = ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN);
     view.read(specs.get(0).name(), 0, first);
   }

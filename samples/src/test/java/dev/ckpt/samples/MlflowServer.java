@@ -87,15 +87,28 @@ final class MlflowServer implements AutoCloseable {
     awaitAnswer();
   }
 
-  /** What it answers. */
+  /** What it answers to a call with a body. */
   String post(String path, String json) throws IOException, InterruptedException {
-    HttpRequest request =
-        HttpRequest.newBuilder(URI.create(uri() + "/api/2.0/mlflow/" + path))
-            .timeout(Duration.ofSeconds(60))
+    return send(
+        request(path)
             .header("Content-Type", "application/json")
-            .POST(HttpRequest.BodyPublishers.ofString(json))
-            .build();
-    HttpResponse<String> answer = CLIENT.send(request, HttpResponse.BodyHandlers.ofString());
+            .POST(HttpRequest.BodyPublishers.ofString(json)));
+  }
+
+  /** What it answers to a question. */
+  String get(String path) throws IOException, InterruptedException {
+    return send(request(path).GET());
+  }
+
+  private HttpRequest.Builder request(String path) {
+    return HttpRequest.newBuilder(URI.create(uri() + "/api/2.0/mlflow/" + path))
+        .timeout(Duration.ofSeconds(60));
+  }
+
+  private static String send(HttpRequest.Builder request)
+      throws IOException, InterruptedException {
+    HttpResponse<String> answer =
+        CLIENT.send(request.build(), HttpResponse.BodyHandlers.ofString());
     if (answer.statusCode() != 200) {
       throw new IOException(answer.statusCode() + " " + answer.body());
     }

@@ -56,6 +56,7 @@ public final class Publisher implements CheckpointListener {
 
   private volatile boolean failing;
   private volatile boolean alone;
+  private volatile boolean away;
   private volatile String prepared = "";
   private final Waiting traffic = new Waiting();
 
@@ -140,8 +141,7 @@ public final class Publisher implements CheckpointListener {
     stop.countDown();
     Outbox used = outbox;
     if (used != null) {
-      used.wake();
-      letGo();
+      letGo(used);
       if (used.size() > 0) {
         log.info(
             "run '{}': {} event(s) wait for MLflow in {}; the next start publishes them, or: ckpt"
@@ -154,12 +154,13 @@ public final class Publisher implements CheckpointListener {
   }
 
   /** A thread that waits for no answer is gone at once, and with it the right to publish. */
-  private void letGo() {
+  private void letGo(Outbox used) {
     Thread working = thread;
     try {
       for (int i = 0;
           i < 100 && working != null && working.isAlive() && traffic.nanos() == 0;
           i++) {
+        used.wake();
         working.join(10);
       }
     } catch (InterruptedException e) {
@@ -206,7 +207,7 @@ public final class Publisher implements CheckpointListener {
       boolean local = !used.hasAfter(prepared);
       boolean through = used.size() == 0 && finished;
       boolean hangs = traffic.nanos() > patience.standstill().toNanos();
-      if (hangs || (local && (through || failing || alone))) {
+      if (hangs || away || (local && (through || failing || alone))) {
         return;
       }
       working.join(10);
@@ -233,6 +234,7 @@ public final class Publisher implements CheckpointListener {
   /** Publishes while nothing but the server fails; how long to wait before the next try. */
   private Duration hold(Outbox used, BackOff backOff) throws InterruptedException {
     try (Closeable lock = workspace.lock().orElse(null)) {
+      away = lock == null;
       if (lock == null) {
         return OTHERS_TURN; // another process publishes: a sync, or one before us
       }
@@ -244,6 +246,7 @@ public final class Publisher implements CheckpointListener {
         return Duration.ZERO;
       }
     } catch (IOException | RuntimeException e) {
+      away = true;
       return failed(e, used, backOff);
     }
   }
