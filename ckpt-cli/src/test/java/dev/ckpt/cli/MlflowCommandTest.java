@@ -16,14 +16,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-<<<<<<< HEAD
-/**
- * {@code ckpt mlflow}; what it does to a server is tested in ckpt-mlflow, with a real one in
- * samples.
- */
-=======
 /** {@code ckpt mlflow}; what it does to a server is tested in ckpt-mlflow, and in samples. */
->>>>>>> w/mlflow
 class MlflowCommandTest {
   private static final String ID = "000001-000000000001-0";
 

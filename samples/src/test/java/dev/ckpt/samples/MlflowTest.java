@@ -139,17 +139,8 @@ class MlflowTest {
       String run = page.innerText("body");
       assertThat(run)
           .contains("digits-djl", "Logged models (3)", "Step", "Ready")
-<<<<<<< HEAD
-          .contains(
-              "step-00000135-epoch-3",
-              "step-00000120",
-              "validate_accuracy",
-              "ckpt.stall_ms",
-              "ckpt.write_ms")
-=======
           .contains("step-00000135-epoch-3", "step-00000120", "validate_accuracy")
           .contains("ckpt.stall_ms", "ckpt.write_ms")
->>>>>>> w/mlflow
           .containsPattern("(?s)Output\\s+135\\s")
           .containsPattern("(?s)Output\\s+120\\s")
           .contains("config.keep.latest", "ckpt.djl", "ckpt.structure");
@@ -160,16 +151,8 @@ class MlflowTest {
       page.getByText("Resume from it").first().waitFor();
       String model = page.innerText("body");
       assertThat(model)
-<<<<<<< HEAD
-          .contains(
-              "step-00000135-epoch-3",
-              "Ready",
-              "validate_loss",
-              store.toUri() + "runs/digits-djl#000001-000000000135-1");
-=======
           .contains("step-00000135-epoch-3", "Ready", "validate_loss")
           .contains(store.toUri() + "runs/digits-djl#000001-000000000135-1");
->>>>>>> w/mlflow
       Matcher snippet = SNIPPET.matcher(model);
       assertThat(snippet.find()).as(model).isTrue();
       reference = snippet.group(1);
@@ -299,17 +282,9 @@ class MlflowTest {
         .filteredOn(path -> path.startsWith(experiment + "/models"))
         .hasSize(2 * (KEPT + 1))
         .allMatch(path -> left.contains(path.getName(2).toString()));
-<<<<<<< HEAD
-    String version =
-        server.post(
-            "logged-models/search",
-            "{\"experiment_ids\":[\"" + experiment + "\"],\"filter\":\"name = 'step-00000003'\"}");
-    assertThat(version).contains(promoted);
-=======
     // the version of the registry leads somewhere
     assertThat(server.get("registered-models/alias?name=" + run + "&alias=best"))
         .contains("models:/" + promoted);
->>>>>>> w/mlflow
   }
 
   private String experiment(String name) throws Exception {
@@ -376,12 +351,7 @@ class MlflowTest {
       try (CheckpointStore opened = Stores.local(killed)) {
         for (int again = 0; again < 2; again++) {
           var synced =
-<<<<<<< HEAD
               MlflowRuns.sync(opened, "digits-djl", MlflowSettings.defaults(), to(other.uri()));
-=======
-              MlflowRuns.sync(
-                  opened, "digits-djl", MlflowSettings.defaults(), to(other.uri()));
->>>>>>> w/mlflow
           assertThat(synced.refused()).isEmpty();
           assertThat(synced.dropped()).isZero();
           String shown = other.post("logged-models/search", "{\"experiment_ids\":[\"0\"]}");
@@ -399,14 +369,7 @@ class MlflowTest {
     }
   }
 
-<<<<<<< HEAD
-  /**
-   * Beside a run without MLflow, in turn; what is printed is a ratio, and nothing is asserted of
-   * it.
-   */
-=======
   /** Beside a run without MLflow, in turn; a ratio is printed, and nothing is asserted of it. */
->>>>>>> w/mlflow
   @Test
   void aTrainingTakesAsLongAsWithoutWhateverTheServerDoes() throws Exception {
     try (ServerSocket hangs = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
