@@ -51,6 +51,6 @@ class DigitsOptionsTest {
       }
       known++;
     }
-    assertThat(known).isEqualTo(15);
+    assertThat(known).isEqualTo(16);
   }
 }
