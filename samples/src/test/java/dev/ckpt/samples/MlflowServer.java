@@ -11,7 +11,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 
 /** A real MLflow server, as {@code tools/mlflow-server} starts it. */
 final class MlflowServer implements AutoCloseable {
@@ -135,9 +137,11 @@ final class MlflowServer implements AutoCloseable {
       throw new AssertionError("the server did not stop");
     }
     for (ProcessHandle each : all) {
-      if (each.isAlive()) {
+      try {
+        each.onExit().get(10, TimeUnit.SECONDS); // a signal is heard a little later
+      } catch (ExecutionException | TimeoutException e) {
         all.forEach(ProcessHandle::destroyForcibly);
-        throw new AssertionError("process " + each.pid() + " of the server is still there");
+        throw new AssertionError("process " + each.info() + " of the server is still there", e);
       }
     }
   }
