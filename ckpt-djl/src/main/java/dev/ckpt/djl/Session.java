@@ -253,17 +253,18 @@ final class Session {
       failed(thrown);
       return;
     }
-    if (!atCut()) {
+    Interrupted ended;
+    if (atCut()) {
+      ended = endedByInterrupt();
+    } else {
       failure = thrown;
+      ended =
+          Interrupted.because(
+              "Interrupted behind a batch that brought no update: what follows step "
+                  + position.progress().step()
+                  + " is repeated. To go on,"
+                  + OPEN_AGAIN);
     }
-    Interrupted ended =
-        atCut()
-            ? endedByInterrupt()
-            : Interrupted.because(
-                "Interrupted behind a batch that brought no update: what follows step "
-                    + position.progress().step()
-                    + " is repeated. To go on,"
-                    + OPEN_AGAIN);
     ended.initCause(thrown);
     throw ended;
   }
@@ -409,8 +410,7 @@ final class Session {
       save(); // a goal without its state would be lost work
     }
     int done = position.epoch();
-    boolean early = position.stoppedEarly() || endedShort;
-    long reached = goal == null ? done : early ? Math.min(goal, done) : goal;
+    long reached = goal == null ? done : endedEarly() ? Math.min(goal, done) : goal;
     recorded = manager.complete(Map.of(EPOCHS, reached));
     if (!recorded && detached) {
       log.warn(
@@ -424,7 +424,7 @@ final class Session {
    * The program says that this was all: an epoch that is open ends as the next one would end it.
    */
   private void endLastEpoch(@Nullable Integer goal) {
-    boolean early = position.stoppedEarly() || endedShort;
+    boolean early = endedEarly();
     boolean open =
         loopSeen
             ? iterating && (exhausted || epochHeard || !early && position.batch() > 0)
@@ -439,6 +439,11 @@ final class Session {
     } else if (open) {
       countHeard(); // who stopped it threw before this listener heard the epoch's end
     }
+  }
+
+  /** Before its goal, as far as it is known by now: by a listener, or without one. */
+  private boolean endedEarly() {
+    return position.stoppedEarly() || endedShort;
   }
 
   /** Whether the training had ended early, and whoever ends it so is still there. */

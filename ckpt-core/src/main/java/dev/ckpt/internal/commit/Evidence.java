@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -43,7 +44,7 @@ public record Evidence(
 
   private static final String SAVED_AFTER = " was saved after it";
   private static final Mended NOTHING_MENDED =
-      new Mended(List.of(), List.of(), Map.of(), new TreeSet<>());
+      new Mended(List.of(), List.of(), Map.of(), Collections.emptyNavigableSet());
 
   /** What is known of the ids above that one; of all without it. */
   public static Evidence above(Optional<CheckpointId> after, RunLog run) throws IOException {
