@@ -123,8 +123,11 @@ class MlflowTest {
                     new BrowserType.LaunchOptions()
                         .setExecutablePath(CHROMIUM)
                         .setArgs(List.of("--no-sandbox")))) {
-      Page page = browser.newPage(new Browser.NewPageOptions().setViewportSize(1500, 1250));
+      Page page = browser.newPage(new Browser.NewPageOptions().setViewportSize(1280, 1000));
       page.setDefaultTimeout(60_000);
+      // MLflow opens its assistant on the first visit, over a third of the page
+      page.addInitScript(
+          "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')");
 
       page.navigate(link.group(1));
       Locator models = page.getByText("Logged models (");
@@ -158,7 +161,8 @@ class MlflowTest {
       reference = snippet.group(1);
       shoot(page, "model");
 
-      page.getByText("Artifacts", new Page.GetByTextOptions().setExact(true)).first().click();
+      String artifacts = page.url().replaceFirst("(/models/m-[0-9a-z]+)", "$1/artifacts");
+      page.navigate(artifacts);
       page.getByText("report.html", new Page.GetByTextOptions().setExact(true)).first().click();
       Locator report = page.frameLocator("iframe").locator("body");
       report.getByText("What changed").first().waitFor();

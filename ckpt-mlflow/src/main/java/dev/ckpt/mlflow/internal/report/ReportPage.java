@@ -26,8 +26,8 @@ import java.util.stream.IntStream;
  * metrics are anybody's.
  */
 public final class ReportPage {
-  private static final int WIDE = 990;
-  private static final int HALF = 470;
+  // of each chart, so that their letters are of one size wherever the page is shown
+  private static final int WIDTH = 470;
   private static final int MOST_CHANGES = 12;
   private static final int MOST_TENSORS = 500;
   private static final int MOST_LINES = Html.COLOURS;
@@ -120,32 +120,29 @@ public final class ReportPage {
   }
 
   private void charts() {
-    List<LineChart.Line> loss = lossLines();
+    html.append("<div class=\"pair\">");
     chart(
         "Loss",
-        loss,
+        lossLines(),
         survey.curves().keySet().stream().anyMatch(ReportPage::isLoss)
             ? "value of the checkpoint's own history"
             : "step",
-        Html::number,
-        WIDE);
-    html.append("<div class=\"pair\">");
+        Html::number);
+    List<LineChart.Line> others = new ArrayList<>();
+    TreeSet<String> names = new TreeSet<>();
+    history.forEach(each -> names.addAll(each.metrics().keySet()));
+    names.removeIf(ReportPage::isLoss);
+    names.stream().limit(MOST_LINES).forEach(name -> others.add(metric(name)));
+    chart("Metrics", others, "step", Html::number);
     chart(
         "What a save costs",
         List.of(
             line("training stood still", Row::stallMillis),
             line("written, behind the training", Row::writeMillis)),
         "step",
-        Html::millis,
-        HALF);
-    chart("Size", List.of(line("bytes of a checkpoint", Row::bytes)), "step", Html::bytes, HALF);
+        Html::millis);
+    chart("Size", List.of(line("bytes of a checkpoint", Row::bytes)), "step", Html::bytes);
     html.append("</div>\n");
-    List<LineChart.Line> others = new ArrayList<>();
-    TreeSet<String> names = new TreeSet<>();
-    history.forEach(each -> names.addAll(each.metrics().keySet()));
-    names.removeIf(ReportPage::isLoss);
-    names.stream().limit(MOST_LINES).forEach(name -> others.add(metric(name)));
-    chart("Metrics", others, "step", Html::number, WIDE);
   }
 
   private static boolean isLoss(String name) {
@@ -190,12 +187,8 @@ public final class ReportPage {
   }
 
   private void chart(
-      String title,
-      List<LineChart.Line> lines,
-      String axis,
-      DoubleFunction<String> unit,
-      int width) {
-    String svg = LineChart.of(title, lines, axis, unit, width);
+      String title, List<LineChart.Line> lines, String axis, DoubleFunction<String> unit) {
+    String svg = LineChart.of(title, lines, axis, unit, WIDTH);
     if (svg.isEmpty()) {
       return;
     }
