@@ -589,7 +589,9 @@ public final class CheckpointManager implements AutoCloseable {
     }
     setup.house().close();
     if (!setup.house().awaitEnd(left(start))) {
-      log.warn("the store still hangs; what is left to clean up waits for the next start");
+      log.warn(
+          "the store, or a listener, is still busy; what is left to clean up waits for the next"
+              + " start");
     }
     signal.close();
     OpenRuns.closed(setup.identity(), this);

@@ -25,7 +25,7 @@ import picocli.CommandLine.Parameters;
       "Examples:",
       "  ckpt mlflow sync",
       "  ckpt mlflow sync --tracking-uri http://127.0.0.1:5000",
-      "  ckpt mlflow promote 'best(validate_Accuracy)' --alias best",
+      "  ckpt mlflow promote 'best(validate_accuracy)' --alias best",
       "  ckpt mlflow promote latest --alias candidate --name digits"
     })
 final class MlflowCommand extends StoreCommand {
@@ -74,8 +74,8 @@ final class MlflowCommand extends StoreCommand {
   @Option(
       names = "--json",
       description =
-          "One JSON document: {\"events\", \"refused\", \"dropped\", \"page\"}, or {\"name\","
-              + " \"version\", \"alias\", \"model\", \"checkpoint\", \"page\"}.")
+          "One JSON document: {\"events\", \"refused\", \"removed\", \"dropped\", \"page\"}, or"
+              + " {\"name\", \"version\", \"alias\", \"model\", \"checkpoint\", \"page\"}.")
   private boolean json;
 
   @Override
@@ -108,12 +108,22 @@ final class MlflowCommand extends StoreCommand {
       new Json()
           .put("events", done.events())
           .put("refused", done.refused().size())
+          .put("removed", done.removed())
           .put("dropped", done.dropped())
           .put("page", done.page())
           .print(console);
     } else {
       console.out.println(
-          "run '" + run + "': published " + done.events() + " event(s): " + done.page());
+          "run '"
+              + run
+              + "': published "
+              + done.events()
+              + " event(s)"
+              + (done.removed() == 0
+                  ? ""
+                  : ", removed " + done.removed() + " model(s) of checkpoints that are gone")
+              + ": "
+              + done.page());
     }
     for (String each : done.refused()) {
       console.say("not published, and tried again by the next sync: " + each);
@@ -121,8 +131,8 @@ final class MlflowCommand extends StoreCommand {
     if (done.dropped() > 0) {
       console.say(
           done.dropped()
-              + " event(s) were dropped by the full outbox: values of checkpoints that are gone"
-              + " are missing");
+              + " event(s) were dropped by the full outbox, or could not be read: values of"
+              + " checkpoints that are gone are missing");
     }
     return done.refused().isEmpty() ? Exit.FINE : Exit.STORE;
   }

@@ -24,10 +24,11 @@ public final class MlflowRuns {
    * @param events that had waited
    * @param refused what the server would not have, with its answers; it stays, and is tried again
    *     by the next sync
-   * @param dropped events that the bounded outbox ever lost
+   * @param removed models of checkpoints that are not in the store any more
+   * @param dropped events that the bounded outbox ever lost, or that could not be read
    * @param page address of the run's page
    */
-  public record Synced(int events, List<String> refused, long dropped, String page) {
+  public record Synced(int events, List<String> refused, int removed, long dropped, String page) {
     public Synced {
       refused = List.copyOf(refused);
     }
@@ -67,7 +68,8 @@ public final class MlflowRuns {
       CheckpointStore store, String run, MlflowSettings settings, Map<String, String> environment) {
     try {
       Sync.Result result = new Sync(store, run, options(settings, environment), clock()).all();
-      return new Synced(result.published(), result.refused(), result.dropped(), result.page());
+      return new Synced(
+          result.published(), result.refused(), result.removed(), result.dropped(), result.page());
     } catch (IOException e) {
       throw new UncheckedIOException("run '" + run + "' is not published: " + e.getMessage(), e);
     }
@@ -75,13 +77,16 @@ public final class MlflowRuns {
 
   /**
    * Promotes a checkpoint: makes a version of it in the registry, and lets an alias stand for it.
-   * It is pinned, and published if it is not. Once or often.
+   * It is pinned, and published if it is not; beside a training that publishes it must be published
+   * already. Once or often.
    *
    * @param id of the checkpoint
    * @param name the registered model, made if it is not there
    * @param alias such as {@code best}
    * @throws CheckpointException.NotFound if there is no such checkpoint
-   * @throws CheckpointException.Fenced if a training publishes the run now
+   * @throws CheckpointException.Corrupt if it is damaged; nothing is done then
+   * @throws CheckpointException.Fenced if a training publishes the run now, and has not shown it
+   *     yet
    * @throws UncheckedIOException if the server cannot be reached
    */
   public static Promoted promote(
@@ -99,8 +104,7 @@ public final class MlflowRuns {
               .promote(checkpoint, name, alias);
       return new Promoted(done.name(), done.version(), done.model(), done.page());
     } catch (IOException e) {
-      throw new UncheckedIOException(
-          checkpoint.id() + " is pinned, but not promoted: " + e.getMessage(), e);
+      throw new UncheckedIOException(checkpoint.id() + " is not promoted: " + e.getMessage(), e);
     }
   }
 

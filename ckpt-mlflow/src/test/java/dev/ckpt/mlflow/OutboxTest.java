@@ -126,7 +126,10 @@ class OutboxTest {
       other = Outbox.open(place, 100, CLOCK);
       other.append(committed(2));
       assertThat(all(other)).as("bit %d", bit).containsExactly(committed(2));
-      assertThat(other.refused()).isEqualTo(1);
+      // lost, counted, and not looked at again
+      assertThat(other.dropped()).isEqualTo(1);
+      assertThat(other.retryRefused()).isZero();
+      assertThat(place.resolve("refused")).isDirectoryContaining("glob:**.unreadable");
     }
   }
 

@@ -306,12 +306,274 @@ class PublishingTest {
               Progress.step(1),
               Map.of(
                   "a'b:c\"%<>",
-                  1.0, "../../x", 2.0, "nan", Double.NaN, "inf", Double.NEGATIVE_INFINITY))
+                  1.0,
+                  "../../x",
+                  2.0,
+                  "nan",
+                  Double.NaN,
+                  "inf",
+                  Double.NEGATIVE_INFINITY,
+                  "损失",
+                  0.5,
+                  "精度",
+                  0.9,
+                  "p:q",
+                  1.0,
+                  "p;q",
+                  2.0))
           .join();
     }
     assertThat(onlyRun().metrics.keySet().stream().map(key -> key.split(" ", 2)[0]))
-        .contains("a_b_c____", "_/_/x", "nan", "inf")
-        .allMatch(key -> key.matches("[A-Za-z0-9_./-]+"));
+        .contains("nan", "inf", "损失", "精度")
+        .anyMatch(key -> key.matches("a_b_c_____[0-9a-f]{6}"))
+        .anyMatch(key -> key.matches("_/_/x_[0-9a-f]{6}"))
+        .allMatch(key -> key.matches("(?U)[\\w./-]+"));
+    // two names that MLflow cannot tell apart stay two
+    assertThat(onlyRun().metrics.keySet()).filteredOn(key -> key.startsWith("p_q_")).hasSize(2);
+  }
+
+  @Test
+  void moreMetricsThanACallTakesArePublishedAll() throws Exception {
+    MlflowSettings settings = Runs.settings(server.uri());
+    Map<String, Double> many = new java.util.TreeMap<>();
+    for (int i = 0; i < 2_345; i++) {
+      many.put("m" + i, (double) i);
+    }
+    Toy toy = Toy.usual();
+    try (CheckpointStore store = Stores.local(folder);
+        CheckpointManager manager = Runs.toy(folder, toy, Runs.publisher(store, settings)).open()) {
+      manager.resume();
+      toy.advance();
+      manager.save(Progress.step(1), many).join();
+    }
+    assertThat(onlyRun().metrics.keySet()).filteredOn(key -> key.startsWith("m")).hasSize(2_345);
+    assertThat(server.shown()).allMatch(model -> model.status.endsWith("READY"));
+  }
+
+  @Test
+  void aRunThatWasDeletedIsMadeAgainAndShowsAllThatTheStoreHas() {
+    Runs.train(folder, Runs.settings(server.uri()), 3, 3);
+    StandIn.RunState old = onlyRun();
+    old.deleted = true;
+    List<String> models = server.shown().stream().map(model -> model.id).toList();
+    assertThat(Runs.sync(folder, Runs.settings(server.uri())).refused()).isEmpty();
+    assertThat(server.runs).hasSize(2);
+    StandIn.RunState made =
+        server.runs.values().stream().filter(run -> !run.deleted).findFirst().orElseThrow();
+    // the same models: what was copied from their pages stays right
+    assertThat(server.shown()).extracting(model -> model.id).isEqualTo(models);
+    assertThat(made.outputs.keySet()).containsExactlyInAnyOrderElementsOf(models);
+    assertThat(made.metrics.keySet()).filteredOn(key -> key.startsWith("loss ")).hasSize(3);
+    assertThat(made.status).isEqualTo("FINISHED");
+  }
+
+  @Test
+  void aJoinedRunThatWasDeletedIsSaidAndNotReplaced() {
+    StandIn.RunState theirs = new StandIn.RunState();
+    theirs.id = "theirs";
+    theirs.deleted = true;
+    server.runs.put(theirs.id, theirs);
+    Runs.train(folder, Runs.settings(server.uri()), Map.of("MLFLOW_RUN_ID", "theirs"), 1, 2);
+    assertThat(server.runs).hasSize(1);
+    assertThat(server.shown()).isEmpty();
+    assertThatThrownBy(() -> Runs.sync(folder, Runs.settings(server.uri())))
+        .hasMessageContaining("theirs that is joined was deleted in MLflow: restore it");
+  }
+
+  @Test
+  void aLaterRunOfTheUsersShowsTheOldCheckpointsTooAndWhatIsDeletedGoesEverywhere() {
+    for (String id : List.of("a", "b")) {
+      StandIn.RunState run = new StandIn.RunState();
+      run.id = id;
+      server.runs.put(id, run);
+    }
+    MlflowSettings settings = Runs.settings(server.uri());
+    Runs.train(folder, settings, Map.of("MLFLOW_RUN_ID", "a"), 3, 3);
+    Runs.train(folder, settings, Map.of("MLFLOW_RUN_ID", "b"), 1, 3);
+    assertThat(server.shown()).hasSize(3);
+    assertThat(server.runs.get("b").outputs.values()).containsExactlyInAnyOrder(2L, 3L, 4L);
+    // a third one in another experiment: they are shown there, too
+    StandIn.RunState c = new StandIn.RunState();
+    c.id = "c";
+    c.experiment = "7";
+    server.experiments.put("other", "7");
+    server.runs.put("c", c);
+    Runs.train(folder, settings, Map.of("MLFLOW_RUN_ID", "c"), 1, 3);
+    assertThat(server.shown().stream().filter(model -> model.experiment.equals("7")))
+        .extracting(model -> model.name)
+        .containsExactlyInAnyOrder("step-00000003", "step-00000004", "step-00000005");
+    // 2 is deleted by retention, and gone from the experiment of before
+    assertThat(server.shown().stream().filter(model -> model.experiment.equals("0")))
+        .extracting(model -> model.name)
+        .containsExactlyInAnyOrder("step-00000003", "step-00000004");
+    Runs.train(folder, settings, 3, 1);
+    assertThat(server.shown()).extracting(model -> model.name).containsExactly("step-00000008");
+    assertThat(server.artifacts.keySet()).filteredOn(path -> path.contains("/models/")).hasSize(2);
+  }
+
+  @Test
+  void whatAnotherCopyOfTheStoreHasPublishedStays() throws Exception {
+    MlflowSettings settings = Runs.settings(server.uri());
+    Runs.train(folder.resolve("one"), settings, 3, 9);
+    copy(folder.resolve("one"), folder.resolve("two"));
+    Runs.train(folder.resolve("one"), settings, 3, 9);
+    assertThat(server.shown()).hasSize(6);
+    assertThat(Runs.sync(folder.resolve("two"), settings).removed()).isZero();
+    assertThat(server.shown()).hasSize(6);
+    // trained on, it has checkpoints of the same ids: they are others
+    Runs.train(folder.resolve("two"), settings, 1, 9);
+    assertThat(server.shown()).hasSize(7);
+    Runs.train(folder.resolve("one"), settings, 1, 2);
+    assertThat(server.shown())
+        .extracting(model -> model.name)
+        .containsExactlyInAnyOrder("step-00000004", "step-00000006", "step-00000007");
+  }
+
+  private static void copy(Path from, Path to) throws Exception {
+    try (var paths = Files.walk(from)) {
+      for (Path each : paths.toList()) {
+        Files.copy(each, to.resolve(from.relativize(each).toString()));
+      }
+    }
+  }
+
+  @Test
+  void aSyncThatKnowsNothingFindsTheRunWhereverTheTrainingPutIt() throws Exception {
+    MlflowSettings usual = Runs.settings(server.uri());
+    Path outbox = folder.resolve("outbox");
+    MlflowSettings training =
+        new MlflowSettings(
+            true,
+            usual.trackingUri(),
+            Optional.of("digits"),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.of(outbox),
+            1000,
+            usual.timeout(),
+            usual.drain(),
+            true,
+            false);
+    Path store = folder.resolve("store");
+    Runs.train(store, training, 3, 3);
+    String before = server.state();
+    assertThat(Runs.sync(store, usual).refused()).isEmpty();
+    assertThat(server.state()).isEqualTo(before);
+    // what waits in the other place is published, too
+    server.plan = (call, what) -> StandIn.Trouble.ANSWER_503;
+    Runs.train(store, training, 1, 3);
+    server.plan = (call, what) -> StandIn.Trouble.NONE;
+    assertThat(Runs.sync(store, usual).events()).isPositive();
+    assertThat(server.shown()).hasSize(3).allMatch(model -> model.experiment.equals("1"));
+    // and the run is found though all that was remembered is lost
+    for (Path lost : List.of(store.resolve("mlflow"), outbox)) {
+      try (var paths = Files.walk(lost)) {
+        for (Path each : paths.sorted(java.util.Comparator.reverseOrder()).toList()) {
+          Files.delete(each);
+        }
+      }
+    }
+    before = server.state();
+    assertThat(Runs.sync(store, usual).refused()).isEmpty();
+    assertThat(server.runs).hasSize(1);
+    assertThat(server.state()).isEqualTo(before);
+  }
+
+  @Test
+  void whatATrainingHasShownIsPromotedBesideIt() throws Exception {
+    MlflowSettings settings = Runs.settings(server.uri());
+    Toy toy = Toy.usual();
+    try (CheckpointStore store = Stores.local(folder);
+        CheckpointManager manager = Runs.toy(folder, toy, Runs.publisher(store, settings)).open()) {
+      manager.resume();
+      toy.advance();
+      String id = Runs.save(manager, toy).id();
+      org.awaitility.Awaitility.await()
+          .until(() -> server.shown().stream().anyMatch(model -> model.status.endsWith("READY")));
+      MlflowRuns.Promoted done =
+          MlflowRuns.promote(store, "toy", id, "digits", "best", settings, Map.of());
+      assertThat(done.model()).isEqualTo(server.shown().get(0).id);
+      assertThat(manager.checkpoints().all()).allMatch(each -> each.pinned());
+      server.plan = (call, what) -> StandIn.Trouble.ANSWER_503;
+      toy.advance();
+      String later = Runs.save(manager, toy).id();
+      server.plan =
+          (call, what) ->
+              what.contains("search") ? StandIn.Trouble.NONE : StandIn.Trouble.ANSWER_503;
+      assertThatThrownBy(
+              () -> MlflowRuns.promote(store, "toy", later, "digits", "best", settings, Map.of()))
+          .isInstanceOf(CheckpointException.Fenced.class)
+          .hasMessageContaining("has not shown " + later + " yet");
+      assertThat(manager.checkpoints().all()).filteredOn(each -> each.pinned()).hasSize(1);
+      server.plan = (call, what) -> StandIn.Trouble.NONE;
+    }
+    assertThat(server.versions).hasSize(1);
+  }
+
+  @Test
+  void severalRunsThatJoinOneStandSideBySide() throws Exception {
+    StandIn.RunState theirs = new StandIn.RunState();
+    theirs.id = "theirs";
+    server.runs.put(theirs.id, theirs);
+    Map<String, String> joins = Map.of("MLFLOW_RUN_ID", "theirs");
+    MlflowSettings settings = Runs.settings(server.uri());
+    for (String fold : List.of("fold-1", "fold-2", "fold-1")) {
+      Toy toy = Toy.usual();
+      try (CheckpointStore store = Stores.local(folder);
+          CheckpointManager manager =
+              Runs.toy(
+                      folder,
+                      toy,
+                      new Publisher(
+                          store,
+                          fold,
+                          MlflowRuns.options(settings, joins),
+                          Runs.QUICK,
+                          java.time.InstantSource.system()))
+                  .run(fold)
+                  .open()) {
+        manager.resume();
+        toy.advance();
+        Runs.save(manager, toy);
+      }
+    }
+    assertThat(theirs.tags.get("ckpt.latest")).startsWith("000002-000000000002-0 mlflow:");
+    assertThat(theirs.tags.get("ckpt.latest.fold-2")).startsWith("000001-000000000001-0 mlflow:");
+    assertThat(server.artifacts)
+        .containsKeys(
+            "0/theirs/artifacts/checkpoints.json", "0/theirs/artifacts/checkpoints.fold-2.json");
+    for (String fold : List.of("fold-1", "fold-2")) {
+      try (CheckpointStore store = Stores.local(folder)) {
+        var committed = Checkpoints.read(store, fold).list();
+        MlflowResolver resolver = new MlflowResolver(settings, Map.of());
+        assertThat(resolver.resolve("mlflow:run/theirs@latest", committed))
+            .isEqualTo(committed.get(committed.size() - 1).id());
+        assertThat(resolver.resolve("mlflow:run/theirs@step-00000001", committed))
+            .isEqualTo("000001-000000000001-0");
+      }
+    }
+  }
+
+  @Test
+  void aDamagedCheckpointIsNotPromoted() throws Exception {
+    MlflowSettings settings = Runs.settings(server.uri());
+    Runs.train(folder, settings, 1, 5);
+    String id = "000001-000000000001-0";
+    Path shard = folder.resolve("runs/toy/data/" + id + "/rank-00000-of-00001.arrow");
+    Files.setPosixFilePermissions(
+        shard, java.nio.file.attribute.PosixFilePermissions.fromString("rw-------"));
+    byte[] bytes = Files.readAllBytes(shard);
+    bytes[bytes.length / 2] ^= 1;
+    Files.write(shard, bytes);
+    try (CheckpointStore store = Stores.local(folder)) {
+      assertThatThrownBy(
+              () -> MlflowRuns.promote(store, "toy", id, "digits", "best", settings, Map.of()))
+          .isInstanceOf(CheckpointException.Corrupt.class)
+          .hasMessageContaining("not promoted");
+      assertThat(Checkpoints.read(store, "toy").all()).noneMatch(each -> each.pinned());
+    }
+    assertThat(server.versions).isEmpty();
   }
 
   @Test

@@ -77,6 +77,36 @@ class ReferencesTest {
   }
 
   @Test
+  void ofAStepThatWasTrainedTwiceTheNewerIsMeant() {
+    String run = server.runs.keySet().iterator().next();
+    Toy toy = Toy.usual();
+    try (CheckpointStore store = Stores.local(folder);
+        CheckpointManager manager =
+            Runs.toy(folder, toy, Runs.publisher(store, Runs.settings(server.uri())))
+                .resume(dev.ckpt.Resume.parse("000001-000000000001-0"))
+                .open()) {
+      manager.resume();
+      toy.advance();
+      assertThat(Runs.save(manager, toy).id()).isEqualTo("000002-000000000002-0");
+    } catch (java.io.IOException e) {
+      throw new java.io.UncheckedIOException(e);
+    }
+    assertThat(server.shown()).filteredOn(model -> model.name.equals("step-00000002")).hasSize(2);
+    try (CheckpointStore store = Stores.local(folder)) {
+      assertThat(
+              new MlflowResolver(Runs.settings(server.uri()), Map.of())
+                  .resolve(
+                      "mlflow:run/" + run + "@step-00000002",
+                      dev.ckpt.Checkpoints.read(store, "toy").all().stream()
+                          .flatMap(each -> each.checkpoint().stream())
+                          .toList()))
+          .isEqualTo("000002-000000000002-0");
+    } catch (java.io.IOException e) {
+      throw new java.io.UncheckedIOException(e);
+    }
+  }
+
+  @Test
   void whatIsNotThereIsSaidWithTheWayOut() {
     String run = server.runs.keySet().iterator().next();
     assertThatThrownBy(() -> resumedAt("mlflow:m-999"))

@@ -113,7 +113,11 @@ class ReportTest {
     before.put("bf16", DType.BFLOAT16, 2, 0);
     before.put("whole", DType.INT32, 1, 2);
     before.put("huge", DType.FLOAT64, 1e300, 1e300);
+    before.put("zero", DType.FLOAT32, 0, 0);
+    before.put("still zero", DType.FLOAT32, 0, 0);
     Numbers now = new Numbers();
+    now.put("zero", DType.FLOAT32, 0, 1);
+    now.put("still zero", DType.FLOAT32, 0, 0);
     now.put("f64", DType.FLOAT64, 3, 9);
     now.put("f32", DType.FLOAT32, 1, 0);
     now.put("bf16", DType.BFLOAT16, 2, Double.NaN);
@@ -125,7 +129,12 @@ class ReportTest {
     assertThat(tensor(survey, "f64").norm().getAsDouble()).isEqualTo(Math.sqrt(90));
     assertThat(tensor(survey, "f64").change().getAsDouble()).isEqualTo(1.0);
     assertThat(tensor(survey, "f32").change().getAsDouble()).isZero();
-    assertThat(tensor(survey, "bf16").norm().getAsDouble()).isEqualTo(2);
+    // what has become NaN has changed, and nothing of it looks smooth
+    assertThat(tensor(survey, "bf16").norm().getAsDouble()).isNaN();
+    assertThat(tensor(survey, "bf16").change().getAsDouble()).isNaN();
+    assertThat(survey.norm("p").getAsDouble()).isNaN();
+    assertThat(tensor(survey, "zero").change().getAsDouble()).isInfinite();
+    assertThat(tensor(survey, "still zero").change().getAsDouble()).isZero();
     assertThat(tensor(survey, "bf16").nonFinite()).isEqualTo(1);
     assertThat(tensor(survey, "f16").norm().getAsDouble()).isInfinite();
     assertThat(tensor(survey, "f16").change()).isEmpty();
@@ -171,6 +180,35 @@ class ReportTest {
       assertThat(page.split("<" + tag + "[ >]", -1))
           .as(tag)
           .hasSameSizeAs(page.split("</" + tag + ">", -1));
+    }
+  }
+
+  @Test
+  void aBranchThatWasLeftIsNotInTheCurves() throws Exception {
+    MlflowSettings settings = Runs.settings("http://127.0.0.1:1");
+    Runs.train(folder, settings, 8, 9);
+    Toy toy = Toy.usual();
+    try (CheckpointStore store = Stores.local(folder);
+        CheckpointManager manager =
+            Runs.toy(folder, toy, Runs.publisher(store, settings))
+                .resume(dev.ckpt.Resume.parse("000001-000000000003-0"))
+                .open()) {
+      manager.resume();
+      toy.advance();
+      Runs.save(manager, toy);
+    }
+    String page = Files.readString(folder.resolve("mlflow/toy/report.html"));
+    assertThat(page).contains("toy · step 4");
+    // steps 1 to 4, and none twice
+    var sizes = java.util.regex.Pattern.compile("<polyline[^>]*points=\"([^\"]*)\"").matcher(page);
+    assertThat(sizes.find()).isTrue();
+    sizes.reset();
+    while (sizes.find()) {
+      double[] x =
+          java.util.Arrays.stream(sizes.group(1).split(" "))
+              .mapToDouble(point -> Double.parseDouble(point.split(",")[0]))
+              .toArray();
+      assertThat(x).isSorted().doesNotHaveDuplicates().hasSizeLessThanOrEqualTo(4);
     }
   }
 }

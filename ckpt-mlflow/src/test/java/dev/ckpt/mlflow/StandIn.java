@@ -16,7 +16,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
+import java.util.NoSuchElementException;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.CountDownLatch;
@@ -33,8 +33,8 @@ import java.util.regex.Pattern;
 final class StandIn implements AutoCloseable {
   private static final ObjectMapper MAPPER = new ObjectMapper();
   private static final Pattern TAG = Pattern.compile("tags\\.`([^`]+)` = '([^']*)'");
-  private static final Pattern NAMED =
-      Pattern.compile("source_run_id = '([^']*)' AND name = '([^']*)'");
+  private static final Pattern NAMED = Pattern.compile("(tags.*) AND name = '([^']*)'");
+  private static final int MOST_METRICS = 1_000;
 
   /** How it fails. */
   enum Trouble {
@@ -47,7 +47,9 @@ final class StandIn implements AutoCloseable {
     RESET_AFTERWARDS,
     ANSWER_503,
     ANSWER_429,
-    ANSWER_400
+    ANSWER_400,
+    /** Does nothing and says that all is well, as no MLflow does. */
+    ANSWER_EMPTY
   }
 
   /** What decides how a call fails. */
@@ -59,6 +61,7 @@ final class StandIn implements AutoCloseable {
     String id = "";
     String name = "";
     String run = "";
+    String experiment = "0";
     String status = "LOGGED_MODEL_PENDING";
     final Map<String, String> params = new LinkedHashMap<>();
     final Map<String, String> tags = new TreeMap<>();
@@ -68,7 +71,9 @@ final class StandIn implements AutoCloseable {
   static final class RunState {
     String id = "";
     String name = "";
+    String experiment = "0";
     String status = "RUNNING";
+    boolean deleted;
     final Map<String, String> params = new TreeMap<>();
     final Map<String, String> tags = new TreeMap<>();
     final Map<String, Long> outputs = new TreeMap<>();
@@ -85,6 +90,10 @@ final class StandIn implements AutoCloseable {
   final Map<String, String> aliases = new TreeMap<>();
   final List<String> calls = Collections.synchronizedList(new ArrayList<>());
   final List<String> authorizations = Collections.synchronizedList(new ArrayList<>());
+
+  /** A name of a model that its database does not take, whatever its own checks say. */
+  volatile String poison = "";
+
   volatile Plan plan = (call, what) -> Trouble.NONE;
 
   private final int port;
@@ -213,9 +222,15 @@ final class StandIn implements AutoCloseable {
         exchange.getResponseHeaders().set("Retry-After", "0");
         answer(exchange, 429, new byte[0]);
       }
+      case ANSWER_EMPTY -> answer(exchange, 200, "{}".getBytes(StandardCharsets.UTF_8));
       case ANSWER_400 -> answer(exchange, 400, error("BAD_REQUEST", "no"));
       case NONE, RESET_AFTERWARDS -> {
-        Answer answer = serve(exchange, path, body);
+        Answer answer;
+        try {
+          answer = serve(exchange, path, body);
+        } catch (NoSuchElementException e) {
+          answer = missing();
+        }
         if (trouble == Trouble.RESET_AFTERWARDS) {
           throw new IOException("reset after it was done");
         }
@@ -270,6 +285,12 @@ final class StandIn implements AutoCloseable {
         root.putObject("experiment").put("experiment_id", id).put("lifecycle_stage", "active");
         yield id == null ? missing() : ok(root);
       }
+      case "experiments/search" -> {
+        ObjectNode root = MAPPER.createObjectNode();
+        ArrayNode list = root.putArray("experiments");
+        experiments.values().forEach(id -> list.addObject().put("experiment_id", id));
+        yield ok(root);
+      }
       case "experiments/create" -> {
         String id = Integer.toString(experiments.size());
         experiments.put(body.path("name").asText(), id);
@@ -279,6 +300,7 @@ final class StandIn implements AutoCloseable {
         RunState run = new RunState();
         run.id = "run" + ++ids;
         run.name = body.path("run_name").asText();
+        run.experiment = body.path("experiment_id").asText();
         put(run.tags, body.path("tags"));
         runs.put(run.id, run);
         ObjectNode root = MAPPER.createObjectNode();
@@ -297,7 +319,9 @@ final class StandIn implements AutoCloseable {
         ObjectNode root = MAPPER.createObjectNode();
         ArrayNode list = root.putArray("runs");
         for (RunState run : runs.values()) {
-          if (matches(run.tags, body.path("filter").asText())) {
+          if (!run.deleted
+              && isIn(run.experiment, body)
+              && matches(run.tags, body.path("filter").asText())) {
             list.add(json(run));
           }
         }
@@ -329,13 +353,42 @@ final class StandIn implements AutoCloseable {
   }
 
   private RunState known(JsonNode body) {
-    return Objects.requireNonNull(runs.get(body.path("run_id").asText()));
+    RunState run = runs.get(body.path("run_id").asText());
+    if (run == null) {
+      throw new NoSuchElementException();
+    }
+    return run;
+  }
+
+  private static boolean isIn(String experiment, JsonNode body) {
+    for (JsonNode each : body.path("experiment_ids")) {
+      if (each.asText().equals(experiment)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** All is lost, as with a database that was not kept. */
+  synchronized void forgetAll() {
+    runs.clear();
+    models.clear();
+    artifacts.clear();
+    versions.clear();
+    aliases.clear();
   }
 
   private Answer batch(JsonNode body) {
     RunState run = runs.get(body.path("run_id").asText());
     if (run == null) {
       return missing();
+    }
+    if (run.deleted) {
+      return new Answer(
+          400, error("INVALID_PARAMETER_VALUE", "The run must be in the 'active' state"));
+    }
+    if (body.path("metrics").size() > MOST_METRICS) {
+      return new Answer(400, error("INVALID_PARAMETER_VALUE", "at most 1000 metrics"));
     }
     for (JsonNode param : body.path("params")) {
       String before = run.params.get(param.path("key").asText());
@@ -412,10 +465,14 @@ final class StandIn implements AutoCloseable {
       ModelState model = new ModelState();
       model.id = "m-" + ++ids;
       model.name = body.path("name").asText();
+      if (model.name.equals(poison)) {
+        return new Answer(500, error("INTERNAL_ERROR", "value too long"));
+      }
       if (model.name.matches(".*[/:.%\"'].*")) {
         return new Answer(400, error("INVALID_PARAMETER_VALUE", "bad name"));
       }
       model.run = body.path("source_run_id").asText();
+      model.experiment = body.path("experiment_id").asText();
       put(model.params, body.path("params"));
       put(model.tags, body.path("tags"));
       models.put(model.id, model);
@@ -425,7 +482,11 @@ final class StandIn implements AutoCloseable {
       ObjectNode root = MAPPER.createObjectNode();
       ArrayNode list = root.putArray("models");
       String filter = body.path("filter").asText();
-      List<ModelState> found = shown().stream().filter(model -> isMeant(model, filter)).toList();
+      List<ModelState> found =
+          shown().stream()
+              .filter(model -> isIn(model.experiment, body))
+              .filter(model -> isMeant(model, filter))
+              .toList();
       int from = body.path("page_token").asInt(0);
       int to = Math.min(found.size(), from + body.path("max_results").asInt());
       found.subList(from, to).forEach(model -> list.add(json(model)));
@@ -452,7 +513,7 @@ final class StandIn implements AutoCloseable {
   private static boolean isMeant(ModelState model, String filter) {
     Matcher named = NAMED.matcher(filter);
     return named.matches()
-        ? model.run.equals(named.group(1)) && model.name.equals(named.group(2))
+        ? matches(model.tags, named.group(1)) && model.name.equals(named.group(2))
         : matches(model.tags, filter);
   }
 
@@ -499,11 +560,13 @@ final class StandIn implements AutoCloseable {
     ObjectNode info =
         root.putObject("info")
             .put("model_id", model.id)
-            .put("experiment_id", "0")
+            .put("experiment_id", model.experiment)
             .put("name", model.name)
             .put("source_run_id", model.run)
             .put("status", model.status)
-            .put("artifact_uri", "mlflow-artifacts:/0/models/" + model.id + "/artifacts");
+            .put(
+                "artifact_uri",
+                "mlflow-artifacts:/" + model.experiment + "/models/" + model.id + "/artifacts");
     pairs(info.putArray("tags"), model.tags);
     return root;
   }
@@ -512,9 +575,10 @@ final class StandIn implements AutoCloseable {
     ObjectNode root = MAPPER.createObjectNode();
     root.putObject("info")
         .put("run_id", run.id)
-        .put("experiment_id", "0")
+        .put("experiment_id", run.experiment)
         .put("run_name", run.name)
-        .put("artifact_uri", "mlflow-artifacts:/0/" + run.id + "/artifacts");
+        .put("lifecycle_stage", run.deleted ? "deleted" : "active")
+        .put("artifact_uri", "mlflow-artifacts:/" + run.experiment + "/" + run.id + "/artifacts");
     ObjectNode data = root.putObject("data");
     pairs(data.putArray("tags"), run.tags);
     pairs(data.putArray("params"), run.params);

@@ -26,6 +26,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a server may do to a run: nothing. */
 class TroubleTest {
@@ -96,6 +97,109 @@ class TroubleTest {
     assertThat(synced.refused()).isEmpty();
     assertThat(synced.dropped()).isZero();
     assertThat(seen(server)).isEqualTo(wanted);
+  }
+
+  @Test
+  void anEventAtWhichOnlyTheServerFailsHoldsUpNoOther() throws Exception {
+    server.poison = "step-00000002";
+    Toy toy = Toy.usual();
+    try (CheckpointStore opened = Stores.local(folder);
+        CheckpointManager manager =
+            Runs.toy(folder, toy, Runs.publisher(opened, Runs.settings(server.uri())))
+                .keep(Retention.latest(9))
+                .open()) {
+      manager.resume();
+      for (int i = 0; i < 3; i++) {
+        toy.advance();
+        Runs.save(manager, toy);
+      }
+      org.awaitility.Awaitility.await()
+          .atMost(Duration.ofSeconds(30))
+          .until(
+              () -> server.shown().stream().anyMatch(model -> model.name.equals("step-00000003")));
+    }
+    MlflowRuns.Synced synced = Runs.sync(folder, Runs.settings(server.uri()));
+    assertThat(synced.refused()).singleElement().asString().contains("value too long");
+    server.poison = "";
+    assertThat(Runs.sync(folder, Runs.settings(server.uri())).refused()).isEmpty();
+    assertThat(server.shown()).hasSize(3).allMatch(model -> model.status.endsWith("READY"));
+  }
+
+  @Test
+  void anOutboxThatOverflowedLeavesNothingOfTheStoreUnpublished() throws Exception {
+    server.plan = (call, what) -> StandIn.Trouble.ANSWER_503;
+    MlflowSettings usual = Runs.settings(server.uri());
+    MlflowSettings small =
+        new MlflowSettings(
+            true,
+            usual.trackingUri(),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            3,
+            usual.timeout(),
+            usual.drain(),
+            true,
+            false);
+    Toy toy = Toy.usual();
+    try (CheckpointStore opened = Stores.local(folder);
+        CheckpointManager manager =
+            Runs.toy(folder, toy, Runs.publisher(opened, small)).keep(Retention.latest(9)).open()) {
+      manager.resume();
+      for (int i = 0; i < 8; i++) {
+        toy.advance();
+        Runs.save(manager, toy);
+      }
+      server.plan = (call, what) -> StandIn.Trouble.NONE;
+      org.awaitility.Awaitility.await()
+          .atMost(Duration.ofSeconds(30))
+          .until(() -> server.shown().size() == 8);
+    }
+    assertThat(server.runs.values())
+        .singleElement()
+        .satisfies(run -> assertThat(run.tags).containsKey("ckpt.dropped"));
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void aRunThatIsLostInMidTrainingIsMadeAgainWithAllCheckpoints(boolean theWholeDatabase)
+      throws Exception {
+    Toy toy = Toy.usual();
+    try (CheckpointStore opened = Stores.local(folder);
+        CheckpointManager manager =
+            Runs.toy(folder, toy, Runs.publisher(opened, Runs.settings(server.uri())))
+                .keep(Retention.latest(KEPT))
+                .open()) {
+      manager.resume();
+      for (int i = 0; i < 3; i++) {
+        toy.advance();
+        Runs.save(manager, toy);
+      }
+      org.awaitility.Awaitility.await()
+          .atMost(Duration.ofSeconds(30))
+          .until(() -> waiting(folder) == 0 && server.shown().size() == KEPT);
+      if (theWholeDatabase) {
+        server.forgetAll();
+      } else {
+        server.runs.values().forEach(run -> run.deleted = true);
+      }
+      toy.advance();
+      Runs.save(manager, toy);
+      org.awaitility.Awaitility.await()
+          .atMost(Duration.ofSeconds(30))
+          .until(() -> waiting(folder) == 0);
+    }
+    StandIn.RunState run =
+        server.runs.values().stream().filter(each -> !each.deleted).findFirst().orElseThrow();
+    assertThat(server.shown())
+        .extracting(model -> model.name + " " + model.status)
+        .containsExactlyInAnyOrder(
+            "step-00000003 LOGGED_MODEL_READY", "step-00000004 LOGGED_MODEL_READY");
+    assertThat(run.outputs.keySet())
+        .containsAll(server.shown().stream().map(model -> model.id).toList());
+    assertThat(run.params).containsKey("ckpt.program");
   }
 
   @ParameterizedTest

@@ -45,13 +45,8 @@ final class MlflowServer implements AutoCloseable {
   }
 
   private Process launch() throws IOException {
-    Path here = Path.of("").toAbsolutePath();
-    Path script = here.resolve("tools/mlflow-server");
-    if (!Files.exists(script)) {
-      script = here.resolveSibling("tools/mlflow-server");
-    }
     return new ProcessBuilder(
-            script.toString(),
+            root().resolve("tools/mlflow-server").toString(),
             "--port",
             Integer.toString(port),
             "--dir",
@@ -60,6 +55,12 @@ final class MlflowServer implements AutoCloseable {
         .redirectOutput(folder.resolve("out").toFile())
         .redirectError(folder.resolve("err").toFile())
         .start();
+  }
+
+  /** The folder of the whole project. */
+  private static Path root() {
+    Path here = Path.of("").toAbsolutePath();
+    return Files.exists(here.resolve("tools/mlflow-server")) ? here : here.getParent();
   }
 
   private void awaitAnswer() throws IOException, InterruptedException {
@@ -125,6 +126,30 @@ final class MlflowServer implements AutoCloseable {
     try (var all = Files.walk(root)) {
       return all.filter(Files::isRegularFile).map(root::relativize).sorted().toList();
     }
+  }
+
+  /** What MLflow's own client finds, of the newest run. */
+  String readByPython() throws IOException, InterruptedException {
+    String venv = System.getenv().getOrDefault("CKPT_MLFLOW_VENV", "");
+    Path python =
+        (venv.isEmpty() ? root().resolve(".venv-mlflow") : Path.of(venv)).resolve("bin/python");
+    Path out = folder.resolve("python");
+    int code =
+        new ProcessBuilder(
+                python.toString(),
+                root()
+                    .resolve("samples/src/test/resources/dev/ckpt/samples/read_mlflow.py")
+                    .toString(),
+                uri())
+            .redirectErrorStream(true)
+            .redirectOutput(out.toFile())
+            .start()
+            .waitFor();
+    String said = Files.readString(out);
+    if (code != 0) {
+      throw new AssertionError(said);
+    }
+    return said;
   }
 
   /** As Ctrl+C does; all of its processes are gone afterwards. */

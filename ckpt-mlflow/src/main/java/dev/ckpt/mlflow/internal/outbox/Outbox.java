@@ -122,11 +122,15 @@ public final class Outbox {
           most,
           waiting);
     }
-    dropped++;
-    DurableFiles.write(count, Long.toString(dropped).getBytes(StandardCharsets.UTF_8));
+    lost();
     String oldest = names.first();
     DurableFiles.delete(waiting.resolve(oldest));
     names.remove(oldest);
+  }
+
+  private void lost() throws IOException {
+    dropped++;
+    DurableFiles.write(count, Long.toString(dropped).getBytes(StandardCharsets.UTF_8));
   }
 
   /** The oldest event; empty if none waits. What cannot be read is set aside. */
@@ -145,8 +149,11 @@ public final class Outbox {
       try {
         return Optional.of(new Entry(next, EventJson.decode(next, bytes.get())));
       } catch (EventJson.UnreadableException e) {
-        log.warn("{} is not published: {}", waiting.resolve(next), e.getMessage());
-        refuse(next);
+        Path aside = refused.resolve(next + ".unreadable");
+        log.warn("an event is lost, and lies in {}: {}", aside, e.getMessage());
+        lost();
+        DurableFiles.move(waiting.resolve(next), aside);
+        names.remove(next);
       }
     }
     return Optional.empty();
@@ -172,8 +179,7 @@ public final class Outbox {
     names.remove(name);
     List<String> all = list(refused);
     for (String oldest : all.subList(0, Math.max(0, all.size() - most))) {
-      dropped++;
-      DurableFiles.write(count, Long.toString(dropped).getBytes(StandardCharsets.UTF_8));
+      lost();
       DurableFiles.delete(refused.resolve(oldest));
     }
   }
@@ -208,7 +214,7 @@ public final class Outbox {
     return list(refused).size();
   }
 
-  /** How many events were ever dropped. */
+  /** How many events were ever dropped, or could not be read. */
   public synchronized long dropped() {
     return dropped;
   }

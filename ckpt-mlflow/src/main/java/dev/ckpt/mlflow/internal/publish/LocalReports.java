@@ -16,6 +16,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -80,13 +81,31 @@ public final class LocalReports {
     structure = Optional.of(survey.structure());
     put(row(checkpoint, cost, survey.norm("model").orElse(Double.NaN)));
     DurableFiles.createFolders(folder);
-    byte[] page =
-        ReportPage.of(subject, survey, List.copyOf(rows.headMap(checkpoint.id(), true).values()));
+    byte[] page = ReportPage.of(subject, survey, history(checkpoint.id()));
     DurableFiles.write(folder.resolve("manifest.json"), ManifestFile.of(subject, survey));
     // last: it says that all is there
     DurableFiles.write(folder.resolve("report.html"), page);
     DurableFiles.write(workspace.newestReport(), page);
     return Outcome.WHOLE;
+  }
+
+  /**
+   * What led to a checkpoint, oldest first, itself included: without what lies on branches that
+   * were left, whose steps lie behind those that came later.
+   */
+  private List<Row> history(String id) {
+    ArrayDeque<Row> way = new ArrayDeque<>();
+    for (Row row : rows.headMap(id, true).descendingMap().values()) {
+      if (way.isEmpty() || place(row).compareTo(place(way.getFirst())) < 0) {
+        way.addFirst(row);
+      }
+    }
+    return List.copyOf(way);
+  }
+
+  /** Step and phase, as an id has them behind its attempt. */
+  private static String place(Row row) {
+    return row.id().substring(row.id().indexOf('-') + 1);
   }
 
   private static boolean isPrepared(Path folder) {

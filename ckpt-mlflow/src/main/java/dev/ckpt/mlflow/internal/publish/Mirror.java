@@ -35,14 +35,6 @@ import org.slf4j.LoggerFactory;
 final class Mirror {
   private static final Logger log = LoggerFactory.getLogger(Mirror.class);
 
-  /** Tells a checkpoint's model from every other. */
-  static final String CHECKPOINT_TAG = "ckpt.checkpoint";
-
-  /** Ids of two runs may be equal; the moments of their commits are not. */
-  static final String COMMITTED_TAG = "ckpt.committedAt";
-
-  private static final String NOTE = "mlflow.note.content";
-  private static final String TABLE = "checkpoints.json";
   private static final String TABLES_TAG = "mlflow.loggedArtifacts";
   static final String LATEST_TAG = "ckpt.latest";
 
@@ -50,14 +42,20 @@ final class Mirror {
   private static final int MOST_FAILED = 20;
 
   private final MlflowApi api;
-  private final Target target;
   private final Subject subject;
   private final RemoteRun run;
+  private final RemoteModels models;
   private final LocalReports reports;
   private final Checkpoints checkpoints;
   private final Optional<ShardUpload> shards;
   private boolean tableIsOld = true;
   private boolean told;
+
+  /** The run that shows all that the store has; empty before the first comparison. */
+  private String complete = "";
+
+  /** How many events had been dropped when the store was last compared for that. */
+  private long looked;
 
   Mirror(
       MlflowApi api,
@@ -67,17 +65,22 @@ final class Mirror {
       CheckpointStore store,
       boolean withShards) {
     this.api = api;
-    this.target = target;
     this.subject = subject;
     this.reports = reports;
     this.checkpoints = Checkpoints.read(store, subject.run());
     this.run = new RemoteRun(api, target, subject, checkpoints::attempts);
+    this.models = new RemoteModels(api, target, run);
     this.shards =
         withShards ? Optional.of(new ShardUpload(api, store, subject.run())) : Optional.empty();
   }
 
   RemoteRun run() {
     return run;
+  }
+
+  /** How many models were removed. */
+  int removed() {
+    return models.removed();
   }
 
   /** What is read from a disk. */
@@ -92,52 +95,78 @@ final class Mirror {
    * @param awaited checkpoints whose events come later
    */
   void publish(Event event, Read<Set<String>> awaited) throws IOException {
-    if (event instanceof Event.Opened) {
-      run.settings(reports.structure());
-      run.status();
-      reconcile(awaited);
-    } else if (event instanceof Event.Committed committed) {
-      committed(committed.checkpoint(), committed.cost());
-    } else if (event instanceof Event.Failed failed) {
-      failed(failed);
-    } else if (event instanceof Event.Deleted deleted) {
-      deleted(deleted.id());
-    } else {
-      run.settings(reports.structure());
-      run.status();
+    try {
+      // somebody deleted the run, or the server lost it: the new one lacks what was there before
+      boolean lost = !complete.isEmpty() && !complete.equals(run.get().id());
+      if (lost || event instanceof Event.Opened) {
+        describe();
+        reconcile(awaited);
+      }
+      if (event instanceof Event.Committed committed) {
+        committed(committed.checkpoint(), committed.cost());
+      } else if (event instanceof Event.Failed failed) {
+        failed(failed);
+      } else if (event instanceof Event.Deleted deleted) {
+        deleted(deleted.id());
+      } else if (event instanceof Event.Closed) {
+        describe();
+      }
+    } catch (MlflowException e) {
+      if (!e.isPassing()) {
+        run.forget();
+      }
+      throw e;
     }
+  }
+
+  /** Says what the attempts say of the run. */
+  void describe() throws IOException {
+    run.settings(reports.structure());
+    run.status();
   }
 
   /**
    * What is said once many events are through: the table of those that are there, and the newest.
    */
   void finish(long dropped) throws IOException {
+    if (dropped > looked) {
+      // events of what is still in the store may be among them
+      reconcile(Set::of);
+      looked = dropped;
+    }
     if (!tableIsOld) {
       return;
     }
     MlflowApi.Run remote = run.get();
     List<Row> present = reports.present().stream().filter(row -> !row.model().isEmpty()).toList();
     if (Artifacts.isProxied(remote.artifacts())) {
-      api.artifacts().put(remote.artifacts(), TABLE, ManifestFile.table(present));
+      api.artifacts().put(remote.artifacts(), table(), ManifestFile.table(present));
       tables(remote);
     }
     Optional<Row> latest = present.stream().filter(Row::finite).reduce((first, second) -> second);
     if (latest.isPresent()) {
-      api.runTag(remote.id(), LATEST_TAG, latest.get().id() + " mlflow:" + latest.get().model());
+      api.runTag(
+          remote.id(),
+          run.named(LATEST_TAG),
+          latest.get().id() + " mlflow:" + latest.get().model());
     }
     if (dropped > 0) {
-      api.runTag(remote.id(), "ckpt.dropped", Long.toString(dropped));
+      api.runTag(remote.id(), run.named("ckpt.dropped"), Long.toString(dropped));
     }
     tableIsOld = false;
+  }
+
+  private String table() throws MlflowException {
+    return run.named("checkpoints") + ".json";
   }
 
   /** Our table beside those that the user's program has logged. */
   private void tables(MlflowApi.Run remote) throws MlflowException {
     String others = remote.tags().getOrDefault(TABLES_TAG, "");
-    if (others.contains("\"" + TABLE + "\"")) {
+    if (others.contains("\"" + table() + "\"")) {
       return;
     }
-    String ours = "{\"path\":\"" + TABLE + "\",\"type\":\"table\"}";
+    String ours = "{\"path\":\"" + table() + "\",\"type\":\"table\"}";
     String list = others.strip();
     String merged =
         list.startsWith("[") && list.endsWith("]") && !list.matches("\\[\\s*\\]")
@@ -148,19 +177,6 @@ final class Mirror {
   }
 
   // ---- one checkpoint
-
-  private String tag(String id) {
-    return target.key() + "/" + id;
-  }
-
-  private Optional<MlflowApi.Model> find(String id) throws MlflowException {
-    List<MlflowApi.Model> all = api.models(run.get().experiment(), CHECKPOINT_TAG, tag(id));
-    // two only if two processes published at once, in spite of the lock: on two machines
-    for (MlflowApi.Model surplus : all.subList(Math.min(1, all.size()), all.size())) {
-      remove(surplus);
-    }
-    return all.stream().findFirst();
-  }
 
   private void committed(Checkpoint checkpoint, Optional<SaveCost> cost) throws IOException {
     LocalReports.Outcome outcome = reports.prepare(checkpoint, cost);
@@ -185,9 +201,9 @@ final class Mirror {
     api.modelTags(
         model.id(),
         Map.of(
-            NOTE,
+            RemoteModels.NOTE,
             Texts.description(subject, checkpoint, model.id(), remark),
-            COMMITTED_TAG,
+            RemoteModels.COMMITTED_TAG,
             checkpoint.committedAt().toString()));
     api.modelStatus(model.id(), whole);
     reports.published(checkpoint.id(), model.id());
@@ -196,7 +212,8 @@ final class Mirror {
 
   private MlflowApi.Model findOrCreate(MlflowApi.Run remote, Checkpoint checkpoint)
       throws MlflowException {
-    Optional<MlflowApi.Model> there = find(checkpoint.id());
+    Optional<MlflowApi.Model> there =
+        models.find(checkpoint.id(), Optional.of(checkpoint.committedAt()));
     MlflowApi.Model model =
         there.isPresent()
             ? there.get()
@@ -204,7 +221,7 @@ final class Mirror {
                 remote,
                 Texts.modelName(checkpoint.progress()),
                 Texts.modelParams(subject, checkpoint),
-                Map.of(CHECKPOINT_TAG, tag(checkpoint.id()), RemoteRun.RUN_TAG, target.key()));
+                models.tags(checkpoint.id()));
     api.output(remote.id(), model.id(), checkpoint.progress().step());
     return model;
   }
@@ -221,7 +238,11 @@ final class Mirror {
             row -> {
               putKnown(values, "ckpt.stall_ms", row.stallMillis());
               putKnown(values, "ckpt.write_ms", row.writeMillis());
-              putKnown(values, "ckpt.norm", row.norm());
+              if (checkpoint.finite()) {
+                putKnown(values, "ckpt.norm", row.norm());
+              } else {
+                values.put("ckpt.norm", Double.NaN);
+              }
             });
     List<MlflowApi.Metric> all = new ArrayList<>();
     values.forEach((name, value) -> all.add(new MlflowApi.Metric(name, value, at, step)));
@@ -250,11 +271,11 @@ final class Mirror {
   }
 
   private void failed(Event.Failed failed) throws IOException {
-    if (committed().containsKey(failed.id())) {
+    if (committed(traces()).containsKey(failed.id())) {
       return; // it was tried again, or the commit had happened
     }
     MlflowApi.Run remote = run.get();
-    Optional<MlflowApi.Model> there = find(failed.id());
+    Optional<MlflowApi.Model> there = models.find(failed.id(), Optional.empty());
     MlflowApi.Model model;
     if (there.isPresent()) {
       model = there.get();
@@ -266,107 +287,115 @@ final class Mirror {
       params.put("failure", Texts.param(failed.reason()));
       model =
           api.createModel(
-              remote,
-              Texts.modelName(failed.progress()),
-              params,
-              Map.of(CHECKPOINT_TAG, tag(failed.id()), RemoteRun.RUN_TAG, target.key()));
+              remote, Texts.modelName(failed.progress()), params, models.tags(failed.id()));
     }
     api.output(remote.id(), model.id(), failed.progress().step());
-    api.modelTags(model.id(), Map.of(NOTE, Texts.failure(failed.id(), failed.reason())));
+    api.modelTags(
+        model.id(), Map.of(RemoteModels.NOTE, Texts.failure(failed.id(), failed.reason())));
     api.modelStatus(model.id(), false);
   }
 
-  /**
-   * A checkpoint is gone from the store: its artifacts go, then its model; not if a version of the
-   * registry was made of it.
-   */
+  /** A checkpoint is gone from the store. */
   private void deleted(String id) throws IOException {
+    Optional<Row> known = reports.row(id);
     reports.deleted(id);
     tableIsOld = true;
-    Optional<MlflowApi.Model> model = find(id);
-    if (model.isPresent()) {
-      remove(model.get());
-    }
-  }
-
-  private void remove(MlflowApi.Model model) throws MlflowException {
-    if (isPromoted(model)) {
-      api.modelTags(
-          model.id(),
-          Map.of(
-              NOTE,
-              "**The checkpoint is gone from its store; this page stays because the registry has a"
-                  + " version of it.**"));
-      return;
-    }
-    if (Artifacts.isProxied(model.artifacts())) {
-      for (String file : api.artifacts().list(model.artifacts())) {
-        api.artifacts().delete(model.artifacts(), file);
-      }
-    }
-    api.deleteModel(model.id());
-  }
-
-  private boolean isPromoted(MlflowApi.Model model) throws MlflowException {
-    return !api.registry().versionsOfModel(model.id()).isEmpty()
-        || api.registry().versionsOfRun(model.run()).stream()
-            .anyMatch(each -> each.isOf(model.id()));
+    models.deleted(id, known);
   }
 
   // ---- all
 
   /** What the store has and the server lacks, and the other way round. */
   private void reconcile(Read<Set<String>> awaited) throws IOException {
-    Map<String, MlflowApi.Model> remote = new TreeMap<>();
-    List<MlflowApi.Model> failed = new ArrayList<>();
-    String prefix = target.key() + "/";
-    for (MlflowApi.Model model :
-        api.models(run.get().experiment(), RemoteRun.RUN_TAG, target.key())) {
-      String tag = model.tags().getOrDefault(CHECKPOINT_TAG, "");
-      if (tag.startsWith(prefix)) {
-        remote.put(tag.substring(prefix.length()), model);
-      }
-    }
-    Map<String, Checkpoint> local = committed();
+    MlflowApi.Run remote = run.get();
+    Map<String, List<MlflowApi.Model>> shown = models.all();
+    Map<String, ListedCheckpoint> traces = traces();
+    Map<String, Checkpoint> local = committed(traces);
     Set<String> later = awaited.get();
     for (Checkpoint checkpoint : local.values()) {
-      if (later.contains(checkpoint.id())) {
-        continue;
-      }
-      MlflowApi.Model model = remote.get(checkpoint.id());
-      if (model == null || !model.isReady()) {
-        committed(checkpoint, Optional.empty());
-      } else {
-        // after a lost workspace: what is published is known again, and has its local report
-        reports.prepare(checkpoint, Optional.empty());
-        reports.published(checkpoint.id(), model.id());
+      if (!later.contains(checkpoint.id())) {
+        shown(remote, checkpoint, shown.getOrDefault(checkpoint.id(), List.of()));
       }
     }
-    for (Map.Entry<String, MlflowApi.Model> each : remote.entrySet()) {
-      if (local.containsKey(each.getKey())) {
-        continue;
+    List<MlflowApi.Model> failed = new ArrayList<>();
+    int foreign = 0;
+    for (Map.Entry<String, List<MlflowApi.Model>> each : shown.entrySet()) {
+      for (MlflowApi.Model model : each.getValue()) {
+        Checkpoint there = local.get(each.getKey());
+        if (there != null && RemoteModels.isOf(model, there.committedAt())) {
+          continue;
+        }
+        if (model.status().endsWith("UPLOAD_FAILED")) {
+          failed.add(model);
+        } else if (wasHere(each.getKey(), model, traces)) {
+          reports.deleted(each.getKey());
+          models.remove(model);
+        } else {
+          foreign++;
+        }
       }
-      if (each.getValue().status().endsWith("UPLOAD_FAILED")) {
-        failed.add(each.getValue());
-      } else {
-        deleted(each.getKey());
-      }
+    }
+    if (foreign > 0) {
+      log.warn(
+          "{} model(s) of run '{}' in MLflow are of checkpoints that this store has no trace of, and"
+              + " stay: another copy of the store publishes there, too. Give this one a run of its"
+              + " own by mlflow.runId, or let one of them publish",
+          foreign,
+          subject.run());
     }
     for (Row row : reports.present()) {
       if (!local.containsKey(row.id())) {
         reports.deleted(row.id());
       }
     }
-    for (MlflowApi.Model old : failed.subList(0, Math.max(0, failed.size() - MOST_FAILED))) {
-      remove(old);
-    }
+    models.keepNewest(failed, MOST_FAILED);
     tableIsOld = true;
+    complete = remote.id();
+  }
+
+  /** Makes a run show a checkpoint, whatever run its model was made by. */
+  private void shown(MlflowApi.Run remote, Checkpoint checkpoint, List<MlflowApi.Model> there)
+      throws IOException {
+    Optional<MlflowApi.Model> ready =
+        there.stream()
+            .filter(MlflowApi.Model::isReady)
+            .filter(model -> model.experiment().equals(remote.experiment()))
+            .filter(model -> RemoteModels.isOf(model, checkpoint.committedAt()))
+            .findFirst();
+    if (ready.isEmpty()) {
+      committed(checkpoint, Optional.empty());
+      return;
+    }
+    // after a lost workspace: what is published is known again, and has its local report
+    reports.prepare(checkpoint, Optional.empty());
+    MlflowApi.Model model = ready.get();
+    if (!model.run().equals(remote.id())) {
+      api.output(remote.id(), model.id(), checkpoint.progress().step());
+      api.metrics(remote.id(), metrics(checkpoint), Optional.of(model.id()));
+    }
+    reports.published(checkpoint.id(), model.id());
+  }
+
+  /**
+   * Whether a checkpoint that is not in the store once was. What another copy of the store has
+   * published must not go because this one never had it.
+   */
+  private boolean wasHere(String id, MlflowApi.Model model, Map<String, ListedCheckpoint> traces) {
+    Optional<Row> row = reports.row(id);
+    return row.isPresent() ? RemoteModels.isOf(model, row.get().at()) : traces.containsKey(id);
+  }
+
+  /** Every id that the store has a trace of. */
+  private Map<String, ListedCheckpoint> traces() {
+    Map<String, ListedCheckpoint> all = new TreeMap<>();
+    checkpoints.all().forEach(each -> all.put(each.id(), each));
+    return all;
   }
 
   /** All that are committed and not deleted, by id, whatever branch they lie on. */
-  private Map<String, Checkpoint> committed() {
+  private static Map<String, Checkpoint> committed(Map<String, ListedCheckpoint> traces) {
     Map<String, Checkpoint> all = new TreeMap<>();
-    for (ListedCheckpoint each : checkpoints.all()) {
+    for (ListedCheckpoint each : traces.values()) {
       boolean there =
           switch (each.standing()) {
             case LIVE, DEAD_BRANCH, UNKNOWN -> true;
@@ -381,17 +410,20 @@ final class Mirror {
 
   /** The model of a checkpoint, which is published if it is not. */
   MlflowApi.Model model(Checkpoint checkpoint) throws IOException {
-    Optional<MlflowApi.Model> there = find(checkpoint.id());
+    Optional<Instant> at = Optional.of(checkpoint.committedAt());
+    Optional<MlflowApi.Model> there = models.find(checkpoint.id(), at);
     if (there.isPresent() && there.get().isReady()) {
       return there.get();
     }
     committed(checkpoint, Optional.empty());
-    return find(checkpoint.id())
+    return models
+        .find(checkpoint.id(), at)
+        .filter(MlflowApi.Model::isReady)
         .orElseThrow(
             () ->
                 new MlflowException(
                     MlflowException.Kind.NOT_FOUND,
-                    checkpoint.id() + " was deleted while it was published"));
+                    checkpoint.id() + " was deleted or damaged while it was published"));
   }
 
   /**

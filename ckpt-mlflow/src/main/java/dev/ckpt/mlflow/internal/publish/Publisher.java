@@ -37,6 +37,8 @@ public final class Publisher implements CheckpointListener {
   private static final Logger log = LoggerFactory.getLogger(Publisher.class);
   private static final int MOST_REFUSALS = 3;
   private static final long IDLE_MILLIS = 30_000;
+  private static final int MOST_BUSY = 8;
+  private static final int STANDSTILL_SHARE = 20;
   private static final Duration OTHERS_TURN = Duration.ofSeconds(1);
 
   private final CheckpointStore store;
@@ -50,6 +52,7 @@ public final class Publisher implements CheckpointListener {
   private @Nullable Outbox outbox;
   private @Nullable Thread thread;
   private boolean diskTold;
+  private String toldKind = "";
 
   /** What the thread is at, for who waits at the end. */
   private volatile boolean finished;
@@ -66,7 +69,7 @@ public final class Publisher implements CheckpointListener {
    * @param firstPause after a first failure
    * @param longestPause at most
    * @param retryRefused after which what the server refused is tried again
-   * @param standstill how long closing waits for one answer of the server
+   * @param standstill how long closing waits for one answer of the server, at least
    */
   public record Patience(
       Duration firstPause, Duration longestPause, Duration retryRefused, Duration standstill) {
@@ -97,6 +100,7 @@ public final class Publisher implements CheckpointListener {
   public void reconcile(List<Checkpoint> committed) {
     try {
       outbox = Outbox.open(workspace.root(), options.outboxEntries(), clock);
+      workspace.remember();
     } catch (IOException e) {
       tellDisk(e);
       return;
@@ -200,13 +204,16 @@ public final class Publisher implements CheckpointListener {
     Thread working = thread;
     Outbox used = outbox;
     long start = System.nanoTime();
+    // who gives it minutes means a slow server, too
+    long standstill =
+        Math.max(patience.standstill().toNanos(), options.drain().toNanos() / STANDSTILL_SHARE);
     while (working != null
         && used != null
         && working.isAlive()
         && System.nanoTime() - start < options.drain().toNanos()) {
       boolean local = !used.hasAfter(prepared);
       boolean through = used.size() == 0 && finished;
-      boolean hangs = traffic.nanos() > patience.standstill().toNanos();
+      boolean hangs = traffic.nanos() > standstill;
       if (hangs || away || (local && (through || failing || alone))) {
         return;
       }
@@ -222,12 +229,19 @@ public final class Publisher implements CheckpointListener {
       return;
     }
     BackOff backOff = new BackOff(patience.firstPause(), patience.longestPause());
-    while (stop.getCount() > 0) {
-      try {
+    try {
+      while (stop.getCount() > 0) {
         pause(hold(used, backOff));
-      } catch (InterruptedException e) {
-        return;
       }
+    } catch (InterruptedException e) {
+      log.debug("interrupted", e);
+    } catch (Error e) {
+      // out of memory, perhaps: it is the training's, and what waits is on disk
+      log.error(
+          "run '{}' is not published any more; the next start, or ckpt mlflow sync, goes on",
+          run,
+          e);
+      throw e;
     }
   }
 
@@ -255,9 +269,9 @@ public final class Publisher implements CheckpointListener {
     alone = !session.isLinked();
     if (alone) {
       log.info(
-          "run '{}': no MLflow server is named (MLFLOW_TRACKING_URI); reports are in {}, and ckpt"
-              + " mlflow sync publishes them later",
+          "run '{}': {}. Reports are in {}, and ckpt mlflow sync publishes them later",
           run,
+          session.unlinked(),
           workspace.root());
     }
   }
@@ -291,7 +305,7 @@ public final class Publisher implements CheckpointListener {
         }
         succeeded(used, backOff);
       } catch (MlflowException e) {
-        if (head.isPresent() && refusals.areEnough(head.get(), e)) {
+        if (head.isPresent() && refusals.areEnough(head.get(), e, session)) {
           log.warn("not published, and set aside: {}: {}", head.get().name(), e.getMessage());
           used.refuse(head.get());
         }
@@ -311,13 +325,22 @@ public final class Publisher implements CheckpointListener {
   /** How often the server would not have the same event. */
   private static final class Refusals {
     private String name = "";
-    private int count;
+    private int refused;
+    private int busy;
 
-    boolean areEnough(Outbox.Entry entry, MlflowException answer) {
-      boolean same = entry.name().equals(name);
-      name = entry.name();
-      count = answer.isPassing() ? 0 : same ? count + 1 : 1;
-      return count >= MOST_REFUSALS;
+    boolean areEnough(Outbox.Entry entry, MlflowException answer, Session session) {
+      if (!entry.name().equals(name)) {
+        name = entry.name();
+        refused = 0;
+        busy = 0;
+      }
+      if (!answer.isPassing()) {
+        return ++refused >= MOST_REFUSALS;
+      }
+      // a server that fails at this event alone must not hold up the others for ever
+      return answer.kind() == MlflowException.Kind.BUSY
+          && ++busy % MOST_BUSY == 0
+          && session.answers();
     }
   }
 
@@ -329,11 +352,17 @@ public final class Publisher implements CheckpointListener {
     failing = false;
   }
 
-  /** Says it once for a row of failures; how long to wait. */
+  /** Says it once for a row of failures of one kind; how long to wait. */
   private Duration failed(Exception failure, Outbox used, BackOff backOff) {
     failing = true;
+    String kind =
+        failure instanceof MlflowException known
+            ? known.kind().name()
+            : failure.getClass().getName();
+    boolean another = backOff.failures() == 0 || !kind.equals(toldKind);
+    toldKind = kind;
     // what fails behind the end fails because the store is closed
-    if (backOff.failures() == 0 && stop.getCount() > 0) {
+    if (another && stop.getCount() > 0) {
       log.warn(
           "run '{}' is not published now; training goes on, {} event(s) wait in {}: {}",
           run,

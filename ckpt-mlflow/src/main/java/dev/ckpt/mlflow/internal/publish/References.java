@@ -6,8 +6,10 @@ import dev.ckpt.mlflow.internal.rest.MlflowApi;
 import dev.ckpt.mlflow.internal.rest.MlflowException;
 import dev.ckpt.mlflow.internal.rest.Registry;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -37,7 +39,14 @@ public final class References {
     }
     Matcher run = RUN.matcher(reference);
     if (run.matches()) {
-      return among(committed, reference, ofRun(reference, run.group(1), run.group(2)));
+      List<MlflowApi.Model> meant = ofRun(reference, run.group(1), run.group(2));
+      for (MlflowApi.Model each : meant) {
+        // several of our runs may have joined it
+        if (isAmong(committed, each)) {
+          return among(committed, reference, each);
+        }
+      }
+      return among(committed, reference, meant.get(0));
     }
     throw new IllegalArgumentException(
         "'"
@@ -58,7 +67,8 @@ public final class References {
     }
   }
 
-  private MlflowApi.Model ofRun(String reference, String runId, String what)
+  /** What may be meant, newest first; at least one. */
+  private List<MlflowApi.Model> ofRun(String reference, String runId, String what)
       throws MlflowException {
     MlflowApi.Run run;
     try {
@@ -71,10 +81,15 @@ public final class References {
       throw e;
     }
     if (what.equals("latest")) {
-      String latest = run.tags().getOrDefault(Mirror.LATEST_TAG, "");
-      Matcher model = MODEL.matcher(latest.substring(latest.indexOf(' ') + 1));
-      if (model.matches()) {
-        return model(reference, model.group(1));
+      List<MlflowApi.Model> newest = new ArrayList<>();
+      for (Map.Entry<String, String> tag : run.tags().entrySet()) {
+        Matcher model = MODEL.matcher(tag.getValue().substring(tag.getValue().indexOf(' ') + 1));
+        if (isTag(tag.getKey(), Mirror.LATEST_TAG) && model.matches()) {
+          newest.add(model(reference, model.group(1)));
+        }
+      }
+      if (!newest.isEmpty()) {
+        return newest;
       }
       throw new CheckpointException.NotFound(
           reference + ": run " + runId + " shows no finite checkpoint of ckpt");
@@ -93,10 +108,18 @@ public final class References {
                     () ->
                         new CheckpointException.NotFound(
                             reference + ": version " + name + " was not made of a logged model"));
-        return model(reference, model);
+        return List.of(model(reference, model));
       }
     }
-    List<MlflowApi.Model> named = api.modelsOfRun(run.experiment(), runId, what);
+    // by our tags, not by the run that made them: a checkpoint of an earlier run of MLflow's is
+    // shown
+    // in the later one, too
+    List<MlflowApi.Model> named = new ArrayList<>();
+    for (Map.Entry<String, String> tag : run.tags().entrySet()) {
+      if (isTag(tag.getKey(), RemoteRun.RUN_TAG)) {
+        named.addAll(api.named(run.experiment(), RemoteRun.RUN_TAG, tag.getValue(), what));
+      }
+    }
     if (named.isEmpty()) {
       throw new CheckpointException.NotFound(
           reference
@@ -109,19 +132,34 @@ public final class References {
               + ") nor a logged model of that name"
               + (names.isEmpty() ? "" : "; its registered names: " + new ArrayList<>(names)));
     }
-    return named.get(named.size() - 1);
+    // a step that was trained again after a resume from before it has a model for each time
+    named.sort(Comparator.comparing(References::id).reversed());
+    return named;
+  }
+
+  private static boolean isTag(String key, String ours) {
+    return key.equals(ours) || key.startsWith(ours + ".");
+  }
+
+  private static String id(MlflowApi.Model model) {
+    String tag = model.tags().getOrDefault(RemoteModels.CHECKPOINT_TAG, "");
+    return tag.substring(tag.lastIndexOf('/') + 1);
+  }
+
+  private static boolean isAmong(List<Checkpoint> committed, MlflowApi.Model model) {
+    String id = id(model);
+    String at = model.tags().getOrDefault(RemoteModels.COMMITTED_TAG, "");
+    return committed.stream()
+        .anyMatch(each -> each.id().equals(id) && each.committedAt().toString().equals(at));
   }
 
   private static String among(List<Checkpoint> committed, String reference, MlflowApi.Model model) {
-    String tag = model.tags().getOrDefault(Mirror.CHECKPOINT_TAG, "");
-    String id = tag.substring(tag.lastIndexOf('/') + 1);
+    String id = id(model);
     if (id.isEmpty()) {
       throw new CheckpointException.NotFound(
           reference + ": the model '" + model.name() + "' is no checkpoint of ckpt");
     }
-    String at = model.tags().getOrDefault(Mirror.COMMITTED_TAG, "");
-    if (committed.stream()
-        .noneMatch(each -> each.id().equals(id) && each.committedAt().toString().equals(at))) {
+    if (!isAmong(committed, model)) {
       throw new CheckpointException.NotFound(
           reference
               + " is checkpoint "

@@ -26,6 +26,7 @@ final class RemoteRun {
   static final String RUN_TAG = "ckpt.run";
 
   private static final int MOST_ATTEMPTS = 20;
+  private static final String DEFAULT_EXPERIMENT = "Default";
   private static final String JOINED_TAG = "ckpt.joined";
   private static final String NOTE = "mlflow.note.content";
 
@@ -35,6 +36,9 @@ final class RemoteRun {
   private final Supplier<List<Attempt>> attempts;
   private MlflowApi.@Nullable Run found;
   private boolean joined;
+
+  /** Whether a run of another key was there first; its tags and its table are not ours. */
+  private boolean shared;
 
   RemoteRun(MlflowApi api, Target target, Subject subject, Supplier<List<Attempt>> attempts) {
     this.api = api;
@@ -59,22 +63,46 @@ final class RemoteRun {
     return joined;
   }
 
+  /** It is asked for anew: it may have been deleted, or the server may have lost it. */
+  void forget() {
+    found = null;
+  }
+
   private MlflowApi.Run join(String id) throws MlflowException {
     MlflowApi.Run run = api.run(id);
+    if (!run.isActive()) {
+      throw new MlflowException(
+          MlflowException.Kind.NOT_FOUND,
+          "the run "
+              + id
+              + " that is joined was deleted in MLflow: restore it, or name another one by"
+              + " MLFLOW_RUN_ID or mlflow.runId");
+    }
     joined = !run.tags().containsKey(RUN_TAG) || run.tags().containsKey(JOINED_TAG);
     if (joined) {
       api.runTag(run.id(), JOINED_TAG, "true");
     }
-    api.runTag(run.id(), RUN_TAG, target.key());
+    String first = run.tags().getOrDefault(RUN_TAG, target.key());
+    shared = !first.equals(target.key());
+    api.runTag(run.id(), shared ? RUN_TAG + "." + Texts.key(subject.run()) : RUN_TAG, target.key());
     return run;
   }
 
+  /** What is said once of a run of MLflow's, by its name: several of ours may join one. */
+  String named(String what) throws MlflowException {
+    get();
+    return shared ? what + "." + Texts.key(subject.run()) : what;
+  }
+
   private MlflowApi.Run own() throws MlflowException {
-    String experiment =
-        target.experimentId().isPresent()
-            ? target.experimentId().get()
-            : api.experiment(target.experiment());
-    Optional<MlflowApi.Run> there = api.findRun(experiment, RUN_TAG, target.key());
+    Optional<String> wanted = target.experimentId();
+    if (wanted.isEmpty() && target.experiment().isPresent()) {
+      wanted = Optional.of(api.experiment(target.experiment().get()));
+    }
+    // who says nothing of the experiment means the run that is there, wherever that is
+    Optional<MlflowApi.Run> there =
+        api.findRun(
+            wanted.isPresent() ? List.of(wanted.get()) : api.experiments(), RUN_TAG, target.key());
     if (there.isPresent()) {
       joined = there.get().tags().containsKey(JOINED_TAG);
       return there.get();
@@ -83,6 +111,7 @@ final class RemoteRun {
     tags.put(RUN_TAG, target.key());
     tags.put(NOTE, Texts.runDescription(subject));
     target.parentRun().ifPresent(parent -> tags.put("mlflow.parentRunId", parent));
+    String experiment = wanted.isPresent() ? wanted.get() : api.experiment(DEFAULT_EXPERIMENT);
     return api.createRun(experiment, target.runName(), started(), tags);
   }
 

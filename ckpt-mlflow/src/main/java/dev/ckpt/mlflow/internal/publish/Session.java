@@ -12,6 +12,7 @@ import dev.ckpt.mlflow.internal.rest.Traffic;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -31,6 +32,8 @@ public final class Session implements AutoCloseable {
   private final @Nullable MlflowApi api;
   private final @Nullable Mirror mirror;
   private Target target;
+  private String unlinked =
+      "no MLflow server is named: set MLFLOW_TRACKING_URI, or mlflow.trackingUri in the config";
   private final Set<String> awaited = new HashSet<>();
   private String prepared = "";
 
@@ -52,7 +55,14 @@ public final class Session implements AutoCloseable {
     Subject subject = new Subject(store.uri().toString(), run);
     Checkpoints checkpoints = Checkpoints.read(store, run);
     this.reports = new LocalReports(workspace, subject, checkpoints, options.norms());
-    Optional<Tracking> tracking = server.flatMap(uri -> tracking(uri, options));
+    Optional<Tracking> tracking = Optional.empty();
+    if (server.isPresent()) {
+      try {
+        tracking = Optional.of(Tracking.of(server.get(), options.environment()));
+      } catch (IllegalArgumentException e) {
+        unlinked = "nothing is published to MLflow: " + e.getMessage();
+      }
+    }
     this.target =
         target(workspace.target(), checkpoints, run, options, tracking.map(Tracking::toString));
     workspace.target(target);
@@ -63,15 +73,6 @@ public final class Session implements AutoCloseable {
     } else {
       this.api = null;
       this.mirror = null;
-    }
-  }
-
-  private static Optional<Tracking> tracking(String uri, Options options) {
-    try {
-      return Optional.of(Tracking.of(uri, options.environment()));
-    } catch (IllegalArgumentException e) {
-      log.warn("nothing is published to MLflow: its tracking URI {}", e.getMessage());
-      return Optional.empty();
     }
   }
 
@@ -93,8 +94,7 @@ public final class Session implements AutoCloseable {
         options
             .experiment()
             .or(() -> options.variable("MLFLOW_EXPERIMENT_NAME"))
-            .or(() -> before.map(Target::experiment))
-            .orElse("Default"),
+            .or(() -> before.flatMap(Target::experiment)),
         options.experiment().isPresent()
             ? Optional.empty()
             : options
@@ -102,7 +102,8 @@ public final class Session implements AutoCloseable {
                 .or(() -> before.flatMap(Target::experimentId)),
         options.runName().or(() -> before.map(Target::runName)).orElse(run),
         options.parentRun().or(() -> before.flatMap(Target::parentRun)),
-        before.flatMap(Target::page));
+        before.flatMap(Target::page),
+        before.map(Target::experiments).orElse(List.of()));
   }
 
   /** Whether a server is named. */
@@ -136,10 +137,22 @@ public final class Session implements AutoCloseable {
    * them.
    */
   public void connect() throws IOException {
-    Target shown = target.withPage(mirror().run().page());
+    RemoteRun shownAs = mirror().run();
+    Target shown = target.shownAt(shownAs.page(), shownAs.get().experiment());
     if (!shown.equals(target)) {
       target = shown;
       workspace.target(target);
+    }
+  }
+
+  /** Whether the server answers to something else, asked anew. */
+  public boolean answers() {
+    try {
+      mirror().run().forget();
+      mirror().run().get();
+      return true;
+    } catch (MlflowException e) {
+      return false;
     }
   }
 
@@ -188,10 +201,23 @@ public final class Session implements AutoCloseable {
     return known;
   }
 
-  private static MlflowException noServer() {
-    return new MlflowException(
-        MlflowException.Kind.FORBIDDEN,
-        "no MLflow server is named: set MLFLOW_TRACKING_URI, or mlflow.trackingUri in the config");
+  private MlflowException noServer() {
+    return new MlflowException(MlflowException.Kind.FORBIDDEN, unlinked);
+  }
+
+  /** Why no server is linked, for people. */
+  String unlinked() {
+    return unlinked;
+  }
+
+  /** Says what the attempts say of the run. */
+  void describe() throws IOException {
+    mirror().describe();
+  }
+
+  /** How many models were removed from the server. */
+  int removed() {
+    return mirror == null ? 0 : mirror.removed();
   }
 
   @Override

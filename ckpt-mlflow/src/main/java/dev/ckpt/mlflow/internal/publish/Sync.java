@@ -3,11 +3,14 @@ package dev.ckpt.mlflow.internal.publish;
 import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.Checkpoints;
+import dev.ckpt.Verification;
 import dev.ckpt.mlflow.internal.outbox.Event;
 import dev.ckpt.mlflow.internal.outbox.Outbox;
+import dev.ckpt.mlflow.internal.report.Subject;
 import dev.ckpt.mlflow.internal.rest.MlflowApi;
 import dev.ckpt.mlflow.internal.rest.MlflowException;
 import dev.ckpt.mlflow.internal.rest.Registry;
+import dev.ckpt.mlflow.internal.rest.Tracking;
 import dev.ckpt.mlflow.internal.rest.Traffic;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.Closeable;
@@ -44,10 +47,12 @@ public final class Sync {
    *
    * @param published events of the outbox
    * @param refused what the server would not have, each with its answer
+   * @param removed models of checkpoints that are gone
    * @param dropped events that the bounded outbox ever lost
    * @param page of the run
    */
-  public record Result(int published, List<String> refused, long dropped, String page) {
+  public record Result(
+      int published, List<String> refused, int removed, long dropped, String page) {
     public Result {
       refused = List.copyOf(refused);
     }
@@ -82,7 +87,8 @@ public final class Sync {
               outbox.done(entry);
               published++;
             } catch (MlflowException e) {
-              if (e.isPassing()) {
+              boolean alone = e.kind() == MlflowException.Kind.BUSY && session.answers();
+              if (e.isPassing() && !alone) {
                 throw e;
               }
               outbox.refuse(entry);
@@ -91,7 +97,8 @@ public final class Sync {
           }
           trying(() -> session.publish(new Event.Opened(clock.instant())));
           trying(session::finish);
-          return new Result(published, refused, outbox.dropped(), session.page().orElse(""));
+          return new Result(
+              published, refused, session.removed(), outbox.dropped(), session.page().orElse(""));
         });
   }
 
@@ -108,48 +115,109 @@ public final class Sync {
    * is pinned, so that retention never deletes it: the version would lead nowhere.
    *
    * @param name in the registry
+   * @throws CheckpointException.Corrupt if it does not read back; it is not pinned then
    */
   public Promoted promote(Checkpoint checkpoint, String name, String alias) throws IOException {
-    Checkpoints.read(store, run).pin(checkpoint.id());
-    return exclusively(
-        (session, outbox) -> {
-          trying(session::connect);
-          MlflowApi.Model[] model = new MlflowApi.Model[1];
-          trying(() -> model[0] = session.model(checkpoint));
-          MlflowApi api = session.api();
-          Registry.Version[] version = new Registry.Version[1];
-          trying(
-              () -> {
-                api.registry().register(name);
-                Optional<Registry.Version> there =
-                    api.registry().versionsOfModel(model[0].id()).stream()
-                        .filter(each -> each.name().equals(name))
-                        .findFirst();
-                version[0] =
-                    there.isPresent() ? there.get() : api.registry().createVersion(name, model[0]);
-                api.registry().alias(version[0], alias);
+    Checkpoints checkpoints = Checkpoints.read(store, run);
+    Verification look = checkpoints.verify(checkpoint.id());
+    if (!look.ok()) {
+      throw new CheckpointException.Corrupt(
+          checkpoint.id() + " is damaged and not promoted: " + look.problems().get(0));
+    }
+    Workspace workspace = Workspace.ofTraining(store.uri(), run, options.outbox());
+    try (Closeable lock = workspace.lock().orElse(null)) {
+      return lock == null
+          ? besideTraining(workspace, checkpoints, checkpoint, name, alias)
+          : with(
+              workspace,
+              (session, outbox) -> {
+                trying(session::connect);
+                MlflowApi.Model[] model = new MlflowApi.Model[1];
+                trying(() -> model[0] = session.model(checkpoint));
+                checkpoints.pin(checkpoint.id());
+                Promoted done = register(session.api(), model[0], name, alias, session.page());
+                trying(session::describe);
+                return done;
               });
-          return new Promoted(name, version[0].version(), model[0].id(), session.page().orElse(""));
+    }
+  }
+
+  /** What a training has published needs neither its outbox nor its right to publish. */
+  private Promoted besideTraining(
+      Workspace workspace,
+      Checkpoints checkpoints,
+      Checkpoint checkpoint,
+      String name,
+      String alias)
+      throws IOException {
+    Optional<Target> target = workspace.target().filter(known -> known.page().isPresent());
+    Optional<String> server = options.server().or(() -> target.flatMap(Target::trackingUri));
+    if (target.isEmpty() || server.isEmpty()) {
+      throw published("has shown nothing yet");
+    }
+    try (MlflowApi api =
+        new MlflowApi(Tracking.of(server.get(), options.environment()), options.timeout())) {
+      RemoteRun remote =
+          new RemoteRun(
+              api, target.get(), new Subject(store.uri().toString(), run), checkpoints::attempts);
+      List<MlflowApi.Model> model = new ArrayList<>();
+      trying(
+          () ->
+              new RemoteModels(api, target.get(), remote)
+                  .find(checkpoint.id(), Optional.of(checkpoint.committedAt()))
+                  .filter(MlflowApi.Model::isReady)
+                  .ifPresent(model::add));
+      if (model.isEmpty()) {
+        throw published("has not shown " + checkpoint.id() + " yet");
+      }
+      checkpoints.pin(checkpoint.id());
+      return register(api, model.get(0), name, alias, target.get().page());
+    }
+  }
+
+  private CheckpointException.Fenced published(String why) {
+    return new CheckpointException.Fenced(
+        "run '"
+            + run
+            + "' is published by another process now, probably its training, which "
+            + why
+            + ": wait until it does, or ends");
+  }
+
+  private static Promoted register(
+      MlflowApi api, MlflowApi.Model model, String name, String alias, Optional<String> page)
+      throws IOException {
+    Registry.Version[] version = new Registry.Version[1];
+    trying(
+        () -> {
+          api.registry().register(name);
+          Optional<Registry.Version> there =
+              api.registry().versionsOfModel(model.id()).stream()
+                  .filter(each -> each.name().equals(name))
+                  .findFirst();
+          version[0] = there.isPresent() ? there.get() : api.registry().createVersion(name, model);
+          api.registry().alias(version[0], alias);
         });
+    return new Promoted(name, version[0].version(), model.id(), page.orElse(""));
   }
 
   private <T> T exclusively(Work<T> work) throws IOException {
-    Workspace workspace = Workspace.of(store.uri(), run, options.outbox());
+    Workspace workspace = Workspace.ofTraining(store.uri(), run, options.outbox());
     try (Closeable lock = workspace.lock().orElse(null)) {
       if (lock == null) {
-        throw new CheckpointException.Fenced(
-            "run '"
-                + run
-                + "' is published by another process now, probably its training: wait until that"
-                + " ends");
+        throw published("does what a sync would do");
       }
-      Optional<String> server =
-          options.server().or(() -> remembered(workspace).flatMap(Target::trackingUri));
-      Outbox outbox = Outbox.open(workspace.root(), options.outboxEntries(), clock);
-      try (Session session =
-          new Session(workspace, outbox, store, run, options, server, Traffic.UNSEEN)) {
-        return work.with(session, outbox);
-      }
+      return with(workspace, work);
+    }
+  }
+
+  private <T> T with(Workspace workspace, Work<T> work) throws IOException {
+    Optional<String> server =
+        options.server().or(() -> remembered(workspace).flatMap(Target::trackingUri));
+    Outbox outbox = Outbox.open(workspace.root(), options.outboxEntries(), clock);
+    try (Session session =
+        new Session(workspace, outbox, store, run, options, server, Traffic.UNSEEN)) {
+      return work.with(session, outbox);
     }
   }
 

@@ -12,7 +12,7 @@ import java.util.regex.Pattern;
 
 /** What MLflow is told in words, within what it takes: names without its special characters. */
 final class Texts {
-  private static final Pattern ODD = Pattern.compile("[^A-Za-z0-9_\\-. /]");
+  private static final Pattern ODD = Pattern.compile("[^\\p{L}\\p{N}_\\-. /]");
   private static final Pattern ORIGIN = Pattern.compile("^(.*) \\(([^()]*|[^()]*\\([^()]*\\))\\)$");
   private static final String VARIED = "param.";
   private static final int LONGEST_KEY = 250;
@@ -32,12 +32,20 @@ final class Texts {
         at.phase() == Progress.Phase.AFTER_EPOCH ? "-epoch-" + at.epoch() : "");
   }
 
-  /** A name of a metric or a parameter. */
+  /**
+   * A name of a metric or a parameter, as MLflow takes it. One that loses characters gets a digest
+   * of what it was: two that would be equal then are not.
+   */
   static String key(String name) {
     String plain = ODD.matcher(name).replaceAll("_");
     // a path that leads out of its folder is refused
     plain = plain.replaceAll("\\.{2,}", "_").replaceAll("^[/.]+|/+$", "_").replaceAll("//+", "/");
-    return plain.isBlank() ? "_" : plain.substring(0, Math.min(plain.length(), LONGEST_KEY));
+    plain = plain.replaceAll("/\\.(?=/|$)", "/_");
+    if (plain.equals(name) && !plain.isBlank() && plain.length() <= LONGEST_KEY) {
+      return plain;
+    }
+    String digest = Workspace.digest(name).substring(0, 6);
+    return plain.substring(0, Math.min(plain.length(), LONGEST_KEY - 7)).strip() + "_" + digest;
   }
 
   static String bounded(String text) {

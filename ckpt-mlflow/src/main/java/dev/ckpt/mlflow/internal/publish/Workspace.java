@@ -38,10 +38,16 @@ public final class Workspace {
   private static final ObjectMapper MAPPER = new ObjectMapper();
   private static final int MOST_ROWS = 2_000;
 
+  private static final String ELSEWHERE = "elsewhere";
+
   private final Path root;
 
-  private Workspace(Path root) {
+  /** Where it is if nobody configures it. */
+  private final Path usual;
+
+  private Workspace(Path root, Path usual) {
     this.root = root;
+    this.usual = usual;
   }
 
   /**
@@ -50,16 +56,45 @@ public final class Workspace {
    * @param configured empty: {@code mlflow/<run>} in a store that is a folder, else below the home
    */
   public static Workspace of(URI store, String run, Optional<Path> configured) {
-    if (configured.isPresent()) {
-      return new Workspace(configured.get().resolve(run));
-    }
+    Path usual;
     if ("file".equalsIgnoreCase(store.getScheme())) {
-      return new Workspace(Path.of(store).resolve("mlflow").resolve(run));
+      usual = Path.of(store).resolve("mlflow").resolve(run);
+    } else {
+      usual =
+          Path.of(System.getProperty("user.home"), ".ckpt", "mlflow")
+              .resolve(digest(store.toString()).substring(0, 16))
+              .resolve(run);
     }
-    return new Workspace(
-        Path.of(System.getProperty("user.home"), ".ckpt", "mlflow")
-            .resolve(digest(store.toString()).substring(0, 16))
-            .resolve(run));
+    return new Workspace(configured.map(folder -> folder.resolve(run)).orElse(usual), usual);
+  }
+
+  /**
+   * The folder that the training uses, for who was not told where that is.
+   *
+   * @param configured empty: where {@link #remember} says
+   */
+  static Workspace ofTraining(URI store, String run, Optional<Path> configured) throws IOException {
+    Workspace workspace = of(store, run, configured);
+    if (configured.isEmpty()) {
+      Optional<Path> elsewhere =
+          DurableFiles.read(workspace.usual.resolve(ELSEWHERE))
+              .map(bytes -> Path.of(new String(bytes, StandardCharsets.UTF_8)));
+      if (elsewhere.isPresent() && Files.isDirectory(elsewhere.get())) {
+        return new Workspace(elsewhere.get(), workspace.usual);
+      }
+    }
+    return workspace;
+  }
+
+  /** Leaves word in the usual place of where this is. */
+  void remember() throws IOException {
+    if (!root.equals(usual)) {
+      DurableFiles.createFolders(usual);
+      DurableFiles.write(
+          usual.resolve(ELSEWHERE), root.toString().getBytes(StandardCharsets.UTF_8));
+    } else if (Files.exists(usual.resolve(ELSEWHERE))) {
+      DurableFiles.delete(usual.resolve(ELSEWHERE));
+    }
   }
 
   public Path root() {
@@ -119,16 +154,19 @@ public final class Workspace {
       log.warn("{} is not readable: {}", root.resolve("target.json"), e.getOriginalMessage());
       return Optional.empty();
     }
+    List<String> experiments = new ArrayList<>();
+    node.path("experiments").forEach(each -> experiments.add(each.asText()));
     return Optional.of(
         new Target(
             node.path("key").asText(),
             text(node, "trackingUri"),
             text(node, "runId"),
-            node.path("experiment").asText(),
+            text(node, "experiment"),
             text(node, "experimentId"),
             node.path("runName").asText(),
             text(node, "parentRun"),
-            text(node, "page")));
+            text(node, "page"),
+            experiments));
   }
 
   void target(Target target) throws IOException {
@@ -140,8 +178,9 @@ public final class Workspace {
             .createObjectNode()
             .put("version", 1)
             .put("key", target.key())
-            .put("experiment", target.experiment())
             .put("runName", target.runName());
+    target.experiment().ifPresent(name -> node.put("experiment", name));
+    target.experiments().forEach(node.putArray("experiments")::add);
     target.trackingUri().ifPresent(uri -> node.put("trackingUri", uri));
     target.runId().ifPresent(id -> node.put("runId", id));
     target.experimentId().ifPresent(id -> node.put("experimentId", id));

@@ -11,11 +11,9 @@ import java.util.function.DoubleFunction;
  */
 final class LineChart {
   private static final int HEIGHT = 240;
-  private static final int LEFT = 64;
   private static final int RIGHT = 16;
   private static final int TOP = 14;
   private static final int BOTTOM = 34;
-  private static final int TICKS = 4;
   private static final int MOST_DOTS = 60;
 
   /**
@@ -62,65 +60,58 @@ final class LineChart {
     if (minY > 0 && (maxY - minY > minY * 0.2 || maxY - minY < minY * 0.01)) {
       minY = 0;
     }
-    double step = niceStep((maxY - minY) / TICKS);
-    minY = Math.floor(minY / step) * step;
-    maxY = Math.max(Math.ceil(maxY / step) * step, minY + step);
-    if (maxX == minX) {
-      minX -= 1;
-      maxX += 1;
-    }
+    Axis y = Axis.round(minY, maxY);
+    Axis x = (maxX == minX ? Axis.exact(minX - 1, maxX + 1) : Axis.exact(minX, maxX)).whole();
+    // room for the longest mark, at the size of letters that report.css gives
+    int left =
+        12 + y.marks().stream().mapToInt(mark -> unit.apply(mark).length()).max().orElse(0) * 7;
     StringBuilder svg = new StringBuilder();
     svg.append(
         format(
             "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">",
             width, HEIGHT, Html.text(title)));
-    for (double y = minY; y <= maxY + step / 2; y += step) {
-      double at = place(y, minY, maxY, HEIGHT - BOTTOM, TOP);
+    for (double mark : y.marks()) {
+      double at = y.place(mark, HEIGHT - BOTTOM, TOP);
       svg.append(
           format(
               "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>",
-              LEFT, width - RIGHT, at, at));
+              left, width - RIGHT, at, at));
       svg.append(
           format(
               "<text class=\"tick\" text-anchor=\"end\" x=\"%d\" y=\"%.1f\">%s</text>",
-              LEFT - 8, at + 4, Html.text(unit.apply(Math.abs(y) < step / 1e6 ? 0 : y))));
+              left - 8, at + 4, Html.text(unit.apply(mark))));
     }
-    double stepX = Math.max(1, niceStep((maxX - minX) / TICKS));
-    for (double x = Math.ceil(minX / stepX) * stepX; x <= maxX; x += stepX) {
+    for (double mark : x.marks()) {
       svg.append(
           format(
               "<text class=\"tick\" text-anchor=\"middle\" x=\"%.1f\" y=\"%d\">%s</text>",
-              place(x, minX, maxX, LEFT, width - RIGHT),
+              x.place(mark, left, width - RIGHT),
               HEIGHT - BOTTOM + 18,
-              Html.text(Html.number(x))));
+              Html.text(Html.number(mark))));
     }
     svg.append(
         format(
             "<text class=\"axis\" text-anchor=\"end\" x=\"%d\" y=\"%d\">%s</text>",
             width - RIGHT, HEIGHT - 2, Html.text(axis)));
     for (int i = 0; i < drawn.size(); i++) {
-      draw(svg, drawn.get(i), i % Html.COLOURS, new Frame(minX, maxX, minY, maxY, width));
+      draw(svg, drawn.get(i), i % Html.COLOURS, x, y, left, width);
     }
     return svg.append("</svg>").toString();
   }
 
-  /** Which values the picture spans. */
-  private record Frame(double minX, double maxX, double minY, double maxY, int width) {
-    double x(double value) {
-      return place(value, minX, maxX, LEFT, width - RIGHT);
-    }
-
-    double y(double value) {
-      return place(value, minY, maxY, HEIGHT - BOTTOM, TOP);
-    }
-  }
-
-  private static void draw(StringBuilder svg, Line line, int colour, Frame frame) {
+  private static void draw(
+      StringBuilder svg,
+      Line line,
+      int colour,
+      Axis horizontal,
+      Axis vertical,
+      int left,
+      int width) {
     StringBuilder points = new StringBuilder();
     StringBuilder dots = new StringBuilder();
     for (int i = 0; i < line.x().length; i++) {
-      double x = frame.x(line.x()[i]);
-      double y = frame.y(line.y()[i]);
+      double x = horizontal.place(line.x()[i], left, width - RIGHT);
+      double y = vertical.place(line.y()[i], HEIGHT - BOTTOM, TOP);
       points.append(format(i == 0 ? "%.1f,%.1f" : " %.1f,%.1f", x, y));
       if (line.x().length <= MOST_DOTS) {
         dots.append(
@@ -141,19 +132,6 @@ final class LineChart {
       }
     }
     return new Line(line.name(), Arrays.copyOf(x, n), Arrays.copyOf(y, n));
-  }
-
-  private static double niceStep(double raw) {
-    if (!(raw > 0) || Double.isInfinite(raw)) {
-      return 1;
-    }
-    double power = Math.pow(10, Math.floor(Math.log10(raw)));
-    double lead = raw / power;
-    return power * (lead <= 1 ? 1 : lead <= 2 ? 2 : lead <= 5 ? 5 : 10);
-  }
-
-  private static double place(double value, double min, double max, double from, double to) {
-    return from + (value - min) / (max - min) * (to - from);
   }
 
   private static String format(String form, Object... values) {

@@ -1,6 +1,6 @@
 package dev.ckpt.mlflow.internal.report;
 
-/** A Euclidean norm, summed up so that nothing overflows on the way. NaN is left out. */
+/** A Euclidean norm, summed up so that nothing overflows on the way. NaN makes it NaN. */
 final class Norm {
   private static final double ONE = 1.0;
 
@@ -10,10 +10,12 @@ final class Norm {
   /** LAPACK's way: {@code scale² · sum} is the sum of squares, and {@code scale} the largest. */
   void add(double value) {
     double size = Math.abs(value);
-    if (Double.isNaN(size) || size == 0) {
+    if (size == 0 || Double.isNaN(scale)) {
       return;
     }
-    if (Double.isInfinite(size) || Double.isInfinite(scale)) {
+    if (Double.isNaN(size)) {
+      scale = Double.NaN;
+    } else if (Double.isInfinite(size) || Double.isInfinite(scale)) {
       scale = Double.POSITIVE_INFINITY;
       sum = ONE;
     } else if (scale < size) {

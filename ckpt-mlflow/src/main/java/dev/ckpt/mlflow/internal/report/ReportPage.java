@@ -14,9 +14,11 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.DoubleFunction;
+import java.util.function.Predicate;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.IntStream;
 
@@ -31,6 +33,11 @@ public final class ReportPage {
   private static final int MOST_CHANGES = 12;
   private static final int MOST_TENSORS = 500;
   private static final int MOST_LINES = Html.COLOURS;
+  private static final int MOST_CHARTS = 6;
+
+  /** Of the sizes on one axis. */
+  private static final double MOST_SPREAD = 20;
+
   private static final DateTimeFormatter TIME =
       DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm:ss 'UTC'", Locale.ROOT)
           .withZone(ZoneOffset.UTC);
@@ -96,7 +103,13 @@ public final class ReportPage {
             "</p>\n<section><h2>Resume from it</h2><p class=\"soft\">in the configuration of the"
                 + " training, or as the variable CKPT_RESUME:</p><pre>resume: ")
         .append(Html.text(checkpoint.id()))
-        .append("</pre><div class=\"facts\">");
+        .append("</pre>")
+        .append(
+            checkpoint.finite()
+                ? ""
+                : "<p class=\"bad\">It holds NaN or infinite values: what is trained from it holds"
+                    + " them, too.</p>")
+        .append("<div class=\"facts\">");
     fact("step", Html.number(at.step()));
     fact("epochs done", Html.number(at.epoch()));
     fact("batch", Html.number(at.batch()));
@@ -121,19 +134,20 @@ public final class ReportPage {
 
   private void charts() {
     html.append("<div class=\"pair\">");
-    chart(
-        "Loss",
-        lossLines(),
-        survey.curves().keySet().stream().anyMatch(ReportPage::isLoss)
-            ? "value of the checkpoint's own history"
-            : "step",
-        Html::number);
-    List<LineChart.Line> others = new ArrayList<>();
     TreeSet<String> names = new TreeSet<>();
     history.forEach(each -> names.addAll(each.metrics().keySet()));
-    names.removeIf(ReportPage::isLoss);
-    names.stream().limit(MOST_LINES).forEach(name -> others.add(metric(name)));
-    chart("Metrics", others, "step", Html::number);
+    List<LineChart.Line> own = ownCurves();
+    List<LineChart.Line> losses = metrics(names, ReportPage::isLoss);
+    if (own.isEmpty()) {
+      chart("Loss", losses, "step", Html::number);
+    } else {
+      chart("Loss, by the checkpoint's own history", own, "entry", Html::number);
+      chart("Loss at the checkpoints", losses, "step", Html::number);
+    }
+    List<List<LineChart.Line>> scales = scales(names);
+    for (List<LineChart.Line> scale : scales) {
+      chart(scale.size() == 1 ? scale.get(0).name() : "Metrics", scale, "step", Html::number);
+    }
     chart(
         "What a save costs",
         List.of(
@@ -143,15 +157,56 @@ public final class ReportPage {
         Html::millis);
     chart("Size", List.of(line("bytes of a checkpoint", Row::bytes)), "step", Html::bytes);
     html.append("</div>\n");
+    long drawn = scales.stream().mapToLong(List::size).sum() + losses.size();
+    if (drawn < names.size()) {
+      html.append("<p class=\"soft\">")
+          .append(drawn)
+          .append(" of ")
+          .append(names.size())
+          .append(" metrics are drawn; their values at this checkpoint are below.</p>\n");
+    }
   }
 
+  /**
+   * What is no loss, with others of about its size on one axis: an accuracy beside a count would be
+   * a line at zero.
+   */
+  private List<List<LineChart.Line>> scales(Set<String> names) {
+    List<LineChart.Line> all =
+        names.stream()
+            .filter(name -> !isLoss(name))
+            .map(this::metric)
+            .filter(line -> Arrays.stream(line.y()).anyMatch(Double::isFinite))
+            .sorted(Comparator.comparingDouble(ReportPage::size))
+            .toList();
+    List<List<LineChart.Line>> scales = new ArrayList<>();
+    double least = 0;
+    for (LineChart.Line line : all) {
+      List<LineChart.Line> last = scales.isEmpty() ? List.of() : scales.get(scales.size() - 1);
+      if (scales.isEmpty() || last.size() == MOST_LINES || size(line) > MOST_SPREAD * least) {
+        if (scales.size() == MOST_CHARTS) {
+          break;
+        }
+        scales.add(new ArrayList<>());
+        least = size(line);
+      }
+      scales.get(scales.size() - 1).add(line);
+    }
+    return scales;
+  }
+
+  private static double size(LineChart.Line line) {
+    return Arrays.stream(line.y()).filter(Double::isFinite).map(Math::abs).max().orElse(0);
+  }
+
+  /** DL4J calls its loss {@code score}; what others call a score (f1, r2) is none. */
   private static boolean isLoss(String name) {
     String lower = name.toLowerCase(Locale.ROOT);
-    return lower.contains("loss") || lower.contains("score");
+    return lower.contains("loss") || lower.equals("score");
   }
 
-  /** From the checkpoint's own history if it has one, else from the checkpoints' metrics. */
-  private List<LineChart.Line> lossLines() {
+  /** Losses that the state of the checkpoint holds itself. */
+  private List<LineChart.Line> ownCurves() {
     List<LineChart.Line> lines = new ArrayList<>();
     new TreeMap<>(survey.curves())
         .forEach(
@@ -164,15 +219,11 @@ public final class ReportPage {
                         values.stream().mapToDouble(Double::doubleValue).toArray()));
               }
             });
-    if (lines.isEmpty()) {
-      TreeSet<String> names = new TreeSet<>();
-      history.forEach(each -> names.addAll(each.metrics().keySet()));
-      names.stream()
-          .filter(ReportPage::isLoss)
-          .limit(MOST_LINES)
-          .forEach(name -> lines.add(metric(name)));
-    }
     return lines;
+  }
+
+  private List<LineChart.Line> metrics(Set<String> names, Predicate<String> wanted) {
+    return names.stream().filter(wanted).limit(MOST_LINES).map(this::metric).toList();
   }
 
   private LineChart.Line metric(String name) {
@@ -229,7 +280,7 @@ public final class ReportPage {
         .append(Html.text(survey.before().get()))
         .append("</span>: the norm of the difference, as a share of the norm before. ")
         .append(changed.size() - same)
-        .append(" tensors changed, ")
+        .append(changed.size() - same == 1 ? " tensor changed, " : " tensors changed, ")
         .append(same)
         .append(
             " did not.</p><div class=\"scroll\"><table><thead><tr><th>tensor</th>"

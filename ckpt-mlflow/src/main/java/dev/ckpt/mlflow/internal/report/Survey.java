@@ -31,10 +31,12 @@ public record Survey(
   /**
    * A tensor.
    *
-   * @param norm Euclidean, NaN left out; empty if it holds no floats, or norms are not wanted
+   * @param norm Euclidean, NaN if an element is; empty if it holds no floats, or norms are not
+   *     wanted
    * @param nonFinite how many elements are NaN or infinite
    * @param change the Euclidean norm of the difference to the checkpoint before, divided by the
-   *     norm there; empty if there is nothing to compare with
+   *     norm there: infinite if that was zero, NaN if an element is not finite; empty if there is
+   *     nothing to compare with
    */
   public record Tensor(
       String part,

@@ -151,9 +151,14 @@ public final class Surveyor {
         spec.bytes(),
         read ? OptionalDouble.of(norm.value()) : OptionalDouble.empty(),
         nonFinite,
-        read && old != null && oldNorm.value() > 0
-            ? OptionalDouble.of(difference.value() / oldNorm.value())
+        read && old != null
+            ? OptionalDouble.of(share(difference.value(), oldNorm.value()))
             : OptionalDouble.empty());
+  }
+
+  private static double share(double difference, double before) {
+    // what is 0 / 0 has not changed
+    return difference == 0 && before == 0 ? 0 : difference / before;
   }
 
   private static double number(DType type, ByteBuffer from, int at) {

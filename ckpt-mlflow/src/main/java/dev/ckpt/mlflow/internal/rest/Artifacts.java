@@ -89,11 +89,8 @@ public final class Artifacts {
   }
 
   private static String path(String artifacts) {
-    String below = artifacts.substring(PROXIED.length());
-    while (below.startsWith("/")) {
-      below = below.substring(1);
-    }
-    return ARTIFACTS + "/" + below;
+    // mlflow-artifacts:/a/b, and mlflow-artifacts://host/a/b of the same server
+    return ARTIFACTS + artifacts.replaceFirst("^mlflow-artifacts:(//[^/]*)?", "");
   }
 
   private static String encodedPath(String file) {

@@ -182,6 +182,11 @@ final class Http implements AutoCloseable {
     if (cause instanceof java.net.http.HttpTimeoutException) {
       return "no answer within " + deadline.toMillis() + " ms";
     }
+    for (Throwable each = cause; each != null; each = each.getCause()) {
+      if (each instanceof java.nio.channels.UnresolvedAddressException) {
+        return "no host has that name";
+      }
+    }
     if (cause instanceof java.net.ConnectException) {
       return "nothing listens there";
     }
@@ -220,9 +225,21 @@ final class Http implements AutoCloseable {
             + (code.isEmpty() ? "" : " " + code)
             + " to "
             + bare(what)
+            + elsewhere(answer)
             + (message.isEmpty() ? "" : ": " + line(message)),
         retryAfter(answer),
         null);
+  }
+
+  /** Where a redirect leads, which says why there is one: to https, or to a login. */
+  private static String elsewhere(HttpResponse<byte[]> answer) {
+    return answer
+        .headers()
+        .firstValue("Location")
+        .filter(to -> answer.statusCode() < 400)
+        .map(to -> to.split("[?#]", 2)[0])
+        .map(to -> " with a redirect to " + line(to) + ", which is not followed: name that server")
+        .orElse("");
   }
 
   private static MlflowException.Kind kind(int status, String code, String message) {

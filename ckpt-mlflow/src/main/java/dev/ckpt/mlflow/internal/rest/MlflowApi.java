@@ -22,7 +22,9 @@ public final class MlflowApi implements AutoCloseable {
   /** The server's own limits for one call. */
   private static final int MOST_PARAMS = 100;
 
+  private static final int MOST_METRICS = 1_000;
   private static final int PAGE = 50;
+  private static final int EXPERIMENTS_PAGE = 1_000;
   static final int MOST_PAGES = 10_000;
 
   private final Http http;
@@ -51,6 +53,7 @@ public final class MlflowApi implements AutoCloseable {
       String experiment,
       String name,
       String artifacts,
+      boolean isActive,
       Map<String, String> tags,
       Map<String, String> params) {}
 
@@ -94,7 +97,7 @@ public final class MlflowApi implements AutoCloseable {
       return there.get();
     }
     try {
-      return post("experiments/create", object().put("name", name)).path("experiment_id").asText();
+      return id(post("experiments/create", object().put("name", name)), "experiment_id");
     } catch (MlflowException e) {
       if (e.kind() != MlflowException.Kind.EXISTS) {
         throw e;
@@ -115,7 +118,7 @@ public final class MlflowApi implements AutoCloseable {
           get("experiments/get-by-name?experiment_name=" + Http.encoded(name)).path("experiment");
       return "deleted".equals(found.path("lifecycle_stage").asText())
           ? Optional.empty()
-          : Optional.of(found.path("experiment_id").asText());
+          : Optional.of(id(found, "experiment_id"));
     } catch (MlflowException e) {
       if (e.kind() == MlflowException.Kind.NOT_FOUND) {
         return Optional.empty();
@@ -129,10 +132,32 @@ public final class MlflowApi implements AutoCloseable {
     return run(get("runs/get?run_id=" + Http.encoded(id)).path("run"));
   }
 
-  /** The newest run of an experiment that has this tag. */
-  public Optional<Run> findRun(String experiment, String tag, String value) throws MlflowException {
+  /** The ids of all experiments that are not deleted. */
+  public List<String> experiments() throws MlflowException {
+    List<String> all = new ArrayList<>();
+    String token = "";
+    for (int page = 0; page < MOST_PAGES; page++) {
+      ObjectNode body = object().put("max_results", EXPERIMENTS_PAGE);
+      if (!token.isEmpty()) {
+        body.put("page_token", token);
+      }
+      JsonNode answer = post("experiments/search", body);
+      for (JsonNode each : answer.path("experiments")) {
+        all.add(id(each, "experiment_id"));
+      }
+      token = answer.path("next_page_token").asText("");
+      if (token.isEmpty()) {
+        break;
+      }
+    }
+    return all;
+  }
+
+  /** The newest run of these experiments that has this tag and is not deleted. */
+  public Optional<Run> findRun(List<String> experiments, String tag, String value)
+      throws MlflowException {
     ObjectNode body = object().put("filter", tagged(tag, value)).put("max_results", 1);
-    body.putArray("experiment_ids").add(experiment);
+    experiments.forEach(body.putArray("experiment_ids")::add);
     body.putArray("order_by").add("attributes.start_time DESC");
     JsonNode runs = post("runs/search", body).path("runs");
     return runs.isEmpty() ? Optional.empty() : Optional.of(run(runs.get(0)));
@@ -182,9 +207,14 @@ public final class MlflowApi implements AutoCloseable {
    */
   public void metrics(String run, Collection<Metric> metrics, Optional<String> model)
       throws MlflowException {
-    if (metrics.isEmpty()) {
-      return;
+    List<Metric> all = List.copyOf(metrics);
+    for (int from = 0; from < all.size(); from += MOST_METRICS) {
+      some(run, all.subList(from, Math.min(all.size(), from + MOST_METRICS)), model);
     }
+  }
+
+  private void some(String run, List<Metric> metrics, Optional<String> model)
+      throws MlflowException {
     ObjectNode body = object().put("run_id", run);
     ArrayNode list = body.putArray("metrics");
     for (Metric metric : metrics) {
@@ -219,24 +249,24 @@ public final class MlflowApi implements AutoCloseable {
 
   // ---- models
 
-  /** All models of an experiment that have this tag; those that were deleted are none. */
-  public List<Model> models(String experiment, String tag, String value) throws MlflowException {
-    return search(experiment, tagged(tag, value));
-  }
-
-  /** The models that a run has given, of this name. */
-  public List<Model> modelsOfRun(String experiment, String run, String name)
+  /** All models of these experiments that have this tag; those that were deleted are none. */
+  public List<Model> models(Collection<String> experiments, String tag, String value)
       throws MlflowException {
-    return search(
-        experiment, "source_run_id = '" + quoted(run) + "' AND name = '" + quoted(name) + "'");
+    return search(experiments, tagged(tag, value));
   }
 
-  private List<Model> search(String experiment, String filter) throws MlflowException {
+  /** The models of an experiment that have this tag and this name. */
+  public List<Model> named(String experiment, String tag, String value, String name)
+      throws MlflowException {
+    return search(List.of(experiment), tagged(tag, value) + " AND name = '" + quoted(name) + "'");
+  }
+
+  private List<Model> search(Collection<String> experiments, String filter) throws MlflowException {
     List<Model> all = new ArrayList<>();
     String token = "";
     for (int page = 0; page < MOST_PAGES; page++) {
       ObjectNode body = object().put("filter", filter).put("max_results", PAGE);
-      body.putArray("experiment_ids").add(experiment);
+      experiments.forEach(body.putArray("experiment_ids")::add);
       if (!token.isEmpty()) {
         body.put("page_token", token);
       }
@@ -327,21 +357,33 @@ public final class MlflowApi implements AutoCloseable {
     return text;
   }
 
-  private static Run run(JsonNode node) {
+  /** What has no id was not answered by MLflow, whatever its status says: later, perhaps. */
+  private String id(JsonNode node, String field) throws MlflowException {
+    String id = node.path(field).asText("");
+    if (id.isEmpty()) {
+      throw new MlflowException(
+          MlflowException.Kind.BUSY,
+          "MLflow at " + tracking + " answered without " + field + ": is it MLflow?");
+    }
+    return id;
+  }
+
+  private Run run(JsonNode node) throws MlflowException {
     JsonNode info = node.path("info");
     return new Run(
-        info.path("run_id").asText(),
-        info.path("experiment_id").asText(),
+        id(info, "run_id"),
+        id(info, "experiment_id"),
         info.path("run_name").asText(),
         info.path("artifact_uri").asText(),
+        !info.path("lifecycle_stage").asText().equals("deleted"),
         map(node.path("data").path("tags")),
         map(node.path("data").path("params")));
   }
 
-  private static Model model(JsonNode node) {
+  private Model model(JsonNode node) throws MlflowException {
     JsonNode info = node.path("info");
     return new Model(
-        info.path("model_id").asText(),
+        id(info, "model_id"),
         info.path("experiment_id").asText(),
         info.path("source_run_id").asText(),
         info.path("name").asText(),

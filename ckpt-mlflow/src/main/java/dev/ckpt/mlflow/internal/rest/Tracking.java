@@ -2,7 +2,6 @@ package dev.ckpt.mlflow.internal.rest;
 
 import java.net.URI;
 import java.net.URISyntaxException;
-import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Base64;
@@ -29,20 +28,31 @@ public final class Tracking {
    * @param given a URI of {@code http} or {@code https}; may hold user and password
    * @param environment for {@code MLFLOW_TRACKING_USERNAME}, {@code _PASSWORD}, {@code _TOKEN} and
    *     {@code _SERVER_CERT_PATH}
-   * @throws IllegalArgumentException if it is none
+   * @throws IllegalArgumentException if it is none, or the token cannot be sent; no text of it
+   *     holds a secret
    */
   public static Tracking of(String given, Map<String, String> environment) {
-    URI uri = parse(given);
+    URI uri;
+    try {
+      uri = parse(given);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException("the tracking URI " + e.getMessage(), e);
+    }
     String user = environment.getOrDefault("MLFLOW_TRACKING_USERNAME", "");
-    String token = environment.getOrDefault("MLFLOW_TRACKING_TOKEN", "");
+    // a secret that was read from a file ends with a line
+    String token = environment.getOrDefault("MLFLOW_TRACKING_TOKEN", "").strip();
     Optional<String> authorization = Optional.empty();
-    if (uri.getRawUserInfo() != null) {
-      authorization =
-          Optional.of(basic(URLDecoder.decode(uri.getRawUserInfo(), StandardCharsets.UTF_8)));
+    if (uri.getUserInfo() != null) {
+      authorization = Optional.of(basic(uri.getUserInfo()));
     } else if (!user.isEmpty()) {
       authorization =
           Optional.of(basic(user + ":" + environment.getOrDefault("MLFLOW_TRACKING_PASSWORD", "")));
     } else if (!token.isEmpty()) {
+      // the JDK would refuse it with a message that holds it
+      if (!token.chars().allMatch(c -> c > 0x20 && c < 0x7f)) {
+        throw new IllegalArgumentException(
+            "MLFLOW_TRACKING_TOKEN holds a blank, a line end or another character that no token has");
+      }
       authorization = Optional.of("Bearer " + token);
     }
     String certificates = environment.getOrDefault("MLFLOW_TRACKING_SERVER_CERT_PATH", "");
@@ -58,18 +68,28 @@ public final class Tracking {
   }
 
   private static URI parse(String given) {
-    try {
-      URI uri = new URI(given.strip());
-      String scheme = String.valueOf(uri.getScheme()).toLowerCase(Locale.ROOT);
-      if ((scheme.equals("http") || scheme.equals("https")) && uri.getHost() != null) {
-        return uri;
-      }
-    } catch (URISyntaxException e) {
-      // said below, without the text: it may hold a password
-    }
-    throw new IllegalArgumentException(
+    String text = given.strip();
+    String why =
         "must be the http or https URI of an MLflow server, such as http://127.0.0.1:5000: folders,"
-            + " databases and databricks are not written to from Java");
+            + " databases and databricks are not written to from Java";
+    if (text.toLowerCase(Locale.ROOT).matches("https?://.+")) {
+      try {
+        URI uri = new URI(text);
+        if (uri.getHost() != null) {
+          return uri;
+        }
+        why =
+            "must name a host as Java takes it, without an underscore or another odd character: use"
+                + " an alias or the address";
+      } catch (URISyntaxException e) {
+        // without the text: it may hold a password
+        why =
+            "is not a URI from its character "
+                + (e.getIndex() + 1)
+                + " on: write what is special in a user or a password as % and two hex digits";
+      }
+    }
+    throw new IllegalArgumentException(why);
   }
 
   private static URI bare(URI uri) {
