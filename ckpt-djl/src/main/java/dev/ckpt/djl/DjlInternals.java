@@ -63,6 +63,16 @@ final class DjlInternals {
       PrivateField.of(EarlyStoppingListener.class, "prevMetricValue", double.class);
   static final PrivateField<Integer> EPOCHS_WITHOUT_IMPROVEMENT =
       PrivateField.of(EarlyStoppingListener.class, "numberOfEpochsWithoutImprovements", int.class);
+  static final PrivateField<String> MONITORED_METRIC =
+      PrivateField.of(EarlyStoppingListener.class, "monitoredMetric", String.class);
+
+  /** What else {@link EarlyStoppingListener} was built with. */
+  static final List<PrivateField<?>> LIMITS =
+      List.of(
+          PrivateField.of(EarlyStoppingListener.class, "earlyStopPctImprovement", double.class),
+          PrivateField.of(EarlyStoppingListener.class, "epochPatience", int.class),
+          PrivateField.of(EarlyStoppingListener.class, "maxMillis", long.class),
+          PrivateField.of(EarlyStoppingListener.class, "minEpochs", int.class));
 
   private DjlInternals() {}
 

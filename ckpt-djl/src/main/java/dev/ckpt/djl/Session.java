@@ -431,14 +431,23 @@ final class Session {
             : !early && heardBatches > 0;
     int done = position.epoch() + (open ? 1 : 0);
     // before the end of the epoch is saved
-    if (trained && !early && goal != null && done < goal && Position.canStopEarly(trainer())) {
-      position.stopsEarly();
+    boolean untold = trained && !early && goal != null && done < goal;
+    if (untold && EarlyStop.areThere(EarlyStop.BY_DJL, trainer())) {
+      stopsEarly(EarlyStop.BY_DJL);
     }
     if (open && loopSeen) {
       epochDone();
     } else if (open) {
       countHeard(); // who stopped it threw before this listener heard the epoch's end
     }
+  }
+
+  private void stopsEarly(List<String> by) {
+    boolean djls = by.equals(EarlyStop.BY_DJL);
+    if (djls) {
+      EarlyStop.rememberMetric(trainer());
+    }
+    position.stopsEarly(by, djls ? EarlyStop.limits(trainer()) : List.of());
   }
 
   /** Before its goal, as far as it is known by now: by a listener, or without one. */
@@ -448,7 +457,16 @@ final class Session {
 
   /** Whether the training had ended early, and whoever ends it so is still there. */
   boolean stoppedEarly() {
-    return position.stoppedEarly() && EarlyStop.areThere(position.stoppedBy(), trainer());
+    return position.stoppedEarly()
+        && EarlyStop.areThere(position.stoppedBy(), trainer())
+        && loosened().isEmpty();
+  }
+
+  /** Whoever ended it is still there, but would not have by these of its limits. */
+  List<String> loosened() {
+    return position.stoppedEarly()
+        ? EarlyStop.loosened(position.stoppedWith(), trainer())
+        : List.of();
   }
 
   /** Puts the best weights into the model, if that is asked for; nothing is saved from then on. */
@@ -514,7 +532,7 @@ final class Session {
       if (by.isEmpty()) {
         endedShort = true;
       } else {
-        position.stopsEarly(by);
+        stopsEarly(by);
       }
       if (iterating && exhausted) {
         EpochMetrics.close(trainer());

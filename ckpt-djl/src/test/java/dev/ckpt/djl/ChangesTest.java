@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 import ai.djl.nn.SequentialBlock;
 import ai.djl.nn.core.Linear;
 import ai.djl.training.evaluator.TopKAccuracy;
+import ai.djl.training.listener.EarlyStoppingListener;
 import ai.djl.training.loss.SoftmaxCrossEntropyLoss;
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
@@ -152,6 +153,7 @@ class ChangesTest {
         .satisfies(each -> assertThat(each.training().log.sha256).isEqualTo(unchanged))
         .satisfies(each -> assertThat(each.said()).isEmpty());
     epochs();
+    patience();
     rate();
     batchSize();
     size(unchanged);
@@ -202,6 +204,38 @@ class ChangesTest {
         "Nothing is trained, and nothing is undone: the last state is restored.",
         fewer,
         "has reached its goal of 2 epochs");
+  }
+
+  private static EarlyStoppingListener patient(int epochs) {
+    return EarlyStoppingListener.builder()
+        .optEpochPatience(epochs)
+        .optEarlyStopPctImprovement(99)
+        .build();
+  }
+
+  private void patience() {
+    SmallTraining from = training();
+    from.epochs = 8;
+    from.listener = patient(4);
+    String wanted = from.run().sha256;
+    SmallTraining training = training();
+    training.epochs = 8;
+    training.listener = patient(2);
+    training.run();
+    Outcome more = again(training, each -> each.listener = patient(4));
+    assertThat(more.trained()).isEqualTo(2 * BATCHES);
+    assertThat(more.training().log.sha256).isEqualTo(wanted);
+    row(
+        "More patience",
+        "A run that `EarlyStoppingListener` has stopped trains on, and ends where that patience"
+            + " ends a run that had it from the start. So it does with a longer duration, a higher"
+            + " least number of epochs, less improvement asked for, another metric. Less patience,"
+            + " or more epochs alone, is no reason.",
+        more,
+        "epochPatience was 2 and is 4");
+    Outcome less = again(more.training(), each -> each.listener = patient(3));
+    assertThat(less.trained()).isZero();
+    assertThat(less.said()).contains("stopped early after 5 epochs").contains("more patience");
   }
 
   private void rate() {

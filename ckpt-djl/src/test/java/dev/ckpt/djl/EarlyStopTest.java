@@ -19,6 +19,7 @@ import dev.ckpt.djl.SmallTraining.Setup;
 import dev.ckpt.internal.memory.InMemoryStore;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.TreeMap;
@@ -124,6 +125,105 @@ class EarlyStopTest {
     on.run();
     assertThat(lastEpoch(on)).isEqualTo(GOAL);
     assertThat(on.log.epochs).doesNotContainKey(stopped);
+  }
+
+  /** What DJL's listener compares an epoch with, at the end of each epoch. */
+  private static SmallTraining watched(
+      Loop loop, InMemoryStore store, EarlyStoppingListener stopping, List<Double> compared) {
+    SmallTraining training = new SmallTraining(Setup.plain().with(loop), store);
+    training.epochs = GOAL;
+    watch(training, stopping, compared);
+    return training;
+  }
+
+  private static void watch(
+      SmallTraining training, EarlyStoppingListener stopping, List<Double> compared) {
+    training.listener = stopping;
+    training.first =
+        List.of(
+            new TrainingListenerAdapter() {
+              @Override
+              public void onEpoch(Trainer trainer) {
+                compared.add(DjlInternals.PREVIOUS_METRIC.get(stopping));
+              }
+            });
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "FIT, true",
+    "EASY_TRAIN, true",
+    "EASY_TRAIN, false",
+    "LISTENER_ONLY, true",
+    "LISTENER_ONLY, false"
+  })
+  void morePatienceTrainsOnAsIfItHadBeenThereFromTheStart(Loop loop, boolean told) {
+    List<Double> wanted = new ArrayList<>();
+    SmallTraining whole = watched(loop, new InMemoryStore(Clock.systemUTC()), patient(4), wanted);
+    whole.run();
+    assertThat(whole.log.executed).isEqualTo(50);
+    List<Double> compared = new ArrayList<>();
+    SmallTraining training = watched(loop, store, patient(2), compared);
+    training.tellsOfStops = told;
+    training.run();
+    assertThat(training.log.executed).isEqualTo(30);
+    for (int i = 0; i < 2; i++) { // and again, when that has stopped it
+      watch(training, patient(4), compared);
+      training.run();
+      assertThat(training.log.executed).isEqualTo(50);
+    }
+    assertThat(training.log.startedAt).containsExactly(0L, 30L, 50L);
+    assertThat(compared).isEqualTo(wanted);
+    assertThat(training.log.epochs).isEqualTo(whole.log.epochs);
+    assertThat(training.log.sha256).isEqualTo(whole.log.sha256);
+  }
+
+  private static EarlyStoppingListener.Builder stopping() {
+    return EarlyStoppingListener.builder().optEpochPatience(2).optEarlyStopPctImprovement(99);
+  }
+
+  @Test
+  void eachWiderLimitIsAReasonToTrainOnAndNoNarrowerOne() {
+    for (EarlyStoppingListener.Builder wider :
+        List.of(
+            stopping().optEpochPatience(3),
+            stopping().optEarlyStopPctImprovement(98),
+            stopping().optMaxDuration(Duration.ofDays(2)),
+            stopping().optMinEpochs(4),
+            stopping().optMonitoredMetric("trainLoss"))) {
+      InMemoryStore own = new InMemoryStore(Clock.systemUTC());
+      SmallTraining training = new SmallTraining(Setup.plain(), own);
+      training.epochs = GOAL;
+      training.listener = stopping().optMaxDuration(Duration.ofDays(1)).build();
+      training.run();
+      assertThat(training.log.executed).isEqualTo(30);
+      for (EarlyStoppingListener.Builder narrower :
+          List.of(
+              stopping().optEpochPatience(1).optMaxDuration(Duration.ofDays(1)),
+              stopping().optEarlyStopPctImprovement(99.5).optMaxDuration(Duration.ofDays(1)),
+              stopping().optMaxDuration(Duration.ofHours(1)))) {
+        training.listener = narrower.build();
+        training.run();
+        assertThat(training.log.executed).isEqualTo(30);
+      }
+      training.listener = wider.build();
+      training.run();
+      assertThat(training.log.executed).isGreaterThan(30);
+    }
+  }
+
+  @Test
+  void oneOfTwoListenersThatIsGoneIsAReasonToTrainOn() {
+    SmallTraining training = new SmallTraining(Setup.plain().stoppingEarly(), store);
+    training.epochs = GOAL;
+    training.listener = patient(2);
+    training.run();
+    int stopped = training.log.executed;
+    SmallTraining on = new SmallTraining(Setup.plain(), store);
+    on.epochs = GOAL;
+    on.listener = patient(99);
+    on.run();
+    assertThat(on.log.executed).isEqualTo(GOAL * 10 - stopped);
   }
 
   @Test

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import ai.djl.training.Trainer;
 import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.training.dataset.Batch;
@@ -486,6 +487,52 @@ class NotebookTest {
       assertThat(training.log.startedAt).containsExactly(0L, 12L);
       assertThat(training.log.sha256).isEqualTo(whole.log.sha256);
     }
+  }
+
+  /**
+   * Of the whole, the first samples are validated: as many in the first cell, others in a second.
+   */
+  @ParameterizedTest
+  @ValueSource(ints = {10, 16, 30})
+  void behindARefusedSplitTheFitCellGoesOnWithTheRightData(int killedAfter) {
+    SmallTraining whole = new SmallTraining(SmallTraining.Setup.plain());
+    whole.heldOut = 40;
+    whole.run();
+    SmallTraining training = new SmallTraining(SmallTraining.Setup.plain());
+    training.heldOut = 40;
+    boolean completed = killedAfter >= whole.log.executed;
+    assertThat(training.run(killedAfter)).isEqualTo(completed);
+    int trained = training.log.executed;
+    int goal = SmallTraining.EPOCHS + 1;
+    whole.epochs = goal;
+    whole.run();
+    training.epochs = goal;
+    training.afterResume =
+        (ckpt, trainer) -> {
+          ArrayDataset all =
+              new ArrayDataset.Builder()
+                  .setData(trainer.getManager().ones(new Shape(SmallTraining.SAMPLES, 6)))
+                  .optLabels(trainer.getManager().zeros(new Shape(SmallTraining.SAMPLES, 1)))
+                  .setSampling(SmallTraining.BATCH, true)
+                  .build();
+          for (int i = 0; i < 2; i++) { // asked again it is refused again
+            assertThatThrownBy(
+                    () ->
+                        ckpt.fit(
+                            trainer,
+                            goal,
+                            all.subDataset(0, SmallTraining.SAMPLES - 40),
+                            all.subDataset(SmallTraining.SAMPLES - 40, SmallTraining.SAMPLES)))
+                .isInstanceOf(CheckpointException.Incompatible.class)
+                .hasMessageContaining("both another part");
+          }
+          assertThat(training.log.executed).as("nothing was trained").isEqualTo(trained);
+        };
+    training.run();
+    assertThat(training.log.sha256).isEqualTo(whole.log.sha256);
+    assertThat(training.log.epochs).isEqualTo(whole.log.epochs);
+    training.afterResume = (ckpt, trainer) -> assertThat(ckpt.isComplete()).isTrue();
+    training.run();
   }
 
   @Test
