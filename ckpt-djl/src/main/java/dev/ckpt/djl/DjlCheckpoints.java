@@ -24,6 +24,7 @@ import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
@@ -205,10 +206,13 @@ public final class DjlCheckpoints implements AutoCloseable {
   }
 
   /**
-   * As DJL does; who ends the training early, ends it behind the batch, whose gradients are there.
+   * As DJL does; who ends the training early, ends it behind the batch, whose gradients are there,
+   * and which all listeners hear.
    */
   private static void train(Trainer trainer, Batch batch) {
     EarlyStoppedException stop = null;
+    List<TrainingListener> listeners = DjlInternals.listeners(trainer);
+    DjlInternals.listeners(trainer, EarlyStop.allTold(listeners));
     try {
       EasyTrain.trainBatch(trainer, batch);
     } catch (EarlyStoppedException e) {
@@ -216,6 +220,8 @@ public final class DjlCheckpoints implements AutoCloseable {
         throw e;
       }
       stop = e;
+    } finally {
+      DjlInternals.listeners(trainer, listeners);
     }
     trainer.step();
     batch.close();

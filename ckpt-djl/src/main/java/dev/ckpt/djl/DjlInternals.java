@@ -80,6 +80,11 @@ final class DjlInternals {
     return LISTENERS.get(trainer);
   }
 
+  /** Tells those from now on, in place of {@link #listeners}. */
+  static void listeners(Trainer trainer, List<TrainingListener> told) {
+    LISTENERS.set(trainer, told);
+  }
+
   /** The array that the trainer computes with: on another device it is not the parameter's own. */
   static NDArray array(Trainer trainer, Parameter parameter) {
     return PARAMETER_STORE.get(trainer).getValue(parameter, trainer.getDevices()[0], true);

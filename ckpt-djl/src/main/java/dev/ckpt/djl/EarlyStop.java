@@ -5,12 +5,14 @@ import ai.djl.training.TrainingResult;
 import ai.djl.training.listener.EarlyStoppingListener;
 import ai.djl.training.listener.EarlyStoppingListener.EarlyStoppedException;
 import ai.djl.training.listener.TrainingListener;
+import java.util.AbstractList;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -106,6 +108,39 @@ final class EarlyStop {
         DjlInternals.PREVIOUS_METRIC.set(listener, value.doubleValue());
       }
     }
+  }
+
+  /**
+   * The same listeners; if one of them ends the training, those behind it are told all the same,
+   * and the end comes then.
+   */
+  static List<TrainingListener> allTold(List<TrainingListener> listeners) {
+    return new AbstractList<>() {
+      @Override
+      public TrainingListener get(int index) {
+        return listeners.get(index);
+      }
+
+      @Override
+      public int size() {
+        return listeners.size();
+      }
+
+      @Override
+      public void forEach(Consumer<? super TrainingListener> told) {
+        EarlyStoppedException stop = null;
+        for (TrainingListener each : listeners) {
+          try {
+            told.accept(each);
+          } catch (EarlyStoppedException e) {
+            stop = stop == null ? e : stop;
+          }
+        }
+        if (stop != null) {
+          throw stop;
+        }
+      }
+    };
   }
 
   private static List<EarlyStoppingListener> djls(Trainer trainer) {
