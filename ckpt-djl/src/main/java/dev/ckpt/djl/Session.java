@@ -154,6 +154,8 @@ final class Session {
     }
     interrupted = false;
     iterating = true;
+    } else {
+      state.rollBack(); // whatever was evaluated since the Stop
     exhausted = false;
     epochHeard = false;
     allHeardEpoch = false;
@@ -205,7 +207,8 @@ final class Session {
   }
 
   /**
-   * Has saved; what is frozen goes back to where it was frozen, so that all of it is of one moment.
+   * Has saved; what is frozen goes back to where it was frozen, so that all of it is of one moment,
+   * and stays frozen until the training goes on: a look at the model meanwhile changes nothing.
    */
   private Interrupted endedByInterrupt() {
     String saved = trained && isTrainable() ? saved() : "nothing was trained";
@@ -213,6 +216,7 @@ final class Session {
     interrupted = iterating;
     return Interrupted.because(
         "Interrupted: "
+    state.freeze();
             + saved
             + ". Start it again, from DjlCheckpoints.in or open on, to go on from there"
             + (endsByInterrupt ? "; or call fit again, if nothing else was changed" : ""));
@@ -427,7 +431,9 @@ final class Session {
     boolean early = endedEarly();
     boolean open =
         loopSeen
-            ? iterating && (exhausted || epochHeard || !early && position.batch() > 0)
+            ? iterating
+                && !interrupted
+                && (exhausted || epochHeard || !early && position.batch() > 0)
             : !early && heardBatches > 0;
     int done = position.epoch() + (open ? 1 : 0);
     // before the end of the epoch is saved
@@ -450,9 +456,9 @@ final class Session {
     position.stopsEarly(by, djls ? EarlyStop.limits(trainer()) : List.of());
   }
 
-  /** Before its goal, as far as it is known by now: by a listener, or without one. */
+  /** Before its goal, as far as it is known by now: by a listener, a Stop, or without either. */
   private boolean endedEarly() {
-    return position.stoppedEarly() || endedShort;
+    return position.stoppedEarly() || endedShort || interrupted;
   }
 
   /** Whether the training had ended early, and whoever ends it so is still there. */

@@ -5,10 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.training.EasyTrain;
 import ai.djl.training.Trainer;
 import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.training.dataset.Batch;
+import ai.djl.training.dataset.Dataset;
 import ai.djl.training.listener.TrainingListenerAdapter;
+import ai.djl.translate.TranslateException;
 import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.Checkpoints;
@@ -18,11 +21,13 @@ import dev.ckpt.Stores;
 import dev.ckpt.internal.memory.InMemoryStore;
 import dev.ckpt.spi.CheckpointStore;
 import dev.ckpt.testkit.FaultyStore;
+import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.SocketTimeoutException;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
@@ -262,6 +267,71 @@ class NotebookTest {
         assertThat(training.log.epochs.get(3)).isEqualTo(whole.log.epochs.get(3));
       }
     }
+  }
+
+  /** Behind a Stop, as in a cell of its own: how good is it by now? */
+  @ParameterizedTest
+  @CsvSource({"batch, 7", "batch, 20", "validation, 2", "validation, 5", "epoch, 1", "epoch, 2"})
+  void aLookAtTheModelBehindAStopLeavesNoTrace(String where, int time) {
+    SmallTraining whole = new SmallTraining(SmallTraining.Setup.plain());
+    whole.run();
+    SmallTraining training = new SmallTraining(SmallTraining.Setup.plain());
+    training.listener = stopIn(where, time);
+    training.fitsAgain = true;
+    List<ArrayDataset> made = new ArrayList<>();
+    training.dataset =
+        (builder, which) -> {
+          made.add(builder.build());
+          return made.get(made.size() - 1);
+        };
+    List<Runnable> looks = new ArrayList<>();
+    training.afterResume =
+        (ckpt, trainer) -> {
+          looks.add(() -> evaluate(trainer, made.get(1)));
+          looks.add(() -> evaluate(trainer, ckpt.validation(made.get(1))));
+          looks.add(() -> ckpt.random("noise").nextGaussian());
+        };
+    AtomicInteger looked = new AtomicInteger();
+    training.whenStopped =
+        () ->
+            looks.forEach(
+                look -> {
+                  look.run();
+                  looked.incrementAndGet();
+                });
+    training.run();
+    assertThat(looked).hasValue(3);
+    assertThat(training.log.epochs).isEqualTo(whole.log.epochs);
+    assertThat(training.log.batches).isEqualTo(whole.log.batches);
+    assertThat(training.log.sha256).isEqualTo(whole.log.sha256);
+  }
+
+  private static void evaluate(Trainer trainer, Dataset data) {
+    try {
+      EasyTrain.evaluateDataset(trainer, data);
+    } catch (IOException | TranslateException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  /** In the second of three epochs; the cell is run again with a goal that is reached. */
+  @ParameterizedTest
+  @CsvSource({"batch, 17", "validation, 5"})
+  void aSmallerGoalBehindAStopEndsNoEpoch(String where, int time) {
+    SmallTraining whole = new SmallTraining(SmallTraining.Setup.plain());
+    whole.run();
+    SmallTraining training = new SmallTraining(SmallTraining.Setup.plain());
+    training.listener = stopIn(where, time);
+    training.fitsAgain = true;
+    training.whenStopped = () -> training.epochs = 1;
+    training.run();
+    training.listener = new TrainingListenerAdapter() {};
+    training.epochs = SmallTraining.EPOCHS;
+    training.run();
+    assertThat(training.log.startedAt).containsExactly(0L, where.equals("batch") ? 17L : 20L);
+    assertThat(training.log.epochs).isEqualTo(whole.log.epochs);
+    assertThat(training.log.batches).isEqualTo(whole.log.batches);
+    assertThat(training.log.sha256).isEqualTo(whole.log.sha256);
   }
 
   /** Data whose batch of some number comes only when who waits for it has been interrupted. */
