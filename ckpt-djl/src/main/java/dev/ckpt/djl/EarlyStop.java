@@ -34,10 +34,10 @@ final class EarlyStop {
     return names(trainer, type -> isIn(frames, type));
   }
 
-  /** Whether it was thrown at the end of an epoch, all of whose batches are done. */
-  static boolean isInOnEpoch(EarlyStoppedException thrown) {
+  /** Whether it was thrown in a call of a listener of that name. */
+  static boolean isIn(String call, EarlyStoppedException thrown) {
     return Arrays.stream(thrown.getStackTrace())
-        .anyMatch(frame -> frame.getMethodName().equals("onEpoch"));
+        .anyMatch(frame -> frame.getMethodName().equals(call));
   }
 
   /** Whether listeners of all these classes are attached. */

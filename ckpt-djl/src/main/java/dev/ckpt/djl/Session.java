@@ -532,7 +532,7 @@ final class Session {
   void failed(Throwable thrown) {
     if (thrown instanceof EarlyStoppedException stop) {
       List<String> by = EarlyStop.by(stop, trainer());
-      if (!loopSeen && heardBatches > 0 && EarlyStop.isInOnEpoch(stop)) {
+      if (!loopSeen && heardBatches > 0 && EarlyStop.isIn("onEpoch", stop)) {
         countHeard(); // it threw before this listener heard the epoch's end
       }
       if (by.isEmpty()) {
@@ -541,7 +541,7 @@ final class Session {
         stopsEarly(by);
       }
       if (iterating && exhausted) {
-        EpochMetrics.close(trainer());
+        EpochMetrics.close(trainer(), EarlyStop.isIn("onValidationBatch", stop));
       }
       return;
     }

@@ -377,6 +377,37 @@ class EarlyStopTest {
     assertThat(training.log.batches).isEqualTo(whole.log.batches);
   }
 
+  @Test
+  void aStopInAValidationLeavesNoMetricsOfAPartOfIt() {
+    SmallTraining whole = new SmallTraining(Setup.plain());
+    whole.run();
+    SmallTraining training = new SmallTraining(Setup.plain(), store);
+    training.listener =
+        new TrainingListenerAdapter() {
+          private int batches;
+
+          @Override
+          public void onValidationBatch(Trainer trainer, BatchData data) {
+            if (++batches == 5) {
+              throw new EarlyStoppedException(2, "enough");
+            }
+          }
+        };
+    training.run();
+    Checkpoint stopped = run.latest().orElseThrow();
+    assertThat(stopped.progress().step()).isEqualTo(20);
+    assertThat(stopped.metrics().keySet())
+        .as("%s", stopped.metrics())
+        .contains("train_loss")
+        .noneMatch(name -> name.startsWith("validate_"));
+    training.listener = new TrainingListenerAdapter() {};
+    training.run();
+    // under another number: DJL's own count of epochs has not heard the end of the second
+    assertThat(training.log.epochs.values()).contains(whole.log.epochs.get(3));
+    assertThat(training.log.batches).isEqualTo(whole.log.batches);
+    assertThat(training.log.sha256).isEqualTo(whole.log.sha256);
+  }
+
   /** Data that ends the training, in its n-th batch: no listener does. */
   private static final class StoppingData extends ArrayDataset {
     private int left;
