@@ -13,8 +13,6 @@ import ai.djl.training.tracker.Tracker;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.djl.SmallTraining.Order;
 import dev.ckpt.djl.SmallTraining.Setup;
-import java.io.ByteArrayOutputStream;
-import java.io.PrintStream;
 import java.lang.reflect.Field;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -23,6 +21,7 @@ import java.util.List;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -91,30 +90,22 @@ class ChangesTest {
   private static Outcome again(SmallTraining training, Consumer<SmallTraining> change) {
     change.accept(training);
     int before = training.log.executed;
-    PrintStream err = System.err;
-    var caught = new ByteArrayOutputStream();
-    System.setErr(new PrintStream(caught, true, StandardCharsets.UTF_8));
-    Throwable thrown;
-    try {
-      thrown = catchThrowable(training::run);
-    } finally {
-      System.setErr(err);
-    }
+    @Nullable Throwable[] thrown = new Throwable[1];
+    String told = Told.by(() -> thrown[0] = catchThrowable(training::run));
     Pattern line =
         Pattern.compile(
             "\\[main\\] ((?:INFO|WARN)) dev\\.ckpt\\.(?:djl|internal\\.commit)\\.\\w+ - (.*)");
     String said =
-        caught
-            .toString(StandardCharsets.UTF_8)
-            .lines()
+        told.lines()
             .map(line::matcher)
             .filter(found -> found.matches())
             .map(found -> found.group(1) + " " + found.group(2))
             .distinct()
             .collect(Collectors.joining("\n"));
-    if (thrown != null) {
-      assertThat(thrown).isInstanceOf(CheckpointException.Incompatible.class);
-      said = "refused: " + thrown.getMessage();
+    Throwable refusal = thrown[0];
+    if (refusal != null) {
+      assertThat(refusal).isInstanceOf(CheckpointException.Incompatible.class);
+      said = "refused: " + refusal.getMessage();
     }
     return new Outcome(training, training.log.executed - before, said);
   }

@@ -12,9 +12,6 @@ import ai.djl.training.dataset.Dataset;
 import ai.djl.training.dataset.RandomAccessDataset;
 import ai.djl.util.Progress;
 import dev.ckpt.CheckpointException;
-import java.io.ByteArrayOutputStream;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
@@ -277,18 +274,6 @@ class SplitTest {
         .hasMessageContaining("both another part");
   }
 
-  private static String said(Runnable what) {
-    PrintStream err = System.err;
-    var caught = new ByteArrayOutputStream();
-    System.setErr(new PrintStream(caught, true, StandardCharsets.UTF_8));
-    try {
-      what.run();
-    } finally {
-      System.setErr(err);
-    }
-    return caught.toString(StandardCharsets.UTF_8);
-  }
-
   /** Of 160 samples the first 32 are validated, first none of them trained, then 16. */
   @ParameterizedTest
   @ValueSource(booleans = {false, true})
@@ -299,7 +284,7 @@ class SplitTest {
     ArrayDataset now = whole(160);
     RandomAccessDataset validation = (twice ? whole(160) : now).subDataset(0, 32);
     RandomAccessDataset training = now.subDataset(64, 160);
-    String said = said(() -> check(resumed(facts), training, validation));
+    String said = Told.by(() -> check(resumed(facts), training, validation));
     assertThat(said).contains("WARN").contains("The training data is another part");
     if (twice) {
       assertThat(said)
@@ -310,7 +295,7 @@ class SplitTest {
     }
     RandomAccessDataset leaking = now.subDataset(16, 160);
     if (twice) {
-      assertThat(said(() -> check(resumed(facts), leaking, validation)))
+      assertThat(Told.by(() -> check(resumed(facts), leaking, validation)))
           .contains("loaded twice, nothing shows that they share no")
           .doesNotContain("by the indices of both");
     } else {
