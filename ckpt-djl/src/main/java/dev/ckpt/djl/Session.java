@@ -131,6 +131,9 @@ final class Session {
         done = resumed;
         manager.initialize(state.firstWeights());
       } catch (RuntimeException e) {
+        if (resumed != null && e instanceof CheckpointException) {
+          manager.failed(e, position.progress()); // of a resume that failed the manager knows
+        }
         throw Interrupted.or(e, "run '" + manager.run() + "' was resumed");
       }
       state.resumed();
@@ -151,11 +154,11 @@ final class Session {
     }
     if (iterating && !interrupted) {
       epochDone();
+    } else {
+      state.rollBack(); // whatever was evaluated since the Stop
     }
     interrupted = false;
     iterating = true;
-    } else {
-      state.rollBack(); // whatever was evaluated since the Stop
     exhausted = false;
     epochHeard = false;
     allHeardEpoch = false;
@@ -213,10 +216,10 @@ final class Session {
   private Interrupted endedByInterrupt() {
     String saved = trained && isTrainable() ? saved() : "nothing was trained";
     state.rollBack();
+    state.freeze();
     interrupted = iterating;
     return Interrupted.because(
         "Interrupted: "
-    state.freeze();
             + saved
             + ". Start it again, from DjlCheckpoints.in or open on, to go on from there"
             + (endsByInterrupt ? "; or call fit again, if nothing else was changed" : ""));

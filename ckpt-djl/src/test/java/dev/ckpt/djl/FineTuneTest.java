@@ -18,6 +18,7 @@ import ai.djl.training.Trainer;
 import ai.djl.training.initializer.Initializer;
 import ai.djl.training.listener.TrainingListenerAdapter;
 import ai.djl.util.PairList;
+import dev.ckpt.Attempt;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.Checkpoints;
 import dev.ckpt.InitFrom;
@@ -447,6 +448,44 @@ class FineTuneTest {
     assertThatThrownBy(self::run)
         .isInstanceOf(CheckpointException.NotFound.class)
         .hasMessageContaining("'tuned' is this run itself");
+  }
+
+  @Test
+  void whatIsRefusedIsRecordedAndIsNoCrashLoop() {
+    for (int i = 0; i < 4; i++) {
+      assertThatThrownBy(tuned(store, InitFrom.of("base", "latest"))::run)
+          .isInstanceOf(CheckpointException.Incompatible.class);
+    }
+    assertThat(Checkpoints.read(store, "tuned").attempts())
+        .hasSize(4)
+        .allSatisfy(
+            each -> {
+              assertThat(each.end()).isEqualTo(Attempt.End.FAILED);
+              assertThat(each.cause().orElseThrow()).contains("not every parameter can be loaded");
+            });
+    SmallTraining right = tuned(store, BODY);
+    right.run();
+    assertThat(right.log.executed).isEqualTo(30);
+  }
+
+  @Test
+  void anotherSourceThanTheOneThatItBeganWithIsTold() {
+    SmallTraining training = tuned(store, BODY);
+    training.run();
+    assertThat(Told.by(training::run)).doesNotContain("initFrom counts at step 0 only");
+    InitFrom latest =
+        InitFrom.of("base", "latest")
+            .exclude("10Linear_*")
+            .freeze("01Linear_*", "02BatchNorm_*", "04Linear_*");
+    training.checkpointing = builder -> builder.run("tuned").initFrom(latest);
+    assertThat(Told.by(training::run))
+        .contains("initFrom counts at step 0 only")
+        .contains("it began with checkpoint 'best(validate_loss, min)'");
+    InitFrom renamed = BODY.rename(Map.of("^77", "78"));
+    training.checkpointing = builder -> builder.run("tuned").initFrom(renamed);
+    assertThat(Told.by(training::run)).contains("it began with rename {}");
+    training.checkpointing = builder -> builder.run("tuned").initFrom(BODY.in("elsewhere"));
+    assertThat(Told.by(training::run)).contains("it began with run 'base' of its own store");
   }
 
   @Test
