@@ -24,6 +24,7 @@ import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
@@ -169,10 +170,11 @@ public final class DjlCheckpoints implements AutoCloseable {
     }
     if (remaining == 0 && session.stoppedEarly()) {
       log.info(
-          "Run {} stopped early after {} epochs; without {} it trains on",
+          "Run {} stopped early after {} epochs; without {}{} it trains on",
           manager.run(),
           session.position().epoch(),
-          String.join(", ", session.position().stoppedBy()));
+          String.join(", ", session.position().stoppedBy()),
+          session.position().stoppedWith().isEmpty() ? "" : ", or with more patience,");
     } else if (remaining == 0) {
       log.info("Run {} has reached its goal of {} epochs", manager.run(), epochs);
     }
@@ -204,10 +206,13 @@ public final class DjlCheckpoints implements AutoCloseable {
   }
 
   /**
-   * As DJL does; who ends the training early, ends it behind the batch, whose gradients are there.
+   * As DJL does; who ends the training early, ends it behind the batch, whose gradients are there,
+   * and which all listeners hear.
    */
   private static void train(Trainer trainer, Batch batch) {
     EarlyStoppedException stop = null;
+    List<TrainingListener> listeners = DjlInternals.listeners(trainer);
+    DjlInternals.listeners(trainer, EarlyStop.allTold(listeners));
     try {
       EasyTrain.trainBatch(trainer, batch);
     } catch (EarlyStoppedException e) {
@@ -215,6 +220,8 @@ public final class DjlCheckpoints implements AutoCloseable {
         throw e;
       }
       stop = e;
+    } finally {
+      DjlInternals.listeners(trainer, listeners);
     }
     trainer.step();
     batch.close();
@@ -243,7 +250,8 @@ public final class DjlCheckpoints implements AutoCloseable {
    * How many epochs are left of {@code epochs}, for {@code EasyTrain.fit(trainer,
    * ckpt.remainingEpochs(20), ckpt.dataset(train), ckpt.validation(validation))}. An epoch that has
    * begun counts. Resumes the run if that has not been done. 0 if the run is complete, or was
-   * stopped early by a listener that is still there.
+   * stopped early by a listener that is still there; DJL's own with more patience than it had then,
+   * or other limits that are wider, is none.
    */
   public int remainingEpochs(int epochs) {
     if (epochs < 0) {
@@ -251,10 +259,17 @@ public final class DjlCheckpoints implements AutoCloseable {
     }
     goal = epochs;
     session.resume();
+    int done = session.position().epoch();
     if (session.stoppedEarly()) {
       return 0;
     }
-    int done = session.position().epoch();
+    if (!session.loosened().isEmpty()) {
+      log.info(
+          "Run {} had stopped early after {} epochs, within limits that are wider now: {}",
+          manager.run(),
+          done,
+          String.join(", ", session.loosened()));
+    }
     long reached =
         manager.completed().map(goal -> goal.getOrDefault(Session.EPOCHS, 0L)).orElse(0L);
     if (reached > 0 && reached < epochs) {

@@ -63,11 +63,26 @@ final class DjlInternals {
       PrivateField.of(EarlyStoppingListener.class, "prevMetricValue", double.class);
   static final PrivateField<Integer> EPOCHS_WITHOUT_IMPROVEMENT =
       PrivateField.of(EarlyStoppingListener.class, "numberOfEpochsWithoutImprovements", int.class);
+  static final PrivateField<String> MONITORED_METRIC =
+      PrivateField.of(EarlyStoppingListener.class, "monitoredMetric", String.class);
+
+  /** What else {@link EarlyStoppingListener} was built with. */
+  static final List<PrivateField<?>> LIMITS =
+      List.of(
+          PrivateField.of(EarlyStoppingListener.class, "earlyStopPctImprovement", double.class),
+          PrivateField.of(EarlyStoppingListener.class, "epochPatience", int.class),
+          PrivateField.of(EarlyStoppingListener.class, "maxMillis", long.class),
+          PrivateField.of(EarlyStoppingListener.class, "minEpochs", int.class));
 
   private DjlInternals() {}
 
   static List<TrainingListener> listeners(Trainer trainer) {
     return LISTENERS.get(trainer);
+  }
+
+  /** Tells those from now on, in place of {@link #listeners}. */
+  static void listeners(Trainer trainer, List<TrainingListener> told) {
+    LISTENERS.set(trainer, told);
   }
 
   /** The array that the trainer computes with: on another device it is not the parameter's own. */

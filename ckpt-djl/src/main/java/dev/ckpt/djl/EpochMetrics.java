@@ -44,8 +44,15 @@ final class EpochMetrics {
   /**
    * Lets DJL's listener close an epoch that is over, if one before it kept it from that: else the
    * next epoch would count on from there.
+   *
+   * @param cut whether its validation was cut short: then it has no metrics of one
    */
-  static void close(Trainer trainer) {
+  static void close(Trainer trainer, boolean cut) {
+    if (cut) {
+      trainer
+          .getEvaluators()
+          .forEach(each -> each.resetAccumulator(EvaluatorTrainingListener.VALIDATE_EPOCH));
+    }
     for (TrainingListener listener : DjlInternals.listeners(trainer)) {
       if (listener instanceof EvaluatorTrainingListener && isOpen(trainer)) {
         listener.onEpoch(trainer);

@@ -13,6 +13,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Predicate;
@@ -25,6 +26,8 @@ final class FirstWeights extends SmallState implements CheckpointManager.Initial
   private static final Logger log = LoggerFactory.getLogger(FirstWeights.class);
 
   private static final String HELD = "held";
+  private static final String REFERENCE = "reference";
+  private static final String RENAME = "rename";
 
   private final Supplier<Parameters> model;
   private final Predicate<String> frozenByProgram;
@@ -74,6 +77,8 @@ final class FirstWeights extends SmallState implements CheckpointManager.Initial
     said.put("checkpoint", checkpoint.id());
     said.put("store", from.store());
     said.put("run", from.run());
+    said.put(REFERENCE, from.checkpoint());
+    said.put(RENAME, from.rename());
     said.put("matched", match.matched().size());
     said.put("missing", match.missing());
     said.put("excluded", match.excluded());
@@ -146,7 +151,19 @@ final class FirstWeights extends SmallState implements CheckpointManager.Initial
     }
     List<String> differences = new ArrayList<>();
     if (!from.run().equals(origin.get("run")) || !from.store().equals(origin.get("store"))) {
-      differences.add("it began with run '" + origin.get("run") + "'");
+      differences.add(
+          "it began with run '"
+              + origin.get("run")
+              + "' of "
+              + (Objects.equals(origin.get("store"), "") ? "its own store" : origin.get("store")));
+    }
+    Object reference = origin.get(REFERENCE);
+    if (reference != null && !reference.equals(from.checkpoint())) {
+      differences.add("it began with checkpoint '" + reference + "'");
+    }
+    Object rename = origin.get(RENAME);
+    if (rename != null && !rename.equals(from.rename())) {
+      differences.add("it began with rename " + rename);
     }
     Set<String> excluded = new TreeSet<>(names("excluded"));
     Set<String> missing = new TreeSet<>(names("missing"));

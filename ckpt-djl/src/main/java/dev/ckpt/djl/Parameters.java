@@ -1,11 +1,13 @@
 package dev.ckpt.djl;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.nn.Parameter.Type;
 import ai.djl.training.Trainer;
 import ai.djl.util.Pair;
 import dev.ckpt.TensorSpec;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -67,19 +69,37 @@ final class Parameters {
   }
 
   /**
-   * What is frozen of the layer that a running statistic belongs to, by DJL's names.
+   * What is frozen of the block that a running statistic belongs to.
    *
    * @param anyway what the program freezes itself, as a scale that it does without
    */
   List<Parameter> frozenInLayerOf(String statistic, Predicate<String> anyway) {
-    String layer = statistic.substring(0, statistic.lastIndexOf('_') + 1);
-    return byName.entrySet().stream()
-        .filter(each -> each.getKey().startsWith(layer))
-        .filter(each -> each.getKey().indexOf('_', layer.length()) < 0)
-        .filter(each -> !anyway.test(each.getKey()))
-        .map(Map.Entry::getValue)
-        .filter(each -> changesOnlyInUpdates(each) && !each.requiresGradient())
+    Parameter own = byName.get(statistic);
+    if (own == null) {
+      return List.of();
+    }
+    // a block that is a whole network of another engine names its layers itself: layer1.bn.weight
+    String layer = statistic.substring(0, statistic.lastIndexOf('.') + 1);
+    return layerOf(own, trainer.getModel().getBlock()).stream()
+        .filter(each -> !each.requiresGradient())
+        .filter(
+            each -> {
+              String name = nameOf(each.getId());
+              return name != null && name.startsWith(layer) && !anyway.test(name);
+            })
         .toList();
+  }
+
+  private static Collection<Parameter> layerOf(Parameter own, Block block) {
+    Collection<Parameter> direct = block.getDirectParameters().values();
+    if (direct.contains(own)) {
+      return direct;
+    }
+    return block.getChildren().values().stream()
+        .map(child -> layerOf(own, child))
+        .filter(found -> !found.isEmpty())
+        .findFirst()
+        .orElse(List.of());
   }
 
   NDArray array(Parameter parameter) {

@@ -14,6 +14,7 @@ import java.lang.reflect.Proxy;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
@@ -69,6 +70,14 @@ record ParamsLayout(byte[] head, List<Piece> pieces) {
       real.forEach(DjlInternals.PARAMETER_ARRAY::set);
     }
     return new ParamsLayout(head(model), recorder.pieces());
+  }
+
+  /**
+   * What is written around the blocks as that model says it now; this very one if nothing is new.
+   */
+  ParamsLayout headedBy(Model model) {
+    byte[] now = head(model);
+    return Arrays.equals(head, now) ? this : new ParamsLayout(now, pieces);
   }
 
   /** As {@code BaseModel.save} writes it. */

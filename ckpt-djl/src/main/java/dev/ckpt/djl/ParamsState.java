@@ -23,15 +23,19 @@ final class ParamsState implements Checkpointable {
   private static final String NAME = "name";
   private static final String REFUSED = "refused";
 
-  private byte @Nullable [] layout;
+  private @Nullable ParamsLayout layout;
+  private @Nullable Model model;
+  private byte[] encoded = {};
   private String refused = "the training had not begun";
   private String name = "";
 
   /** Learns it; the model is initialized, and nothing is trained yet. */
-  void begin(Parameters parameters, Model model) {
-    name = model.getName();
+  void begin(Parameters parameters, Model trained) {
+    name = trained.getName();
+    model = trained;
     try {
-      layout = ParamsLayout.of(model, parameters.byName()).encode();
+      layout = ParamsLayout.of(trained, parameters.byName());
+      encoded = layout.encode();
     } catch (RuntimeException e) {
       // the training matters more than a file that somebody may want of it
       layout = null;
@@ -44,12 +48,25 @@ final class ParamsState implements Checkpointable {
   @Override
   public void capture(StateSink sink) {
     sink.value(NAME, name);
-    byte[] known = layout;
-    if (known == null) {
+    if (layout == null) {
       sink.value(REFUSED, refused);
     } else {
-      sink.bytes(LAYOUT, ByteBuffer.wrap(known));
+      sink.bytes(LAYOUT, ByteBuffer.wrap(encoded(layout)));
     }
+  }
+
+  /** As it is now: a program may give its model properties while it trains. */
+  private byte[] encoded(ParamsLayout known) {
+    try {
+      ParamsLayout now = model == null ? known : known.headedBy(model);
+      if (now != known) {
+        encoded = now.encode();
+        layout = now;
+      }
+    } catch (RuntimeException e) {
+      log.debug("what the model says of itself now fits into no file", e); // no save fails for it
+    }
+    return encoded;
   }
 
   @Override

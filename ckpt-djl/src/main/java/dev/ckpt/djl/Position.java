@@ -1,19 +1,17 @@
 package dev.ckpt.djl;
 
-import ai.djl.training.Trainer;
-import ai.djl.training.listener.EarlyStoppingListener;
 import dev.ckpt.Progress;
 import dev.ckpt.Progress.Phase;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 
 /**
  * Where the loop stands in the data. Counts what was handed to the loop, never what was sampled.
  */
 final class Position extends SmallState {
-  private static final List<String> BY_DJL = List.of(EarlyStoppingListener.class.getName());
-
   private final UpdateWatch watch;
   private int epoch;
   private long batch;
@@ -23,7 +21,8 @@ final class Position extends SmallState {
   private int batchSize;
   private Phase phase = Phase.AFTER_STEP;
   private boolean stoppedEarly;
-  private List<String> stoppedBy = BY_DJL;
+  private List<String> stoppedBy = EarlyStop.BY_DJL;
+  private List<Map<String, String>> stoppedWith = List.of();
 
   Position(UpdateWatch watch) {
     this.watch = watch;
@@ -56,19 +55,15 @@ final class Position extends SmallState {
     return stoppedBy;
   }
 
-  /** Ended by DJL's own listener, though nobody told. */
-  void stopsEarly() {
-    stopsEarly(BY_DJL);
+  /** The limits of those that are DJL's, as {@link EarlyStop#limits} gives them. */
+  List<Map<String, String>> stoppedWith() {
+    return stoppedWith;
   }
 
-  /** Whether DJL's own listener is there. */
-  static boolean canStopEarly(Trainer trainer) {
-    return EarlyStop.areThere(BY_DJL, trainer);
-  }
-
-  void stopsEarly(List<String> by) {
+  void stopsEarly(List<String> by, List<Map<String, String>> with) {
     stoppedEarly = true;
     stoppedBy = by;
+    stoppedWith = with;
   }
 
   Phase phase() {
@@ -146,8 +141,11 @@ final class Position extends SmallState {
     state.put("batchSize", batchSize);
     state.put("phase", phase.name());
     state.put("stoppedEarly", stoppedEarly);
-    if (stoppedEarly && !stoppedBy.equals(BY_DJL)) {
+    if (stoppedEarly && !stoppedBy.equals(EarlyStop.BY_DJL)) {
       state.put("stoppedBy", stoppedBy);
+    }
+    if (stoppedEarly && !stoppedWith.isEmpty()) {
+      state.put("stoppedWith", stoppedWith);
     }
     return state;
   }
@@ -166,6 +164,15 @@ final class Position extends SmallState {
     stoppedBy =
         state.get("stoppedBy") instanceof List<?> by
             ? by.stream().map(String::valueOf).toList()
-            : BY_DJL;
+            : EarlyStop.BY_DJL;
+    List<Map<String, String>> limits = new ArrayList<>();
+    if (state.get("stoppedWith") instanceof List<?> with) {
+      for (Object each : with) {
+        Map<String, String> one = new TreeMap<>();
+        ((Map<?, ?>) each).forEach((name, value) -> one.put((String) name, (String) value));
+        limits.add(one);
+      }
+    }
+    stoppedWith = limits;
   }
 }

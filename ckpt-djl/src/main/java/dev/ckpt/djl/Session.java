@@ -131,6 +131,9 @@ final class Session {
         done = resumed;
         manager.initialize(state.firstWeights());
       } catch (RuntimeException e) {
+        if (resumed != null && e instanceof CheckpointException) {
+          manager.failed(e, position.progress()); // of a resume that failed the manager knows
+        }
         throw Interrupted.or(e, "run '" + manager.run() + "' was resumed");
       }
       state.resumed();
@@ -151,6 +154,8 @@ final class Session {
     }
     if (iterating && !interrupted) {
       epochDone();
+    } else {
+      state.rollBack(); // whatever was evaluated since the Stop
     }
     interrupted = false;
     iterating = true;
@@ -205,11 +210,13 @@ final class Session {
   }
 
   /**
-   * Has saved; what is frozen goes back to where it was frozen, so that all of it is of one moment.
+   * Has saved; what is frozen goes back to where it was frozen, so that all of it is of one moment,
+   * and stays frozen until the training goes on: a look at the model meanwhile changes nothing.
    */
   private Interrupted endedByInterrupt() {
     String saved = trained && isTrainable() ? saved() : "nothing was trained";
     state.rollBack();
+    state.freeze();
     interrupted = iterating;
     return Interrupted.because(
         "Interrupted: "
@@ -427,12 +434,15 @@ final class Session {
     boolean early = endedEarly();
     boolean open =
         loopSeen
-            ? iterating && (exhausted || epochHeard || !early && position.batch() > 0)
+            ? iterating
+                && !interrupted
+                && (exhausted || epochHeard || !early && position.batch() > 0)
             : !early && heardBatches > 0;
     int done = position.epoch() + (open ? 1 : 0);
     // before the end of the epoch is saved
-    if (trained && !early && goal != null && done < goal && Position.canStopEarly(trainer())) {
-      position.stopsEarly();
+    boolean untold = trained && !early && goal != null && done < goal;
+    if (untold && EarlyStop.areThere(EarlyStop.BY_DJL, trainer())) {
+      stopsEarly(EarlyStop.BY_DJL);
     }
     if (open && loopSeen) {
       epochDone();
@@ -441,14 +451,31 @@ final class Session {
     }
   }
 
-  /** Before its goal, as far as it is known by now: by a listener, or without one. */
+  private void stopsEarly(List<String> by) {
+    boolean djls = by.equals(EarlyStop.BY_DJL);
+    if (djls) {
+      EarlyStop.rememberMetric(trainer());
+    }
+    position.stopsEarly(by, djls ? EarlyStop.limits(trainer()) : List.of());
+  }
+
+  /** Before its goal, as far as it is known by now: by a listener, a Stop, or without either. */
   private boolean endedEarly() {
-    return position.stoppedEarly() || endedShort;
+    return position.stoppedEarly() || endedShort || interrupted;
   }
 
   /** Whether the training had ended early, and whoever ends it so is still there. */
   boolean stoppedEarly() {
-    return position.stoppedEarly() && EarlyStop.areThere(position.stoppedBy(), trainer());
+    return position.stoppedEarly()
+        && EarlyStop.areThere(position.stoppedBy(), trainer())
+        && loosened().isEmpty();
+  }
+
+  /** Whoever ended it is still there, but would not have by these of its limits. */
+  List<String> loosened() {
+    return position.stoppedEarly()
+        ? EarlyStop.loosened(position.stoppedWith(), trainer())
+        : List.of();
   }
 
   /** Puts the best weights into the model, if that is asked for; nothing is saved from then on. */
@@ -508,16 +535,16 @@ final class Session {
   void failed(Throwable thrown) {
     if (thrown instanceof EarlyStoppedException stop) {
       List<String> by = EarlyStop.by(stop, trainer());
-      if (!loopSeen && heardBatches > 0 && EarlyStop.isInOnEpoch(stop)) {
+      if (!loopSeen && heardBatches > 0 && EarlyStop.isIn("onEpoch", stop)) {
         countHeard(); // it threw before this listener heard the epoch's end
       }
       if (by.isEmpty()) {
         endedShort = true;
       } else {
-        position.stopsEarly(by);
+        stopsEarly(by);
       }
       if (iterating && exhausted) {
-        EpochMetrics.close(trainer());
+        EpochMetrics.close(trainer(), EarlyStop.isIn("onValidationBatch", stop));
       }
       return;
     }

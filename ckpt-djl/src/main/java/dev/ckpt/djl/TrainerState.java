@@ -90,6 +90,10 @@ final class TrainerState {
 
   /** The trainer exists; its model need not be initialized. */
   void attach(Trainer begun) {
+    if (trainer == begun) {
+      throw new IllegalStateException(
+          "ckpt.listener() is in the training config twice: add it once");
+    }
     if (trainer != null) {
       throw new IllegalStateException(
           "These checkpoints belong to one trainer and have one. Open others for the next, with a"

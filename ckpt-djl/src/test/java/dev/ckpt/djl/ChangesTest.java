@@ -6,14 +6,13 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 import ai.djl.nn.SequentialBlock;
 import ai.djl.nn.core.Linear;
 import ai.djl.training.evaluator.TopKAccuracy;
+import ai.djl.training.listener.EarlyStoppingListener;
 import ai.djl.training.loss.SoftmaxCrossEntropyLoss;
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.djl.SmallTraining.Order;
 import dev.ckpt.djl.SmallTraining.Setup;
-import java.io.ByteArrayOutputStream;
-import java.io.PrintStream;
 import java.lang.reflect.Field;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -22,6 +21,7 @@ import java.util.List;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -90,30 +90,22 @@ class ChangesTest {
   private static Outcome again(SmallTraining training, Consumer<SmallTraining> change) {
     change.accept(training);
     int before = training.log.executed;
-    PrintStream err = System.err;
-    var caught = new ByteArrayOutputStream();
-    System.setErr(new PrintStream(caught, true, StandardCharsets.UTF_8));
-    Throwable thrown;
-    try {
-      thrown = catchThrowable(training::run);
-    } finally {
-      System.setErr(err);
-    }
+    @Nullable Throwable[] thrown = new Throwable[1];
+    String told = Told.by(() -> thrown[0] = catchThrowable(training::run));
     Pattern line =
         Pattern.compile(
             "\\[main\\] ((?:INFO|WARN)) dev\\.ckpt\\.(?:djl|internal\\.commit)\\.\\w+ - (.*)");
     String said =
-        caught
-            .toString(StandardCharsets.UTF_8)
-            .lines()
+        told.lines()
             .map(line::matcher)
             .filter(found -> found.matches())
             .map(found -> found.group(1) + " " + found.group(2))
             .distinct()
             .collect(Collectors.joining("\n"));
-    if (thrown != null) {
-      assertThat(thrown).isInstanceOf(CheckpointException.Incompatible.class);
-      said = "refused: " + thrown.getMessage();
+    Throwable refusal = thrown[0];
+    if (refusal != null) {
+      assertThat(refusal).isInstanceOf(CheckpointException.Incompatible.class);
+      said = "refused: " + refusal.getMessage();
     }
     return new Outcome(training, training.log.executed - before, said);
   }
@@ -152,6 +144,7 @@ class ChangesTest {
         .satisfies(each -> assertThat(each.training().log.sha256).isEqualTo(unchanged))
         .satisfies(each -> assertThat(each.said()).isEmpty());
     epochs();
+    patience();
     rate();
     batchSize();
     size(unchanged);
@@ -202,6 +195,38 @@ class ChangesTest {
         "Nothing is trained, and nothing is undone: the last state is restored.",
         fewer,
         "has reached its goal of 2 epochs");
+  }
+
+  private static EarlyStoppingListener patient(int epochs) {
+    return EarlyStoppingListener.builder()
+        .optEpochPatience(epochs)
+        .optEarlyStopPctImprovement(99)
+        .build();
+  }
+
+  private void patience() {
+    SmallTraining from = training();
+    from.epochs = 8;
+    from.listener = patient(4);
+    String wanted = from.run().sha256;
+    SmallTraining training = training();
+    training.epochs = 8;
+    training.listener = patient(2);
+    training.run();
+    Outcome more = again(training, each -> each.listener = patient(4));
+    assertThat(more.trained()).isEqualTo(2 * BATCHES);
+    assertThat(more.training().log.sha256).isEqualTo(wanted);
+    row(
+        "More patience",
+        "A run that `EarlyStoppingListener` has stopped trains on, and ends where that patience"
+            + " ends a run that had it from the start. So it does with a longer duration, a higher"
+            + " least number of epochs, less improvement asked for, another metric. Less patience,"
+            + " or more epochs alone, is no reason.",
+        more,
+        "epochPatience was 2 and is 4");
+    Outcome less = again(more.training(), each -> each.listener = patient(3));
+    assertThat(less.trained()).isZero();
+    assertThat(less.said()).contains("stopped early after 5 epochs").contains("more patience");
   }
 
   private void rate() {

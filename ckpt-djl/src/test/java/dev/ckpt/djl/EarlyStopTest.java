@@ -19,6 +19,7 @@ import dev.ckpt.djl.SmallTraining.Setup;
 import dev.ckpt.internal.memory.InMemoryStore;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.TreeMap;
@@ -124,6 +125,105 @@ class EarlyStopTest {
     on.run();
     assertThat(lastEpoch(on)).isEqualTo(GOAL);
     assertThat(on.log.epochs).doesNotContainKey(stopped);
+  }
+
+  /** What DJL's listener compares an epoch with, at the end of each epoch. */
+  private static SmallTraining watched(
+      Loop loop, InMemoryStore store, EarlyStoppingListener stopping, List<Double> compared) {
+    SmallTraining training = new SmallTraining(Setup.plain().with(loop), store);
+    training.epochs = GOAL;
+    watch(training, stopping, compared);
+    return training;
+  }
+
+  private static void watch(
+      SmallTraining training, EarlyStoppingListener stopping, List<Double> compared) {
+    training.listener = stopping;
+    training.first =
+        List.of(
+            new TrainingListenerAdapter() {
+              @Override
+              public void onEpoch(Trainer trainer) {
+                compared.add(DjlInternals.PREVIOUS_METRIC.get(stopping));
+              }
+            });
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "FIT, true",
+    "EASY_TRAIN, true",
+    "EASY_TRAIN, false",
+    "LISTENER_ONLY, true",
+    "LISTENER_ONLY, false"
+  })
+  void morePatienceTrainsOnAsIfItHadBeenThereFromTheStart(Loop loop, boolean told) {
+    List<Double> wanted = new ArrayList<>();
+    SmallTraining whole = watched(loop, new InMemoryStore(Clock.systemUTC()), patient(4), wanted);
+    whole.run();
+    assertThat(whole.log.executed).isEqualTo(50);
+    List<Double> compared = new ArrayList<>();
+    SmallTraining training = watched(loop, store, patient(2), compared);
+    training.tellsOfStops = told;
+    training.run();
+    assertThat(training.log.executed).isEqualTo(30);
+    for (int i = 0; i < 2; i++) { // and again, when that has stopped it
+      watch(training, patient(4), compared);
+      training.run();
+      assertThat(training.log.executed).isEqualTo(50);
+    }
+    assertThat(training.log.startedAt).containsExactly(0L, 30L, 50L);
+    assertThat(compared).isEqualTo(wanted);
+    assertThat(training.log.epochs).isEqualTo(whole.log.epochs);
+    assertThat(training.log.sha256).isEqualTo(whole.log.sha256);
+  }
+
+  private static EarlyStoppingListener.Builder stopping() {
+    return EarlyStoppingListener.builder().optEpochPatience(2).optEarlyStopPctImprovement(99);
+  }
+
+  @Test
+  void eachWiderLimitIsAReasonToTrainOnAndNoNarrowerOne() {
+    for (EarlyStoppingListener.Builder wider :
+        List.of(
+            stopping().optEpochPatience(3),
+            stopping().optEarlyStopPctImprovement(98),
+            stopping().optMaxDuration(Duration.ofDays(2)),
+            stopping().optMinEpochs(4),
+            stopping().optMonitoredMetric("trainLoss"))) {
+      InMemoryStore own = new InMemoryStore(Clock.systemUTC());
+      SmallTraining training = new SmallTraining(Setup.plain(), own);
+      training.epochs = GOAL;
+      training.listener = stopping().optMaxDuration(Duration.ofDays(1)).build();
+      training.run();
+      assertThat(training.log.executed).isEqualTo(30);
+      for (EarlyStoppingListener.Builder narrower :
+          List.of(
+              stopping().optEpochPatience(1).optMaxDuration(Duration.ofDays(1)),
+              stopping().optEarlyStopPctImprovement(99.5).optMaxDuration(Duration.ofDays(1)),
+              stopping().optMaxDuration(Duration.ofHours(1)))) {
+        training.listener = narrower.build();
+        training.run();
+        assertThat(training.log.executed).isEqualTo(30);
+      }
+      training.listener = wider.build();
+      training.run();
+      assertThat(training.log.executed).isGreaterThan(30);
+    }
+  }
+
+  @Test
+  void oneOfTwoListenersThatIsGoneIsAReasonToTrainOn() {
+    SmallTraining training = new SmallTraining(Setup.plain().stoppingEarly(), store);
+    training.epochs = GOAL;
+    training.listener = patient(2);
+    training.run();
+    int stopped = training.log.executed;
+    SmallTraining on = new SmallTraining(Setup.plain(), store);
+    on.epochs = GOAL;
+    on.listener = patient(99);
+    on.run();
+    assertThat(on.log.executed).isEqualTo(GOAL * 10 - stopped);
   }
 
   @Test
@@ -252,23 +352,60 @@ class EarlyStopTest {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {1, 3, 99})
-  void aStopInABatchEndsBehindItAndIsRemembered(int savedEvery) {
+  @CsvSource({"1, false", "3, false", "99, false", "99, true"})
+  void aStopInABatchEndsBehindItAndIsRemembered(int savedEvery, boolean first) {
     SmallTraining whole = new SmallTraining(Setup.plain());
     whole.run();
     SmallTraining training = new SmallTraining(Setup.plain().savingEvery(savedEvery), store);
     for (int i = 0; i < 3; i++) {
-      training.listener = new StopsInBatch(14);
+      if (first) { // before DJL's evaluators, which count the batch all the same
+        training.first = List.of(new StopsInBatch(14), new StopsInBatch(14));
+      } else {
+        training.listener = new StopsInBatch(14);
+      }
       training.run();
       assertThat(training.log.executed).isEqualTo(14);
       assertThat(run.latest().orElseThrow().progress().step()).isEqualTo(14);
     }
     assertThat(training.log.startedAt).containsExactly(0L, 14L, 14L);
     training.listener = new TrainingListenerAdapter() {};
+    training.first = List.of();
     training.run();
     assertThat(training.log.executed).isEqualTo(30);
     assertThat(training.log.sha256).isEqualTo(whole.log.sha256);
     assertThat(training.log.epochs).isEqualTo(whole.log.epochs);
+    assertThat(training.log.batches).isEqualTo(whole.log.batches);
+  }
+
+  @Test
+  void aStopInAValidationLeavesNoMetricsOfAPartOfIt() {
+    SmallTraining whole = new SmallTraining(Setup.plain());
+    whole.run();
+    SmallTraining training = new SmallTraining(Setup.plain(), store);
+    training.listener =
+        new TrainingListenerAdapter() {
+          private int batches;
+
+          @Override
+          public void onValidationBatch(Trainer trainer, BatchData data) {
+            if (++batches == 5) {
+              throw new EarlyStoppedException(2, "enough");
+            }
+          }
+        };
+    training.run();
+    Checkpoint stopped = run.latest().orElseThrow();
+    assertThat(stopped.progress().step()).isEqualTo(20);
+    assertThat(stopped.metrics().keySet())
+        .as("%s", stopped.metrics())
+        .contains("train_loss")
+        .noneMatch(name -> name.startsWith("validate_"));
+    training.listener = new TrainingListenerAdapter() {};
+    training.run();
+    // under another number: DJL's own count of epochs has not heard the end of the second
+    assertThat(training.log.epochs.values()).contains(whole.log.epochs.get(3));
+    assertThat(training.log.batches).isEqualTo(whole.log.batches);
+    assertThat(training.log.sha256).isEqualTo(whole.log.sha256);
   }
 
   /** Data that ends the training, in its n-th batch: no listener does. */

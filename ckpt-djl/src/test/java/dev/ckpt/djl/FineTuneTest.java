@@ -3,13 +3,22 @@ package dev.ckpt.djl;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.AbstractBlock;
 import ai.djl.nn.Activation;
 import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
 import ai.djl.nn.SequentialBlock;
 import ai.djl.nn.core.Linear;
 import ai.djl.nn.norm.BatchNorm;
+import ai.djl.training.ParameterStore;
 import ai.djl.training.Trainer;
+import ai.djl.training.initializer.Initializer;
 import ai.djl.training.listener.TrainingListenerAdapter;
+import ai.djl.util.PairList;
+import dev.ckpt.Attempt;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.Checkpoints;
 import dev.ckpt.InitFrom;
@@ -25,10 +34,12 @@ import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.concurrent.ThreadLocalRandom;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A new run that begins with another's weights. */
 class FineTuneTest {
@@ -315,6 +326,89 @@ class FineTuneTest {
     assertThat(seen.get(1).get(0)).as("thawed").isNotEqualTo(seen.get(0).get(0));
   }
 
+  /** A block of a user's own: a factor that is trained, and a mean that each forward moves. */
+  private static final class Factor extends AbstractBlock {
+    private final Parameter factor;
+    private final Parameter mean;
+
+    Factor() {
+      super((byte) 1);
+      factor = addParameter(parameter("factor", Parameter.Type.OTHER, true));
+      mean = addParameter(parameter("running_mean", Parameter.Type.RUNNING_MEAN, false));
+    }
+
+    private static Parameter parameter(String name, Parameter.Type type, boolean trained) {
+      return Parameter.builder()
+          .setName(name)
+          .setType(type)
+          .optShape(new Shape(1))
+          .optRequiresGrad(trained)
+          .optInitializer(Initializer.ONES)
+          .build();
+    }
+
+    @Override
+    protected NDList forwardInternal(
+        ParameterStore store,
+        NDList inputs,
+        boolean training,
+        @Nullable PairList<String, Object> parameters) {
+      NDArray x = inputs.singletonOrThrow();
+      NDArray running = store.getValue(mean, x.getDevice(), training);
+      if (training) {
+        NDArray next = running.mul(0.9f).add(x.mean().stopGradient().mul(0.1f));
+        next.copyTo(running);
+      }
+      return new NDList(x.mul(store.getValue(factor, x.getDevice(), training)).sub(running));
+    }
+
+    @Override
+    public Shape[] getOutputShapes(Shape[] inputs) {
+      return inputs;
+    }
+  }
+
+  private static Block ownBlock() {
+    return new SequentialBlock()
+        .add(Linear.builder().setUnits(8).build())
+        .add(new Factor())
+        .add(Activation::relu)
+        .add(Linear.builder().setUnits(3).build());
+  }
+
+  /** What is frozen of the user's own block, and the program thaws. */
+  @ParameterizedTest
+  @ValueSource(strings = {"02*", "02*, 01*", "02Factor_factor, 02Factor_running_mean"})
+  void whatAUsersOwnBlockHoldsIsFrozenAndThawedWhateverItsTypesAndNamesAre(String frozen) {
+    SmallTraining training = new SmallTraining(Setup.plain(), store);
+    training.block = small -> ownBlock();
+    training.checkpointing = builder -> builder.run("own");
+    training.run();
+    InitFrom body =
+        InitFrom.of("own", "latest").exclude("04Linear_*").freeze(frozen.split(", ", -1));
+    training.checkpointing = builder -> builder.run("tuned").seed(5).initFrom(body);
+    List<Map<String, float[]>> seen = new ArrayList<>();
+    training.afterResume = (ckpt, trainer) -> seen.add(weights(trainer));
+    training.atEnd = (ckpt, trainer) -> seen.add(weights(trainer));
+    training.epochs = 1;
+    training.run();
+    training.afterResume =
+        (ckpt, trainer) ->
+            Weights.byName(trainer.getModel().getBlock())
+                .forEach((name, each) -> each.freeze(name.endsWith("running_mean")));
+    training.epochs = 2;
+    training.run();
+    training.afterResume = (ckpt, trainer) -> {};
+    training.epochs = 3;
+    training.run();
+    assertThat(seen).hasSize(4);
+    for (String name : List.of("02Factor_factor", "02Factor_running_mean")) {
+      assertThat(seen.get(1).get(name)).as("%s frozen", name).isEqualTo(seen.get(0).get(name));
+      assertThat(seen.get(2).get(name)).as("%s thawed", name).isNotEqualTo(seen.get(1).get(name));
+      assertThat(seen.get(3).get(name)).as("%s for good", name).isNotEqualTo(seen.get(2).get(name));
+    }
+  }
+
   @Test
   void statisticsThatAloneWereFrozenAreThawedByLeavingThemOutOfFreeze() {
     InitFrom alone =
@@ -354,6 +448,44 @@ class FineTuneTest {
     assertThatThrownBy(self::run)
         .isInstanceOf(CheckpointException.NotFound.class)
         .hasMessageContaining("'tuned' is this run itself");
+  }
+
+  @Test
+  void whatIsRefusedIsRecordedAndIsNoCrashLoop() {
+    for (int i = 0; i < 4; i++) {
+      assertThatThrownBy(tuned(store, InitFrom.of("base", "latest"))::run)
+          .isInstanceOf(CheckpointException.Incompatible.class);
+    }
+    assertThat(Checkpoints.read(store, "tuned").attempts())
+        .hasSize(4)
+        .allSatisfy(
+            each -> {
+              assertThat(each.end()).isEqualTo(Attempt.End.FAILED);
+              assertThat(each.cause().orElseThrow()).contains("not every parameter can be loaded");
+            });
+    SmallTraining right = tuned(store, BODY);
+    right.run();
+    assertThat(right.log.executed).isEqualTo(30);
+  }
+
+  @Test
+  void anotherSourceThanTheOneThatItBeganWithIsTold() {
+    SmallTraining training = tuned(store, BODY);
+    training.run();
+    assertThat(Told.by(training::run)).doesNotContain("initFrom counts at step 0 only");
+    InitFrom latest =
+        InitFrom.of("base", "latest")
+            .exclude("10Linear_*")
+            .freeze("01Linear_*", "02BatchNorm_*", "04Linear_*");
+    training.checkpointing = builder -> builder.run("tuned").initFrom(latest);
+    assertThat(Told.by(training::run))
+        .contains("initFrom counts at step 0 only")
+        .contains("it began with checkpoint 'best(validate_loss, min)'");
+    InitFrom renamed = BODY.rename(Map.of("^77", "78"));
+    training.checkpointing = builder -> builder.run("tuned").initFrom(renamed);
+    assertThat(Told.by(training::run)).contains("it began with rename {}");
+    training.checkpointing = builder -> builder.run("tuned").initFrom(BODY.in("elsewhere"));
+    assertThat(Told.by(training::run)).contains("it began with run 'base' of its own store");
   }
 
   @Test

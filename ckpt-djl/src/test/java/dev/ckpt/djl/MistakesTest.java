@@ -22,9 +22,7 @@ import dev.ckpt.Retention;
 import dev.ckpt.Stores;
 import dev.ckpt.spi.CheckpointStore;
 import dev.ckpt.spi.StoreProvider;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.net.URL;
@@ -321,21 +319,9 @@ class MistakesTest {
     }
   }
 
-  private static String warned(Call call) throws Exception {
-    PrintStream before = System.err;
-    var caught = new ByteArrayOutputStream();
-    System.setErr(new PrintStream(caught, true, StandardCharsets.UTF_8));
-    try {
-      call.run();
-    } finally {
-      System.setErr(before);
-    }
-    return caught.toString(StandardCharsets.UTF_8);
-  }
-
   private void unknownMetric() throws Exception {
     String warned =
-        warned(() -> train(builder -> builder.restoreBest("accurcy", Retention.Mode.MAX)));
+        Told.by(() -> train(builder -> builder.restoreBest("accurcy", Retention.Mode.MAX)));
     String line =
         warned.lines().filter(each -> each.contains("restoreBest")).findFirst().orElse(warned);
     said(

@@ -15,9 +15,6 @@ import dev.ckpt.Stores;
 import dev.ckpt.djl.SmallTraining.Setup;
 import dev.ckpt.spi.CheckpointListener;
 import dev.ckpt.spi.CheckpointStore;
-import java.io.ByteArrayOutputStream;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
@@ -62,19 +59,6 @@ class NonFiniteTest {
     return training;
   }
 
-  /** What is logged meanwhile; saves and chores are over when a training is closed. */
-  private static String logOf(Runnable work) {
-    ByteArrayOutputStream log = new ByteArrayOutputStream();
-    PrintStream before = System.err;
-    System.setErr(new PrintStream(log, true, StandardCharsets.UTF_8));
-    try {
-      work.run();
-    } finally {
-      System.setErr(before);
-    }
-    return log.toString(StandardCharsets.UTF_8);
-  }
-
   private List<Checkpoint> list() {
     return Checkpoints.read(store, "small").list();
   }
@@ -105,7 +89,7 @@ class NonFiniteTest {
     for (int attempt = 1; attempt <= 3; attempt++) {
       SmallTraining exploding = training(true);
       int kill = attempt == 1 ? 18 : 7; // well behind the last sound update
-      String log = logOf(() -> assertThat(exploding.run(kill)).isFalse());
+      String log = Told.by(() -> assertThat(exploding.run(kill)).isFalse());
       startedAt.addAll(exploding.log.startedAt);
       Checkpoint latest = Checkpoints.read(store, "small").latest().orElseThrow();
       if (last == null) {

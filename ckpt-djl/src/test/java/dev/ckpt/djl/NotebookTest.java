@@ -4,10 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.training.EasyTrain;
 import ai.djl.training.Trainer;
 import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.training.dataset.Batch;
+import ai.djl.training.dataset.Dataset;
 import ai.djl.training.listener.TrainingListenerAdapter;
+import ai.djl.translate.TranslateException;
 import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.Checkpoints;
@@ -17,11 +21,13 @@ import dev.ckpt.Stores;
 import dev.ckpt.internal.memory.InMemoryStore;
 import dev.ckpt.spi.CheckpointStore;
 import dev.ckpt.testkit.FaultyStore;
+import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.SocketTimeoutException;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
@@ -263,6 +269,71 @@ class NotebookTest {
     }
   }
 
+  /** Behind a Stop, as in a cell of its own: how good is it by now? */
+  @ParameterizedTest
+  @CsvSource({"batch, 7", "batch, 20", "validation, 2", "validation, 5", "epoch, 1", "epoch, 2"})
+  void aLookAtTheModelBehindAStopLeavesNoTrace(String where, int time) {
+    SmallTraining whole = new SmallTraining(SmallTraining.Setup.plain());
+    whole.run();
+    SmallTraining training = new SmallTraining(SmallTraining.Setup.plain());
+    training.listener = stopIn(where, time);
+    training.fitsAgain = true;
+    List<ArrayDataset> made = new ArrayList<>();
+    training.dataset =
+        (builder, which) -> {
+          made.add(builder.build());
+          return made.get(made.size() - 1);
+        };
+    List<Runnable> looks = new ArrayList<>();
+    training.afterResume =
+        (ckpt, trainer) -> {
+          looks.add(() -> evaluate(trainer, made.get(1)));
+          looks.add(() -> evaluate(trainer, ckpt.validation(made.get(1))));
+          looks.add(() -> ckpt.random("noise").nextGaussian());
+        };
+    AtomicInteger looked = new AtomicInteger();
+    training.whenStopped =
+        () ->
+            looks.forEach(
+                look -> {
+                  look.run();
+                  looked.incrementAndGet();
+                });
+    training.run();
+    assertThat(looked).hasValue(3);
+    assertThat(training.log.epochs).isEqualTo(whole.log.epochs);
+    assertThat(training.log.batches).isEqualTo(whole.log.batches);
+    assertThat(training.log.sha256).isEqualTo(whole.log.sha256);
+  }
+
+  private static void evaluate(Trainer trainer, Dataset data) {
+    try {
+      EasyTrain.evaluateDataset(trainer, data);
+    } catch (IOException | TranslateException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  /** In the second of three epochs; the cell is run again with a goal that is reached. */
+  @ParameterizedTest
+  @CsvSource({"batch, 17", "validation, 5"})
+  void aSmallerGoalBehindAStopEndsNoEpoch(String where, int time) {
+    SmallTraining whole = new SmallTraining(SmallTraining.Setup.plain());
+    whole.run();
+    SmallTraining training = new SmallTraining(SmallTraining.Setup.plain());
+    training.listener = stopIn(where, time);
+    training.fitsAgain = true;
+    training.whenStopped = () -> training.epochs = 1;
+    training.run();
+    training.listener = new TrainingListenerAdapter() {};
+    training.epochs = SmallTraining.EPOCHS;
+    training.run();
+    assertThat(training.log.startedAt).containsExactly(0L, where.equals("batch") ? 17L : 20L);
+    assertThat(training.log.epochs).isEqualTo(whole.log.epochs);
+    assertThat(training.log.batches).isEqualTo(whole.log.batches);
+    assertThat(training.log.sha256).isEqualTo(whole.log.sha256);
+  }
+
   /** Data whose batch of some number comes only when who waits for it has been interrupted. */
   private static final class Late extends ArrayDataset {
     private final Thread training;
@@ -486,6 +557,52 @@ class NotebookTest {
       assertThat(training.log.startedAt).containsExactly(0L, 12L);
       assertThat(training.log.sha256).isEqualTo(whole.log.sha256);
     }
+  }
+
+  /**
+   * Of the whole, the first samples are validated: as many in the first cell, others in a second.
+   */
+  @ParameterizedTest
+  @ValueSource(ints = {10, 16, 30})
+  void behindARefusedSplitTheFitCellGoesOnWithTheRightData(int killedAfter) {
+    SmallTraining whole = new SmallTraining(SmallTraining.Setup.plain());
+    whole.heldOut = 40;
+    whole.run();
+    SmallTraining training = new SmallTraining(SmallTraining.Setup.plain());
+    training.heldOut = 40;
+    boolean completed = killedAfter >= whole.log.executed;
+    assertThat(training.run(killedAfter)).isEqualTo(completed);
+    int trained = training.log.executed;
+    int goal = SmallTraining.EPOCHS + 1;
+    whole.epochs = goal;
+    whole.run();
+    training.epochs = goal;
+    training.afterResume =
+        (ckpt, trainer) -> {
+          ArrayDataset all =
+              new ArrayDataset.Builder()
+                  .setData(trainer.getManager().ones(new Shape(SmallTraining.SAMPLES, 6)))
+                  .optLabels(trainer.getManager().zeros(new Shape(SmallTraining.SAMPLES, 1)))
+                  .setSampling(SmallTraining.BATCH, true)
+                  .build();
+          for (int i = 0; i < 2; i++) { // asked again it is refused again
+            assertThatThrownBy(
+                    () ->
+                        ckpt.fit(
+                            trainer,
+                            goal,
+                            all.subDataset(0, SmallTraining.SAMPLES - 40),
+                            all.subDataset(SmallTraining.SAMPLES - 40, SmallTraining.SAMPLES)))
+                .isInstanceOf(CheckpointException.Incompatible.class)
+                .hasMessageContaining("both another part");
+          }
+          assertThat(training.log.executed).as("nothing was trained").isEqualTo(trained);
+        };
+    training.run();
+    assertThat(training.log.sha256).isEqualTo(whole.log.sha256);
+    assertThat(training.log.epochs).isEqualTo(whole.log.epochs);
+    training.afterResume = (ckpt, trainer) -> assertThat(ckpt.isComplete()).isTrue();
+    training.run();
   }
 
   @Test

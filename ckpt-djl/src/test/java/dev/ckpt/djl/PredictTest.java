@@ -16,6 +16,7 @@ import ai.djl.nn.Block;
 import ai.djl.nn.SequentialBlock;
 import ai.djl.nn.core.Linear;
 import ai.djl.training.Trainer;
+import ai.djl.training.listener.TrainingListenerAdapter;
 import ai.djl.translate.NoopTranslator;
 import ai.djl.translate.TranslateException;
 import dev.ckpt.Checkpoint;
@@ -95,6 +96,30 @@ class PredictTest {
     try (var files = Files.list(folder.resolve("ours"))) {
       assertThat(files).containsExactly(file);
     }
+  }
+
+  @Test
+  void whatAProgramSaysOfItsModelWhileItTrainsIsInTheFile() throws Exception {
+    SmallTraining training = new SmallTraining(SmallTraining.Setup.plain(), store);
+    training.listener =
+        new TrainingListenerAdapter() {
+          @Override
+          public void onEpoch(Trainer trainer) {
+            Model model = trainer.getModel();
+            model.setProperty("Epoch", "" + trainer.getTrainingResult().getEpoch());
+          }
+        };
+    training.run();
+    List<String> said = new ArrayList<>();
+    for (Checkpoint each : run.list()) {
+      DjlCheckpoints.exportModel(run, each.id(), folder.resolve(each.id()), "net");
+      try (Model plain = model(SmallTraining.network())) {
+        plain.load(folder.resolve(each.id()), "net");
+        said.add(each.progress().step() + ": " + plain.getProperty("Epoch"));
+      }
+    }
+    assertThat(said).contains("30: 3").doesNotContainNull().hasSizeGreaterThan(1);
+    assertThat(said).allMatch(each -> each.matches("1[0-9]: 1|2[0-9]: 2|30: [23]|[1-9]: null"));
   }
 
   @Test

@@ -184,6 +184,19 @@ class RefusalTest {
   }
 
   @Test
+  void theListenerThatIsAddedTwiceIsNamed() {
+    try (DjlCheckpoints ckpt = DjlCheckpoints.open(checkpoints());
+        Model model = Model.newInstance("m", Device.cpu())) {
+      model.setBlock(net(2));
+      DefaultTrainingConfig config =
+          config(SmallTraining.adam()).addTrainingListeners(ckpt.listener(), ckpt.listener());
+      assertThatThrownBy(() -> model.newTrainer(config))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("ckpt.listener() is in the training config twice: add it once");
+    }
+  }
+
+  @Test
   void trainingBeforeResumingIsRefusedAtTheFirstUpdate() throws Exception {
     open(
         net(2),

@@ -20,6 +20,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What of a divided dataset may change between two attempts: nothing by which validation leaks. */
 class SplitTest {
@@ -271,6 +272,36 @@ class SplitTest {
     Split split = resumed(unwrapped.read());
     assertThatThrownBy(() -> check(split, whole.subDataset(0, 128), whole.subDataset(128, 160)))
         .hasMessageContaining("both another part");
+  }
+
+  /** Of 160 samples the first 32 are validated, first none of them trained, then 16. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void ofAFileThatWasLoadedTwiceNothingIsSaidThatCannotBeKnown(boolean twice) throws Exception {
+    ArrayDataset first = whole(160);
+    Map<String, ?> facts =
+        saved(first.subDataset(32, 160), (twice ? whole(160) : first).subDataset(0, 32));
+    ArrayDataset now = whole(160);
+    RandomAccessDataset validation = (twice ? whole(160) : now).subDataset(0, 32);
+    RandomAccessDataset training = now.subDataset(64, 160);
+    String said = Told.by(() -> check(resumed(facts), training, validation));
+    assertThat(said).contains("WARN").contains("The training data is another part");
+    if (twice) {
+      assertThat(said)
+          .contains("If that is the same data, loaded twice, nothing shows that they share no")
+          .doesNotContain("by the indices of both");
+    } else {
+      assertThat(said).contains("by the indices of both").doesNotContain("loaded twice");
+    }
+    RandomAccessDataset leaking = now.subDataset(16, 160);
+    if (twice) {
+      assertThat(Told.by(() -> check(resumed(facts), leaking, validation)))
+          .contains("loaded twice, nothing shows that they share no")
+          .doesNotContain("by the indices of both");
+    } else {
+      assertThatThrownBy(() -> check(resumed(facts), leaking, validation))
+          .hasMessageContaining("16 samples of the validation data are in the training data");
+    }
   }
 
   @Test

@@ -16,8 +16,11 @@ import dev.ckpt.Retention;
 import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.manifest.AttemptRecord;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.PrintStream;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -131,8 +134,12 @@ class StoreLimitTest {
   @Test
   void aRunningManagerKeepsTheLimitInItsOwnRunAndInIdleOnes() throws IOException {
     ToyState state = fresh();
+    PrintStream err = System.err;
+    var said = new ByteArrayOutputStream();
     try (CheckpointManager other = at.builder("b", fresh()).open()) {
       assertThat(other.resume()).isPresent();
+      tell("b", Map.of());
+      System.setErr(new PrintStream(said, true, StandardCharsets.UTF_8));
       try (CheckpointManager ckpt =
           at.builder("c", state)
               .keep(Retention.anyOf(Retention.latest(50), BEST))
@@ -146,7 +153,12 @@ class StoreLimitTest {
         }
       }
       assertThat(at.listed("b")).as("in use").hasSize(4);
+    } finally {
+      System.setErr(err);
     }
+    assertThat(said.toString(StandardCharsets.UTF_8))
+        .as("others that train are no cause for alarm, and not to be taken over")
+        .doesNotContain("run 'b'", "is in use");
     assertThat(at.listed("a")).containsExactly(id(1, 1), id(4, 4));
     assertThat(at.listed("c")).as("the best and the newest").containsExactly(id(1, 2), id(1, 6));
     assertThat(bytes()).isEqualTo(8 * one);
@@ -155,6 +167,11 @@ class StoreLimitTest {
   /** A process that goes on to these steps, and says in its attempt what it keeps. */
   private void train(String run, Map<String, String> keep, int... steps) throws IOException {
     at.run(run, new Resume.Auto(), steps);
+    tell(run, keep);
+  }
+
+  /** Has the newest attempt of a run say what it keeps. */
+  private void tell(String run, Map<String, String> keep) throws IOException {
     RunLog log = new RunLog(at.store, new Keys(run));
     AttemptRecord made = log.lineage().attempts().lastEntry().getValue();
     Map<String, String> said = new TreeMap<>(keep);

@@ -1,5 +1,6 @@
 package dev.ckpt.internal.mend;
 
+import dev.ckpt.CheckpointException;
 import dev.ckpt.MaintenanceAction;
 import dev.ckpt.Retention;
 import dev.ckpt.internal.commit.RunLog;
@@ -22,6 +23,7 @@ public final class RunningLimit {
   private final StoreLimit limit;
   private final StoreLimit.Taking taking;
   private final Set<String> told = new HashSet<>();
+  private final Set<String> inUse = new HashSet<>();
 
   /**
    * @param own name of the manager's run
@@ -34,9 +36,16 @@ public final class RunningLimit {
         new StoreLimit.Taking() {
           @Override
           public StoreLimit.Access take(RunLog run) throws IOException {
-            return run.keys().run().equals(own)
-                ? new StoreLimit.Access(keeper::does, () -> {})
-                : outside.take(run);
+            String name = run.keys().run();
+            if (name.equals(own)) {
+              return new StoreLimit.Access(keeper::does, () -> {});
+            }
+            try {
+              return outside.take(run);
+            } catch (CheckpointException.Fenced e) {
+              inUse.add(name);
+              throw e;
+            }
           }
 
           @Override
@@ -65,6 +74,9 @@ public final class RunningLimit {
             action.subject(),
             action.bytes(),
             action.reason());
+      } else if (action.subject().equals(action.run()) && inUse.remove(action.run())) {
+        // in a sweep all others are
+        log.debug("the limit of bytes leaves run '{}' alone: it is in use", action.run());
       } else if (told.add(action.run() + "/" + action.subject())) {
         log.warn("the limit of bytes: {}", action.reason());
       }
