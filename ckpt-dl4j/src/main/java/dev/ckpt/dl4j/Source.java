@@ -28,6 +28,11 @@ interface Source<T> {
   /** Samples of a full batch; 0 if it does not say. */
   int batchSize();
 
+  /** Samples of all batches together; 0 if that is not known before they are read. */
+  default long size() {
+    return 0;
+  }
+
   /** Its class, for messages. */
   String name();
 
@@ -80,6 +85,11 @@ interface Source<T> {
         } catch (RuntimeException e) { // some do not know
           return 0;
         }
+      }
+
+      @Override
+      public long size() {
+        return users instanceof ShuffledBatches own ? own.size() : 0;
       }
 
       @Override

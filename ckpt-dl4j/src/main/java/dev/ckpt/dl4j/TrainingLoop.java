@@ -43,12 +43,6 @@ final class TrainingLoop<T> {
     this.session = session;
     this.ahead = ahead;
     session.closing(this::detach);
-    if (source.batchSize() > 0) {
-      session
-          .parts()
-          .environment()
-          .fact(Environment.BATCH_SIZE, String.valueOf(source.batchSize()));
-    }
   }
 
   boolean hasNext() {
@@ -69,6 +63,7 @@ final class TrainingLoop<T> {
     }
     if (!more) {
       session.exhausted();
+      session.parts().environment().epochHad(session.position().epochSamples());
     }
     session.offerHere(more);
     peeked = more;
@@ -131,13 +126,10 @@ final class TrainingLoop<T> {
       before.close(null); // two must not read the source
     }
     int epoch = session.position().epoch();
-    long skip = session.position().batch();
-    long key = session.parts().randomness().orderKey(epoch);
-    if (!source.seek(key, skip)) {
-      go(epoch);
-      skip(epoch, skip);
-    }
-    loading = skip;
+    loading = session.position().batchesToSkip(source.batchSize());
+    long passed = goTo(epoch);
+    session.position().enter(source.batchSize(), loading, passed);
+    session.parts().environment().data(source);
     session.enteredEpoch();
     entered = epoch;
     if (ahead > 0) {
@@ -149,6 +141,38 @@ final class TrainingLoop<T> {
     return session.parts().randomness().loading(entered, loading, source::hasNext)
         ? loaded()
         : null;
+  }
+
+  /**
+   * Goes to the batch that is loaded next.
+   *
+   * @return samples before it
+   */
+  private long goTo(int epoch) {
+    long key = session.parts().randomness().orderKey(epoch);
+    boolean seeks = source.seek(key, loading);
+    long passed = 0;
+    if (!seeks) {
+      go(epoch);
+      passed = skip(epoch, loading);
+    }
+    if (loading > 0 && !session.trainee().canEndEpochAfterResume()) {
+      while (loading > 0
+          && !session.parts().randomness().loading(epoch, loading, source::hasNext)) {
+        if (!seeks) {
+          throw new IllegalStateException(
+              "Of epoch "
+                  + epoch
+                  + " all batches are done that "
+                  + source.name()
+                  + " gives now, and SameDiff cannot end an epoch without one: give the data and"
+                  + " the batch size of the checkpoint until that epoch has ended, or"
+                  + " ckpt.batches(...)");
+        }
+        source.seek(key, --loading); // its last one comes again
+      }
+    }
+    return seeks ? Math.min(source.size(), loading * source.batchSize()) : passed;
   }
 
   /** Resets the source as often as it would have been by now. */
@@ -173,7 +197,8 @@ final class TrainingLoop<T> {
     }
   }
 
-  private void skip(int epoch, long batches) {
+  private long skip(int epoch, long batches) {
+    long samples = 0;
     if (batches > 0 && !slowSkipSaid) {
       slowSkipSaid = true;
       log.info(
@@ -187,8 +212,9 @@ final class TrainingLoop<T> {
       if (!more) {
         break;
       }
-      session.parts().randomness().loading(epoch, place, source::next);
+      samples += source.samples(session.parts().randomness().loading(epoch, place, source::next));
     }
+    return samples;
   }
 
   /** The training is over, or has thrown: what hangs in the source does not keep it from that. */
