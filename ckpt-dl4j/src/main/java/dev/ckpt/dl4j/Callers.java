@@ -1,6 +1,7 @@
 package dev.ckpt.dl4j;
 
 import java.util.List;
+import java.util.Set;
 import org.nd4j.linalg.dataset.AsyncDataSetIterator;
 import org.nd4j.linalg.dataset.AsyncMultiDataSetIterator;
 
@@ -8,6 +9,12 @@ import org.nd4j.linalg.dataset.AsyncMultiDataSetIterator;
 final class Callers {
   private static final String PARALLEL = "org.deeplearning4j.parallelism.";
   private static final String ASYNC = "org.nd4j.linalg.dataset.Async";
+
+  private static final Set<String> TRAINED =
+      Set.of(
+          "org.deeplearning4j.nn.multilayer.MultiLayerNetwork",
+          "org.deeplearning4j.nn.graph.ComputationGraph",
+          "org.nd4j.autodiff.samediff.SameDiff");
 
   private Callers() {}
 
@@ -46,6 +53,17 @@ final class Callers {
               + " be repeated. Give ckpt.iterator(...) the iterator that is in it: it loads ahead"
               + " by itself.");
     }
+  }
+
+  /** Whether DL4J's own loop over an epoch asks, not one by hand. */
+  static boolean isFit() {
+    return StackWalker.getInstance()
+        .walk(
+            frames ->
+                frames.anyMatch(
+                    frame ->
+                        TRAINED.contains(frame.getClassName())
+                            && frame.getMethodName().startsWith("fit")));
   }
 
   private static boolean stands(String prefix) {

@@ -234,8 +234,8 @@ public final class Dl4jCheckpoints implements AutoCloseable {
    * asyncSupported() == false}, so that DL4J does not put its own loader around it.
    *
    * <p>Give it to {@code net.fit} or {@code sd.fit}. A loop by hand calls {@code reset()} before
-   * each epoch, not behind it. {@code train} is reset once for each epoch that is done and the
-   * first batches of the running one are read and dropped; with {@link #batches} neither.
+   * each epoch, or behind it. {@code train} is reset once for each epoch that is done and the first
+   * batches of the running one are read and dropped; with {@link #batches} neither.
    *
    * @throws UnsupportedOperationException if {@code train} is DL4J's {@code AsyncDataSetIterator}:
    *     give what is in it
@@ -386,8 +386,8 @@ public final class Dl4jCheckpoints implements AutoCloseable {
 
   /**
    * Says that the training has reached its goal: saves the final state and records the goal, which
-   * is the number of epochs given to {@link #remainingEpochs}, else of those done. {@link #fit}
-   * does so by itself.
+   * is the number of epochs given to {@link #remainingEpochs}, else of those done; that fewer were
+   * ended is a warning. {@link #fit} does so by itself.
    *
    * @return whether the goal is recorded: not if the final save failed
    * @throws dev.ckpt.CheckpointException if the save failed and the policy is to fail

@@ -52,6 +52,18 @@ final class Loops {
     session.boundary();
     int epochs = goal == null ? session.position().epoch() : goal;
     completed = session.complete(Map.of(EPOCHS, (long) epochs));
+    int done = session.position().epoch();
+    boolean meant = goal == null || session.position().stoppedEarly() || !session.hasTrained();
+    if (done != epochs && !meant) {
+      log.warn(
+          "Run {} is recorded as complete with {} epochs, but {} were ended: if the loop did not"
+              + " stop early on purpose, end each epoch with reset() of ckpt.iterator(...), or with"
+              + " ckpt.endEpoch(), as often as ckpt.remainingEpochs({}) says",
+          manager.run(),
+          epochs,
+          done,
+          epochs);
+    }
     return completed;
   }
 

@@ -35,7 +35,6 @@ final class TrainingLoop<T> {
   private long loading;
 
   private boolean peeked;
-  private boolean resetBefore;
   private boolean slowSkipSaid;
 
   TrainingLoop(Source<T> source, Session session, int ahead) {
@@ -100,15 +99,13 @@ final class TrainingLoop<T> {
   }
 
   /**
-   * What {@code fit}, or a loop by hand, does before an epoch. The first reset behind a resume
-   * leaves the run where it stands; every later one ends the epoch, if it has begun.
+   * Ends the epoch if its batches have been given or none was left. DL4J's {@code fit} alone resets
+   * what has no batch left without meaning that: it enters an epoch in order to end it.
    */
   void reset() {
     session.requireTrainingThread();
-    boolean first = !resetBefore;
-    resetBefore = true;
     session.boundary();
-    if (session.ranInThisEpoch() || (!first && session.isExhausted())) {
+    if (session.ranInThisEpoch() || (session.isExhausted() && !Callers.isFit())) {
       session.epochDone();
     }
     peeked = false;
