@@ -4,6 +4,7 @@ import dev.ckpt.Progress;
 import dev.ckpt.Progress.Phase;
 import java.util.Map;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /** Where the loop stands in the data. Counts what was trained on, never what was fetched. */
 final class Position extends SmallState {
@@ -17,6 +18,11 @@ final class Position extends SmallState {
 
   /** Of the iterator that gives this epoch; 0 if it does not say, or nobody knows. */
   private int batchSize;
+
+  private @Nullable FirstBatch firstBatch;
+
+  /** That of the checkpoint, until it has been compared. */
+  private @Nullable FirstBatch firstBefore;
 
   private Phase phase = Phase.AFTER_STEP;
   private boolean stoppedEarly;
@@ -83,6 +89,20 @@ final class Position extends SmallState {
     batchSize = size;
   }
 
+  /** The epoch has begun with this one. */
+  void beginsWith(FirstBatch batch) {
+    firstBatch = batch;
+  }
+
+  /** What an epoch began with before the resume; null from {@link #firstIsCompared} on. */
+  @Nullable FirstBatch firstBefore() {
+    return firstBefore;
+  }
+
+  void firstIsCompared() {
+    firstBefore = null;
+  }
+
   void batchDone(long size) {
     stoppedEarly = false;
     batch++;
@@ -119,6 +139,10 @@ final class Position extends SmallState {
     state.put("batchSize", batchSize);
     state.put("phase", phase.name());
     state.put("stoppedEarly", stoppedEarly);
+    FirstBatch first = firstBatch;
+    if (first != null) {
+      state.put("firstBatch", first.json());
+    }
     if (wholeEpoch > 0) {
       state.put("wholeEpoch", wholeEpoch);
     }
@@ -133,6 +157,8 @@ final class Position extends SmallState {
     boolean counted = state.containsKey("epochSamples");
     epochSamples = counted ? number(state, "epochSamples") : -Long.signum(batch);
     batchSize = counted ? (int) number(state, "batchSize") : 0;
+    firstBatch = FirstBatch.parse(state.get("firstBatch"));
+    firstBefore = firstBatch;
     phase = Phase.valueOf(String.valueOf(state.get("phase")));
     stoppedEarly = Boolean.TRUE.equals(state.get("stoppedEarly"));
     wholeEpoch = state.containsKey("wholeEpoch") ? number(state, "wholeEpoch") : 0;

@@ -1,5 +1,10 @@
 package dev.ckpt.dl4j;
 
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.dataset.DataSet;
 import org.nd4j.linalg.dataset.api.MultiDataSet;
 import org.nd4j.linalg.dataset.api.iterator.DataSetIterator;
@@ -24,6 +29,9 @@ interface Source<T> {
   boolean asyncSupported();
 
   long samples(T batch);
+
+  /** What is in it, by which it is known again. */
+  List<@Nullable INDArray> arrays(T batch);
 
   /** Samples of a full batch; 0 if it does not say. */
   int batchSize();
@@ -76,6 +84,11 @@ interface Source<T> {
       @Override
       public long samples(DataSet batch) {
         return batch.getFeatures() == null ? 0 : batch.numExamples();
+      }
+
+      @Override
+      public List<@Nullable INDArray> arrays(DataSet batch) {
+        return Arrays.asList(batch.getFeatures(), batch.getLabels());
       }
 
       @Override
@@ -139,6 +152,18 @@ interface Source<T> {
       @Override
       public long samples(MultiDataSet batch) {
         return batch.numFeatureArrays() == 0 ? 0 : batch.getFeatures(0).size(0);
+      }
+
+      @Override
+      public List<@Nullable INDArray> arrays(MultiDataSet batch) {
+        List<@Nullable INDArray> all = new ArrayList<>();
+        for (int i = 0; i < batch.numFeatureArrays(); i++) {
+          all.add(batch.getFeatures(i));
+        }
+        for (int i = 0; i < batch.numLabelsArrays(); i++) {
+          all.add(batch.getLabels(i));
+        }
+        return all;
       }
 
       @Override
