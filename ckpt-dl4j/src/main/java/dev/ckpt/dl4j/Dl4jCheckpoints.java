@@ -171,7 +171,8 @@ public final class Dl4jCheckpoints implements AutoCloseable {
   /**
    * Trains until a condition of {@code stopping} ends it, as {@code EarlyStoppingTrainer} does, and
    * completes the run. Scores, the conditions' own state and a best model that is kept in memory
-   * are in the checkpoints. A run that has stopped is not trained on.
+   * are in the checkpoints. A run that has stopped is not trained on. An {@code
+   * EarlyStoppingListener} has no place here; the network's own listeners are told.
    *
    * @param net initialized, and not resumed
    * @return as {@code EarlyStoppingTrainer} gives it; of a best model from an earlier process the
@@ -182,7 +183,8 @@ public final class Dl4jCheckpoints implements AutoCloseable {
       MultiLayerNetwork net,
       DataSetIterator train,
       EarlyStoppingConfiguration<MultiLayerNetwork> stopping) {
-    return loops.fitEarly(net, iterator(train), stopping, net::fit);
+    DataSetIterator data = iterator(train);
+    return loops.fitEarly(net, data, data::reset, stopping, net::fit);
   }
 
   /** As {@link #fit(MultiLayerNetwork, DataSetIterator, EarlyStoppingConfiguration)}. */
@@ -190,7 +192,17 @@ public final class Dl4jCheckpoints implements AutoCloseable {
       ComputationGraph net,
       DataSetIterator train,
       EarlyStoppingConfiguration<ComputationGraph> stopping) {
-    return loops.fitEarly(net, iterator(train), stopping, net::fit);
+    DataSetIterator data = iterator(train);
+    return loops.fitEarly(net, data, data::reset, stopping, net::fit);
+  }
+
+  /** As {@link #fit(MultiLayerNetwork, DataSetIterator, EarlyStoppingConfiguration)}. */
+  public EarlyStoppingResult<ComputationGraph> fit(
+      ComputationGraph net,
+      MultiDataSetIterator train,
+      EarlyStoppingConfiguration<ComputationGraph> stopping) {
+    MultiDataSetIterator data = iterator(train);
+    return loops.fitEarly(net, data, data::reset, stopping, net::fit);
   }
 
   /**
