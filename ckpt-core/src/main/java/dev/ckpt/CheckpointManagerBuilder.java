@@ -11,6 +11,7 @@ import dev.ckpt.internal.run.RunName;
 import dev.ckpt.internal.save.SaveOptions;
 import dev.ckpt.internal.save.StagingMemory;
 import dev.ckpt.internal.save.StagingPool;
+import dev.ckpt.internal.shard.ShardValues;
 import dev.ckpt.spi.CheckpointListener;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
@@ -30,7 +31,6 @@ import java.util.OptionalLong;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.LongSupplier;
-import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -40,7 +40,6 @@ import org.slf4j.LoggerFactory;
 public final class CheckpointManagerBuilder {
   private static final String RUNS = "runs";
   private static final Logger log = LoggerFactory.getLogger(CheckpointManagerBuilder.class);
-  private static final Pattern PART = Pattern.compile("[A-Za-z0-9_-][A-Za-z0-9._-]*");
 
   private static final Duration MOST_DEADLINE = Duration.ofDays(1);
 
@@ -461,7 +460,7 @@ public final class CheckpointManagerBuilder {
   }
 
   static String checkedPart(String name) {
-    if (!PART.matcher(name).matches()) {
+    if (!ShardValues.isPart(name)) {
       throw new IllegalArgumentException(
           "part name '" + name + "': use letters, digits, '.', '_' or '-', no leading dot");
     }

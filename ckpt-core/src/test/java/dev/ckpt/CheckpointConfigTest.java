@@ -482,4 +482,15 @@ class CheckpointConfigTest {
       thread.setContextClassLoader(before);
     }
   }
+
+  @ParameterizedTest
+  @CsvSource({"hdf6, use one of [arrow", "hdf5, add dev.ckpt:ckpt-hdf5"})
+  void aFormatThatIsNotThereIsNamedWithItsPlace(String format, String advice) throws Exception {
+    Path config = file("run: digits\nformat: " + format + "\n");
+    assertThatThrownBy(() -> CheckpointConfig.load(config, Map.of()))
+        .isInstanceOf(ConfigException.class)
+        .hasMessageContaining("ckpt.yaml:2:9: format must be one that is there")
+        .hasMessageContaining("'" + format + "' is not on the class path")
+        .hasMessageContaining(advice);
+  }
 }

@@ -161,8 +161,10 @@ class ChangesTest {
             + " What is carried over, what is refused,\n"
             + "and what is said: all of it is seen by a test (`ChangesTest`). What is not changed"
             + " goes on to the bit.\n"
-            + "This is DJL; with DL4J the same is carried over, but a begun epoch goes on behind as"
-            + " many batches as are done, whatever their size, with a warning.\n"
+            + "This is DJL; with DL4J the same is carried over, and a begun epoch goes on behind"
+            + " its samples, too. An iterator that is not `ckpt.batches` keeps its own\n"
+            + "order then, which is a warning, as other settings of layers are"
+            + " ([DL4J](dl4j.md#where-a-checkpoint-is-made)).\n"
             + page;
     Files.createDirectories(Path.of("target"));
     Files.writeString(Path.of("target", "changes.md"), text);

@@ -1,6 +1,11 @@
 package dev.ckpt.dl4j;
 
+import java.lang.reflect.Field;
+import java.lang.reflect.Modifier;
+import java.util.Iterator;
 import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.dataset.AsyncDataSetIterator;
 import org.nd4j.linalg.dataset.AsyncMultiDataSetIterator;
 
@@ -8,6 +13,15 @@ import org.nd4j.linalg.dataset.AsyncMultiDataSetIterator;
 final class Callers {
   private static final String PARALLEL = "org.deeplearning4j.parallelism.";
   private static final String ASYNC = "org.nd4j.linalg.dataset.Async";
+
+  private static final Set<String> TRAINED =
+      Set.of(
+          "org.deeplearning4j.nn.multilayer.MultiLayerNetwork",
+          "org.deeplearning4j.nn.graph.ComputationGraph",
+          "org.nd4j.autodiff.samediff.SameDiff");
+
+  /** How many of DL4J's iterators may be within each other. */
+  private static final int WRAPPERS = 4;
 
   private Callers() {}
 
@@ -37,8 +51,12 @@ final class Callers {
     }
   }
 
-  /** Below ours its thread would draw what nobody can draw again. */
+  /** Below ours its thread would draw what nobody can draw again; also within DL4J's wrappers. */
   static void refuseLoader(Object source) {
+    refuseLoader(source, WRAPPERS);
+  }
+
+  private static void refuseLoader(Object source, int deep) {
     if (source instanceof AsyncDataSetIterator || source instanceof AsyncMultiDataSetIterator) {
       throw new UnsupportedOperationException(
           source.getClass().getSimpleName()
@@ -46,6 +64,43 @@ final class Callers {
               + " be repeated. Give ckpt.iterator(...) the iterator that is in it: it loads ahead"
               + " by itself.");
     }
+    for (Class<?> c = source.getClass(); deep > 0 && isDl4js(c); c = c.getSuperclass()) {
+      for (Field field : c.getDeclaredFields()) {
+        if (!Modifier.isStatic(field.getModifiers())
+            && Iterator.class.isAssignableFrom(field.getType())) {
+          Object inner = inner(field, source);
+          if (inner != null) {
+            refuseLoader(inner, deep - 1);
+          }
+        }
+      }
+    }
+  }
+
+  private static boolean isDl4js(Class<?> type) {
+    return type.getName().startsWith("org.deeplearning4j.")
+        || type.getName().startsWith("org.nd4j.");
+  }
+
+  /** Null if it cannot be seen: then it is taken as it is. */
+  private static @Nullable Object inner(Field field, Object source) {
+    try {
+      field.setAccessible(true);
+      return field.get(source);
+    } catch (ReflectiveOperationException | RuntimeException e) {
+      return null;
+    }
+  }
+
+  /** Whether DL4J's own loop over an epoch asks, not one by hand. */
+  static boolean isFit() {
+    return StackWalker.getInstance()
+        .walk(
+            frames ->
+                frames.anyMatch(
+                    frame ->
+                        TRAINED.contains(frame.getClassName())
+                            && frame.getMethodName().startsWith("fit")));
   }
 
   private static boolean stands(String prefix) {

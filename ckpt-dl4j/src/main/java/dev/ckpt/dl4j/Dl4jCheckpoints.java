@@ -171,7 +171,8 @@ public final class Dl4jCheckpoints implements AutoCloseable {
   /**
    * Trains until a condition of {@code stopping} ends it, as {@code EarlyStoppingTrainer} does, and
    * completes the run. Scores, the conditions' own state and a best model that is kept in memory
-   * are in the checkpoints. A run that has stopped is not trained on.
+   * are in the checkpoints. A run that has stopped is not trained on. An {@code
+   * EarlyStoppingListener} has no place here; the network's own listeners are told.
    *
    * @param net initialized, and not resumed
    * @return as {@code EarlyStoppingTrainer} gives it; of a best model from an earlier process the
@@ -182,7 +183,8 @@ public final class Dl4jCheckpoints implements AutoCloseable {
       MultiLayerNetwork net,
       DataSetIterator train,
       EarlyStoppingConfiguration<MultiLayerNetwork> stopping) {
-    return loops.fitEarly(net, iterator(train), stopping, net::fit);
+    DataSetIterator data = iterator(train);
+    return loops.fitEarly(net, data, data::reset, stopping, net::fit);
   }
 
   /** As {@link #fit(MultiLayerNetwork, DataSetIterator, EarlyStoppingConfiguration)}. */
@@ -190,7 +192,17 @@ public final class Dl4jCheckpoints implements AutoCloseable {
       ComputationGraph net,
       DataSetIterator train,
       EarlyStoppingConfiguration<ComputationGraph> stopping) {
-    return loops.fitEarly(net, iterator(train), stopping, net::fit);
+    DataSetIterator data = iterator(train);
+    return loops.fitEarly(net, data, data::reset, stopping, net::fit);
+  }
+
+  /** As {@link #fit(MultiLayerNetwork, DataSetIterator, EarlyStoppingConfiguration)}. */
+  public EarlyStoppingResult<ComputationGraph> fit(
+      ComputationGraph net,
+      MultiDataSetIterator train,
+      EarlyStoppingConfiguration<ComputationGraph> stopping) {
+    MultiDataSetIterator data = iterator(train);
+    return loops.fitEarly(net, data, data::reset, stopping, net::fit);
   }
 
   /**
@@ -234,8 +246,8 @@ public final class Dl4jCheckpoints implements AutoCloseable {
    * asyncSupported() == false}, so that DL4J does not put its own loader around it.
    *
    * <p>Give it to {@code net.fit} or {@code sd.fit}. A loop by hand calls {@code reset()} before
-   * each epoch, not behind it. {@code train} is reset once for each epoch that is done and the
-   * first batches of the running one are read and dropped; with {@link #batches} neither.
+   * each epoch, or behind it. {@code train} is reset once for each epoch that is done and the first
+   * batches of the running one are read and dropped; with {@link #batches} neither.
    *
    * @throws UnsupportedOperationException if {@code train} is DL4J's {@code AsyncDataSetIterator}:
    *     give what is in it
@@ -386,8 +398,8 @@ public final class Dl4jCheckpoints implements AutoCloseable {
 
   /**
    * Says that the training has reached its goal: saves the final state and records the goal, which
-   * is the number of epochs given to {@link #remainingEpochs}, else of those done. {@link #fit}
-   * does so by itself.
+   * is the number of epochs given to {@link #remainingEpochs}, else of those done; that fewer were
+   * ended is a warning. {@link #fit} does so by itself.
    *
    * @return whether the goal is recorded: not if the final save failed
    * @throws dev.ckpt.CheckpointException if the save failed and the policy is to fail

@@ -80,10 +80,28 @@ final class EarlyStopping implements Checkpointable {
       if (each.terminate(score)) {
         reason = TerminationReason.IterationTerminationCondition;
         details = each.toString();
+        saveLast(0);
         return true;
       }
     }
     return false;
+  }
+
+  /** With the score that {@code EarlyStoppingTrainer} gives. */
+  @SuppressWarnings("unchecked") // the configuration and the model were given together
+  private void saveLast(double score) {
+    EarlyStoppingConfiguration<Model> users = (EarlyStoppingConfiguration<Model>) config();
+    if (users.isSaveLastModel()) {
+      try {
+        users.getModelSaver().saveLatestModel(model(), score);
+      } catch (IOException e) {
+        throw failed(e);
+      }
+    }
+  }
+
+  private static UncheckedIOException failed(IOException e) {
+    return new UncheckedIOException("the model saver failed: " + e.getMessage(), e);
   }
 
   /** Scores the model behind an epoch, and decides. */
@@ -105,12 +123,10 @@ final class EarlyStopping implements Checkpointable {
         bestEpoch = epoch;
         users.getModelSaver().saveBestModel(trained, score);
       }
-      if (users.isSaveLastModel()) {
-        users.getModelSaver().saveLatestModel(trained, score);
-      }
     } catch (IOException e) {
-      throw new UncheckedIOException("the model saver failed: " + e.getMessage(), e);
+      throw failed(e);
     }
+    saveLast(score);
     for (EpochTerminationCondition each : users.getEpochTerminationConditions()) {
       if (each.terminate(epoch, score, lower)) {
         reason = TerminationReason.EpochTerminationCondition;
@@ -132,7 +148,7 @@ final class EarlyStopping implements Checkpointable {
           epochs,
           ((EarlyStoppingModelSaver<T>) config().getModelSaver()).getBestModel());
     } catch (IOException e) {
-      throw new UncheckedIOException("the model saver failed: " + e.getMessage(), e);
+      throw failed(e);
     }
   }
 

@@ -21,10 +21,17 @@ final class Environment extends SmallState {
   private static final Set<String> CHANGES_BITS =
       Set.of("arch", "backend", "blasThreads", "dl4j", "processor", "threads");
 
-  static final String BATCH_SIZE = "batchSize";
+  private static final String BATCH_SIZE = "batchSize";
+  private static final String SAMPLES = "samples";
 
   private final Map<String, String> facts = new TreeMap<>();
   private final Map<String, String> saved = new HashMap<>();
+
+  /** Whether today's data can begin at any sample. */
+  private boolean seeks;
+
+  /** Samples of the epoch before; 0 if that is none, -1 if each epoch has others. */
+  private long lastEpochHad;
 
   void observe(Trainee trainee) {
     fact("arch", System.getProperty("os.arch", "unknown"));
@@ -36,7 +43,32 @@ final class Environment extends SmallState {
     fact("updaters", trainee.settings());
   }
 
-  void fact(String name, String value) {
+  /** What is known of data before they are read. */
+  void data(Source<?> source) {
+    seeks = source.size() > 0;
+    if (source.batchSize() > 0) {
+      fact(BATCH_SIZE, Integer.toString(source.batchSize()));
+    }
+    if (seeks) {
+      fact(SAMPLES, Long.toString(source.size()));
+    }
+  }
+
+  /** An epoch has been read to its end: how many samples, others do not say before. */
+  void epochHad(long samples) {
+    if (seeks || samples <= 0 || lastEpochHad < 0) {
+      return;
+    }
+    if (lastEpochHad > 0 && lastEpochHad != samples) {
+      lastEpochHad = -1;
+      facts.remove(SAMPLES);
+    } else {
+      lastEpochHad = samples;
+      fact(SAMPLES, Long.toString(samples));
+    }
+  }
+
+  private void fact(String name, String value) {
     facts.put(name, value);
     compare(name, value);
   }
@@ -47,35 +79,45 @@ final class Environment extends SmallState {
       return;
     }
     String said = "{} was {} in the checkpoint and is {} now: {}";
-    if (CHANGES_BITS.contains(name)) {
-      log.warn(
-          said,
-          name,
-          before,
-          value,
-          "the training goes on, but its bits may differ from those of an uninterrupted run");
-    } else if (name.equals(BATCH_SIZE)) {
-      log.warn(
-          said,
-          name,
-          before,
-          value,
-          "an epoch that has begun goes on behind as many batches as are done, so some of its"
-              + " samples come twice or are left out; epochs that follow are whole");
+    if (isWarning(name)) {
+      log.warn(said, name, before, value, meaning(name));
     } else {
-      log.info(
-          said,
-          name,
-          before,
-          value,
-          "the new settings count from here on; slots and counters are carried over, so a schedule"
-              + " goes on at the update that the run has reached");
+      log.info(said, name, before, value, meaning(name));
     }
+  }
+
+  private boolean isWarning(String name) {
+    return CHANGES_BITS.contains(name)
+        || name.equals(SAMPLES)
+        || (name.equals(BATCH_SIZE) && !seeks);
+  }
+
+  /** What the change of a fact does to the training that goes on. */
+  private String meaning(String name) {
+    return switch (name) {
+      case BATCH_SIZE ->
+          "a begun epoch goes on behind the samples that are done, at the next whole batch; the"
+              + " learning rate is not adapted, and a schedule goes on counting updates"
+              + (seeks
+                  ? ""
+                  : ". If the iterator's order depends on the batch size, some samples come again"
+                      + " and others only in the next epoch");
+      case SAMPLES ->
+          "a begun epoch goes on behind as many batches of the new data, of which some samples may"
+              + " come again and others only in the next epoch; whole epochs follow";
+      default ->
+          CHANGES_BITS.contains(name)
+              ? "the training goes on, but its bits may differ from those of an uninterrupted run"
+              : "the new settings count from here on; slots and counters are carried over, so a"
+                  + " schedule goes on at the update that the run has reached";
+    };
   }
 
   @Override
   Map<String, ?> read() {
-    return new TreeMap<>(facts);
+    Map<String, String> all = new TreeMap<>(saved); // what this attempt has not seen is as it was
+    all.putAll(facts);
+    return all;
   }
 
   @Override

@@ -1,6 +1,7 @@
 package dev.ckpt.dl4j;
 
 import dev.ckpt.CheckpointManager;
+import java.util.Iterator;
 import java.util.Map;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
@@ -9,8 +10,6 @@ import org.deeplearning4j.earlystopping.EarlyStoppingResult;
 import org.deeplearning4j.nn.api.Model;
 import org.deeplearning4j.optimize.api.TrainingListener;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.dataset.DataSet;
-import org.nd4j.linalg.dataset.api.iterator.DataSetIterator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -52,6 +51,18 @@ final class Loops {
     session.boundary();
     int epochs = goal == null ? session.position().epoch() : goal;
     completed = session.complete(Map.of(EPOCHS, (long) epochs));
+    int done = session.position().epoch();
+    boolean meant = goal == null || session.position().stoppedEarly() || !session.hasTrained();
+    if (done != epochs && !meant) {
+      log.warn(
+          "Run {} is recorded as complete with {} epochs, but {} were ended: if the loop did not"
+              + " stop early on purpose, end each epoch with reset() of ckpt.iterator(...), or with"
+              + " ckpt.endEpoch(), as often as ckpt.remainingEpochs({}) says",
+          manager.run(),
+          epochs,
+          done,
+          epochs);
+    }
     return completed;
   }
 
@@ -119,9 +130,18 @@ final class Loops {
     session.restoreBest();
   }
 
-  /** As {@code EarlyStoppingTrainer} does. */
-  <T extends Model> EarlyStoppingResult<T> fitEarly(
-      T net, DataSetIterator data, EarlyStoppingConfiguration<T> config, Consumer<DataSet> batch) {
+  /**
+   * As {@code EarlyStoppingTrainer} does.
+   *
+   * @param data batches
+   * @param reset before each epoch
+   */
+  <T extends Model, B> EarlyStoppingResult<T> fitEarly(
+      T net,
+      Iterator<B> data,
+      Runnable reset,
+      EarlyStoppingConfiguration<T> config,
+      Consumer<B> batch) {
     EarlyStopping stopping = session.parts().earlyStopping();
     stopping.begin(config, net);
     Trainee trainee = Trainee.of(net);
@@ -132,7 +152,7 @@ final class Loops {
             int epoch = session.position().epoch();
             trainee.counters(trainee.iteration(), epoch);
             tellEpochStart(trainee, net);
-            data.reset();
+            reset.run();
             while (!stopping.hasEnded() && data.hasNext()) {
               batch.accept(data.next());
               stopping.endsAfterBatch(net.score());

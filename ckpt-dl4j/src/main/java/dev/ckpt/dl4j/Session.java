@@ -337,6 +337,11 @@ final class Session {
     return best.restore();
   }
 
+  /** Whether this attempt has trained anything. */
+  boolean hasTrained() {
+    return trained;
+  }
+
   /** Whether the run was complete when it was opened, and nothing has been trained since. */
   boolean completedBefore() {
     return !trained && manager.completed().isPresent();

@@ -43,6 +43,11 @@ final class ShuffledBatches implements DataSetIterator {
     this.order = new Permutation(all.numExamples(), 0);
   }
 
+  /** Samples in memory, also those that dropLast leaves out. */
+  int size() {
+    return all.numExamples();
+  }
+
   void seek(long key, long toBatch) {
     if (key != orderKey) {
       order = new Permutation(all.numExamples(), key);

@@ -1,5 +1,10 @@
 package dev.ckpt.dl4j;
 
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.dataset.DataSet;
 import org.nd4j.linalg.dataset.api.MultiDataSet;
 import org.nd4j.linalg.dataset.api.iterator.DataSetIterator;
@@ -25,8 +30,16 @@ interface Source<T> {
 
   long samples(T batch);
 
+  /** What is in it, by which it is known again. */
+  List<@Nullable INDArray> arrays(T batch);
+
   /** Samples of a full batch; 0 if it does not say. */
   int batchSize();
+
+  /** Samples of all batches together; 0 if that is not known before they are read. */
+  default long size() {
+    return 0;
+  }
 
   /** Its class, for messages. */
   String name();
@@ -74,12 +87,22 @@ interface Source<T> {
       }
 
       @Override
+      public List<@Nullable INDArray> arrays(DataSet batch) {
+        return Arrays.asList(batch.getFeatures(), batch.getLabels());
+      }
+
+      @Override
       public int batchSize() {
         try {
           return Math.max(0, users.batch());
         } catch (RuntimeException e) { // some do not know
           return 0;
         }
+      }
+
+      @Override
+      public long size() {
+        return users instanceof ShuffledBatches own ? own.size() : 0;
       }
 
       @Override
@@ -129,6 +152,18 @@ interface Source<T> {
       @Override
       public long samples(MultiDataSet batch) {
         return batch.numFeatureArrays() == 0 ? 0 : batch.getFeatures(0).size(0);
+      }
+
+      @Override
+      public List<@Nullable INDArray> arrays(MultiDataSet batch) {
+        List<@Nullable INDArray> all = new ArrayList<>();
+        for (int i = 0; i < batch.numFeatureArrays(); i++) {
+          all.add(batch.getFeatures(i));
+        }
+        for (int i = 0; i < batch.numLabelsArrays(); i++) {
+          all.add(batch.getLabels(i));
+        }
+        return all;
       }
 
       @Override

@@ -1,17 +1,24 @@
 package dev.ckpt.dl4j;
 
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.nd4j.autodiff.functions.DifferentialFunction;
 import org.nd4j.autodiff.listeners.Listener;
 import org.nd4j.autodiff.samediff.SameDiff;
 import org.nd4j.autodiff.samediff.TrainingConfig;
 import org.nd4j.autodiff.samediff.VariableType;
+import org.nd4j.autodiff.samediff.internal.SameDiffOp;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.learning.GradientUpdater;
 import org.nd4j.linalg.learning.config.IUpdater;
+import org.nd4j.serde.json.JsonMappers;
+import org.nd4j.shade.jackson.databind.node.ObjectNode;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A SameDiff graph: an array for each variable, and an updater for each that is trained.
@@ -19,6 +26,7 @@ import org.nd4j.linalg.learning.config.IUpdater;
  * @param given listeners of one {@code fit}, which the graph does not know
  */
 record TrainedGraph(SameDiff own, List<Listener> given) implements Trainee {
+  private static final Logger log = LoggerFactory.getLogger(TrainedGraph.class);
 
   @Override
   public Map<String, Region> parameters() {
@@ -85,7 +93,45 @@ record TrainedGraph(SameDiff own, List<Listener> given) implements Trainee {
 
   @Override
   public String configuration() {
-    return "";
+    ObjectNode json = JsonMappers.getMapper().createObjectNode();
+    try {
+      json.set("training", JsonMappers.getMapper().readTree(training().toJson()));
+    } catch (IOException | RuntimeException e) {
+      log.debug("The training config cannot be told", e);
+    }
+    ObjectNode ops = json.putObject("ops");
+    own.getOps().forEach((name, op) -> ops.put(nameOf(name, op), text(op)));
+    return json.toString();
+  }
+
+  /** People know what comes out; DL4J's own name is of its kind. */
+  private static String nameOf(String own, SameDiffOp op) {
+    List<String> outputs = op.getOutputsOfOp();
+    return outputs == null ? own : String.join(", ", outputs);
+  }
+
+  private static String text(SameDiffOp op) {
+    return op.getOp().opName() + op.getInputsToOp() + properties(op.getOp());
+  }
+
+  /** Those alone that have a text of their own; arrays and objects do not. */
+  private static Map<String, Object> properties(DifferentialFunction op) {
+    Map<String, Object> properties = new TreeMap<>();
+    try {
+      op.propertiesForFunction()
+          .forEach(
+              (name, value) -> {
+                if (value instanceof Number
+                    || value instanceof Boolean
+                    || value instanceof String
+                    || value instanceof Enum<?>) {
+                  properties.put(name, value);
+                }
+              });
+    } catch (RuntimeException e) {
+      log.debug("{} does not tell its properties", op.opName(), e);
+    }
+    return properties;
   }
 
   @Override

@@ -53,7 +53,7 @@ sealed interface Trainee permits LayeredNetwork, TrainedGraph {
    */
   void rebuildUpdaters();
 
-  /** The program's own settings as JSON, without counters; empty if there is no such text. */
+  /** The program's own settings as JSON: what each layer, or operation, does. */
   String configuration();
 
   /** The settings of the updaters, for people. */

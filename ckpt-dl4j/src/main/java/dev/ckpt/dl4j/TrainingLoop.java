@@ -35,7 +35,6 @@ final class TrainingLoop<T> {
   private long loading;
 
   private boolean peeked;
-  private boolean resetBefore;
   private boolean slowSkipSaid;
 
   TrainingLoop(Source<T> source, Session session, int ahead) {
@@ -43,12 +42,6 @@ final class TrainingLoop<T> {
     this.session = session;
     this.ahead = ahead;
     session.closing(this::detach);
-    if (source.batchSize() > 0) {
-      session
-          .parts()
-          .environment()
-          .fact(Environment.BATCH_SIZE, String.valueOf(source.batchSize()));
-    }
   }
 
   boolean hasNext() {
@@ -69,6 +62,7 @@ final class TrainingLoop<T> {
     }
     if (!more) {
       session.exhausted();
+      session.parts().environment().epochHad(session.position().epochSamples());
     }
     session.offerHere(more);
     peeked = more;
@@ -88,7 +82,12 @@ final class TrainingLoop<T> {
       session.failed(e);
       throw e;
     }
-    session.delivered(source.samples(batch));
+    long samples = source.samples(batch);
+    Position position = session.position();
+    if (position.batch() == 0 && source.size() == 0) {
+      position.beginsWith(FirstBatch.of(position.epoch(), samples, source.arrays(batch)));
+    }
+    session.delivered(samples);
     return batch;
   }
 
@@ -105,15 +104,13 @@ final class TrainingLoop<T> {
   }
 
   /**
-   * What {@code fit}, or a loop by hand, does before an epoch. The first reset behind a resume
-   * leaves the run where it stands; every later one ends the epoch, if it has begun.
+   * Ends the epoch if its batches have been given or none was left. DL4J's {@code fit} alone resets
+   * what has no batch left without meaning that: it enters an epoch in order to end it.
    */
   void reset() {
     session.requireTrainingThread();
-    boolean first = !resetBefore;
-    resetBefore = true;
     session.boundary();
-    if (session.ranInThisEpoch() || (!first && session.isExhausted())) {
+    if (session.ranInThisEpoch() || (session.isExhausted() && !Callers.isFit())) {
       session.epochDone();
     }
     peeked = false;
@@ -131,13 +128,10 @@ final class TrainingLoop<T> {
       before.close(null); // two must not read the source
     }
     int epoch = session.position().epoch();
-    long skip = session.position().batch();
-    long key = session.parts().randomness().orderKey(epoch);
-    if (!source.seek(key, skip)) {
-      go(epoch);
-      skip(epoch, skip);
-    }
-    loading = skip;
+    loading = session.position().batchesToSkip(source.batchSize());
+    long passed = goTo(epoch);
+    session.position().enter(source.batchSize(), loading, passed);
+    session.parts().environment().data(source);
     session.enteredEpoch();
     entered = epoch;
     if (ahead > 0) {
@@ -149,6 +143,37 @@ final class TrainingLoop<T> {
     return session.parts().randomness().loading(entered, loading, source::hasNext)
         ? loaded()
         : null;
+  }
+
+  /**
+   * Goes to the batch that is loaded next.
+   *
+   * @return samples before it
+   */
+  private long goTo(int epoch) {
+    long key = session.parts().randomness().orderKey(epoch);
+    boolean seeks = source.seek(key, loading);
+    long passed = 0;
+    if (!seeks) {
+      go(epoch);
+      saySlowSkip();
+      passed = skip(epoch, loading);
+    }
+    while (loading > 0
+        && !session.trainee().canEndEpochAfterResume()
+        && !session.parts().randomness().loading(epoch, loading, source::hasNext)) {
+      if (!seeks) {
+        throw new IllegalStateException(
+            "Of epoch "
+                + epoch
+                + " all batches are done that "
+                + source.name()
+                + " gives now, and SameDiff cannot end an epoch without one: give the data and the"
+                + " batch size of the checkpoint until that epoch has ended, or ckpt.batches(...)");
+      }
+      source.seek(key, --loading); // its last one comes again
+    }
+    return seeks ? Math.min(source.size(), loading * source.batchSize()) : passed;
   }
 
   /** Resets the source as often as it would have been by now. */
@@ -170,24 +195,67 @@ final class TrainingLoop<T> {
     while (sourceEpoch < epoch) {
       sourceEpoch++;
       session.parts().randomness().order(sourceEpoch, source::reset);
+      FirstBatch before = session.position().firstBefore();
+      if (sourceEpoch < epoch && before != null && before.epoch() == sourceEpoch) {
+        skip(sourceEpoch, 1); // the epoch before, to see that it is the same one
+      }
     }
   }
 
-  private void skip(int epoch, long batches) {
-    if (batches > 0 && !slowSkipSaid) {
+  private void saySlowSkip() {
+    if (loading > 0 && !slowSkipSaid) {
       slowSkipSaid = true;
       log.info(
           "{} batches of {} are read and dropped to resume inside the epoch",
-          batches,
+          loading,
           source.name());
     }
+  }
+
+  /** Reads as many batches and gives the number of their samples. */
+  private long skip(int epoch, long batches) {
+    long samples = 0;
     for (long i = 0; i < batches; i++) {
       long place = i;
       boolean more = session.parts().randomness().loading(epoch, place, source::hasNext);
       if (!more) {
         break;
       }
-      session.parts().randomness().loading(epoch, place, source::next);
+      T batch = session.parts().randomness().loading(epoch, place, source::next);
+      samples += source.samples(batch);
+      if (i == 0) {
+        compare(epoch, batch);
+      }
+    }
+    return samples;
+  }
+
+  /** Says it if the data are others than before the resume, or come in another order. */
+  private void compare(int epoch, T first) {
+    FirstBatch before = session.position().firstBefore();
+    if (before == null || before.epoch() != epoch) {
+      return;
+    }
+    session.position().firstIsCompared();
+    FirstBatch now = FirstBatch.of(epoch, source.samples(first), source.arrays(first));
+    if (now.samples() != before.samples() && source.batchSize() == 0) {
+      log.warn(
+          "The first batch of epoch {} had {} samples in the checkpoint and has {} now: a begun"
+              + " epoch goes on behind as many batches as are done, so some of its samples come"
+              + " again or are left out; whole epochs follow",
+          epoch,
+          before.samples(),
+          now.samples());
+    } else if (now.samples() == before.samples() && !now.equals(before)) {
+      log.warn(
+          "{} gives other batches than before the resume: the first one of epoch {} is another. The"
+              + " training goes on, but not to the bits of an uninterrupted one; of a begun epoch"
+              + " some samples may come again and others not. Either the data are others, or their"
+              + " order depends on what only that process knew: a java.util.Random, or how often"
+              + " the iterator was reset, as an evaluation on it does. Evaluate on another"
+              + " iterator, shuffle with ckpt.batches(...), draw from ckpt.random(...)",
+          source.name(),
+          epoch);
     }
   }
 

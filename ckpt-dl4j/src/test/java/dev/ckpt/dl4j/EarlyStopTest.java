@@ -16,7 +16,9 @@ import org.deeplearning4j.datasets.iterator.utilty.ListDataSetIterator;
 import org.deeplearning4j.earlystopping.EarlyStoppingConfiguration;
 import org.deeplearning4j.earlystopping.EarlyStoppingResult;
 import org.deeplearning4j.earlystopping.EarlyStoppingResult.TerminationReason;
+import org.deeplearning4j.earlystopping.saver.InMemoryModelSaver;
 import org.deeplearning4j.earlystopping.scorecalc.DataSetLossCalculator;
+import org.deeplearning4j.earlystopping.scorecalc.DataSetLossCalculatorCG;
 import org.deeplearning4j.earlystopping.termination.EpochTerminationCondition;
 import org.deeplearning4j.earlystopping.termination.MaxEpochsTerminationCondition;
 import org.deeplearning4j.earlystopping.termination.MaxScoreIterationTerminationCondition;
@@ -24,6 +26,7 @@ import org.deeplearning4j.earlystopping.termination.MaxTimeIterationTerminationC
 import org.deeplearning4j.earlystopping.termination.ScoreImprovementEpochTerminationCondition;
 import org.deeplearning4j.earlystopping.trainer.EarlyStoppingTrainer;
 import org.deeplearning4j.nn.api.Model;
+import org.deeplearning4j.nn.graph.ComputationGraph;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.optimize.api.BaseTrainingListener;
 import org.junit.jupiter.api.Test;
@@ -34,6 +37,7 @@ import org.nd4j.autodiff.listeners.Operation;
 import org.nd4j.autodiff.listeners.records.LossCurve;
 import org.nd4j.autodiff.samediff.SameDiff;
 import org.nd4j.linalg.dataset.DataSet;
+import org.nd4j.linalg.dataset.adapter.MultiDataSetIteratorAdapter;
 
 /** Early stopping remembers its scores, its patience and its best model over a kill. */
 class EarlyStopTest {
@@ -139,6 +143,50 @@ class EarlyStopTest {
     assertThat(theirs.getScoreVsEpoch()).isEqualTo(ours.scores);
     assertThat(theirs.getBestModelEpoch()).isEqualTo(ours.bestEpoch);
     assertThat(theirs.getTotalEpochs()).isEqualTo(ours.epochs);
+  }
+
+  @Test
+  void theLastModelIsSavedThoughABatchEndsTheTraining() throws Exception {
+    InMemoryModelSaver<MultiLayerNetwork> saver = new InMemoryModelSaver<>();
+    EarlyStoppingConfiguration<MultiLayerNetwork> config =
+        new EarlyStoppingConfiguration.Builder<MultiLayerNetwork>()
+            .epochTerminationConditions(new MaxEpochsTerminationCondition(4))
+            .iterationTerminationConditions(new MaxScoreIterationTerminationCondition(0))
+            .scoreCalculator(new DataSetLossCalculator(data(), true))
+            .modelSaver(saver)
+            .saveLastModel(true)
+            .build();
+    MultiLayerNetwork net = SmallTraining.network(Updater.ADAM);
+    try (Dl4jCheckpoints ckpt = open(new InMemoryStore(Clock.systemUTC()))) {
+      assertThat(ckpt.fit(net, data(), config).getTerminationReason())
+          .isEqualTo(TerminationReason.IterationTerminationCondition);
+    }
+    assertThat(saver.getLatestModel().params()).isEqualTo(net.params());
+  }
+
+  private static EarlyStoppingConfiguration<ComputationGraph> ofAGraph() {
+    return new EarlyStoppingConfiguration.Builder<ComputationGraph>()
+        .epochTerminationConditions(new MaxEpochsTerminationCondition(3))
+        .scoreCalculator(new DataSetLossCalculatorCG(data(), true))
+        .build();
+  }
+
+  @Test
+  void aGraphOfSeveralInputsStopsEarlyToo() {
+    EarlyStoppingResult<ComputationGraph> one;
+    EarlyStoppingResult<ComputationGraph> several;
+    try (Dl4jCheckpoints ckpt = open(new InMemoryStore(Clock.systemUTC()))) {
+      one = ckpt.fit(SmallTraining.graph(Updater.ADAM), data(), ofAGraph());
+    }
+    try (Dl4jCheckpoints ckpt = open(new InMemoryStore(Clock.systemUTC()))) {
+      several =
+          ckpt.fit(
+              SmallTraining.graph(Updater.ADAM),
+              new MultiDataSetIteratorAdapter(data()),
+              ofAGraph());
+    }
+    assertThat(several.getTotalEpochs()).isEqualTo(3);
+    assertThat(several.getScoreVsEpoch()).hasSize(3).isEqualTo(one.getScoreVsEpoch());
   }
 
   /** Counts in a field that no checkpoint knows. */

@@ -19,7 +19,6 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.nd4j.linalg.api.blas.Blas;
-import org.nd4j.linalg.dataset.api.iterator.DataSetIterator;
 import org.nd4j.linalg.factory.Nd4j;
 import org.slf4j.LoggerFactory;
 
@@ -66,7 +65,7 @@ class EnvironmentTest {
         });
   }
 
-  private static String said(Runnable attempt) {
+  static String said(Runnable attempt) {
     PrintStream err = System.err;
     ByteArrayOutputStream caught = new ByteArrayOutputStream();
     System.setErr(new PrintStream(caught, true, StandardCharsets.UTF_8));
@@ -90,34 +89,5 @@ class EnvironmentTest {
         .contains("its bits may differ from those of an uninterrupted run")
         .doesNotContain(" threads was");
     assertThat(resumed()).as("said once").isEmpty();
-  }
-
-  @Test
-  void anotherBatchSizeIsAWarning() {
-    assertThat(resumedInBatchesOf(16)).isEmpty();
-    assertThat(resumedInBatchesOf(16)).as("the same").isEmpty();
-    assertThat(resumedInBatchesOf(8))
-        .contains("WARN")
-        .contains("batchSize was 16 in the checkpoint and is 8 now")
-        .contains("come twice or are left out");
-    assertThat(resumedInBatchesOf(8)).as("said once").isEmpty();
-  }
-
-  /** What an attempt says that trains some batches. */
-  private String resumedInBatchesOf(int size) {
-    return said(
-        () -> {
-          try (Dl4jCheckpoints ckpt = Dl4jCheckpoints.open(checkpoints())) {
-            MultiLayerNetwork net = SmallTraining.network(Updater.ADAM);
-            DataSetIterator data =
-                ckpt.iterator(ckpt.batches(SmallTraining.samples(), size, true, false));
-            ckpt.resume(net);
-            for (int i = 0; i < 2; i++) {
-              net.fit(data.next());
-            }
-            assertThat(data.hasNext()).isTrue(); // the boundary
-            ckpt.manager().save(ckpt.progress(), Map.of()).join();
-          }
-        });
   }
 }

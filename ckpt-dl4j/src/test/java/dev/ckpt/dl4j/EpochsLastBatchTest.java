@@ -2,6 +2,7 @@ package dev.ckpt.dl4j;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.ckpt.CheckpointManager;
 import dev.ckpt.SaveTrigger;
 import dev.ckpt.dl4j.SmallTraining.Data;
 import dev.ckpt.dl4j.SmallTraining.Killed;
@@ -9,10 +10,17 @@ import dev.ckpt.dl4j.SmallTraining.Kind;
 import dev.ckpt.dl4j.SmallTraining.Log;
 import dev.ckpt.dl4j.SmallTraining.Loop;
 import dev.ckpt.dl4j.SmallTraining.Setup;
+import dev.ckpt.internal.memory.InMemoryStore;
+import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import org.deeplearning4j.datasets.iterator.utilty.ListDataSetIterator;
+import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.nd4j.linalg.dataset.api.iterator.DataSetIterator;
 
 /** A trigger by steps or time that falls on the last batch of an epoch, with none for epochs. */
 class EpochsLastBatchTest {
@@ -38,7 +46,11 @@ class EpochsLastBatchTest {
       value = Kind.class,
       names = {"NETWORK", "GRAPH", "SAMEDIFF"})
   void stepsThatFallOnItSaveThere(Kind kind) {
-    for (Loop loop : new Loop[] {Loop.FIT, Loop.PLAIN_FIT}) {
+    List<Loop> loops = new ArrayList<>(List.of(Loop.FIT, Loop.PLAIN_FIT));
+    if (kind != Kind.SAMEDIFF) {
+      loops.addAll(List.of(Loop.BY_HAND, Loop.RESET_BEHIND, Loop.RESET_AND_FIT));
+    }
+    for (Loop loop : loops) {
       Setup setup = Setup.PLAIN.with(kind).with(loop);
       SaveTrigger trigger = SaveTrigger.everySteps(PER_EPOCH);
       Log whole = training(setup, trigger).run();
@@ -50,6 +62,51 @@ class EpochsLastBatchTest {
           .as("%s", setup)
           .isIn((long) PER_EPOCH, 2L * PER_EPOCH);
       assertSame(killed.log, whole, setup.toString());
+      assertThat(killed.log.executed)
+          .as("%s", setup)
+          .isEqualTo(
+              SmallTraining.BATCHES + 2 * PER_EPOCH + 5 - killed.log.startedAt.get(1).intValue());
+    }
+  }
+
+  /**
+   * Else a loop that lost an epoch, or that was left early, would be called complete in silence.
+   */
+  @Test
+  void aRunThatEndedFewerEpochsThanItsGoalIsTold() throws Exception {
+    EnvironmentTest.level(Dl4jCheckpoints.class, 30);
+    try {
+      for (int epochs : new int[] {1, 2}) {
+        String said =
+            EnvironmentTest.said(
+                () -> {
+                  try (Dl4jCheckpoints ckpt =
+                      Dl4jCheckpoints.open(
+                          CheckpointManager.in(new InMemoryStore(Clock.systemUTC())).run("f"))) {
+                    MultiLayerNetwork net = SmallTraining.network(SmallTraining.Updater.ADAM);
+                    ckpt.resume(net);
+                    DataSetIterator data =
+                        ckpt.iterator(ckpt.batches(SmallTraining.samples(), 50, true, false));
+                    ckpt.remainingEpochs(2);
+                    for (int i = 0; i < epochs; i++) {
+                      while (data.hasNext()) {
+                        net.fit(data.next());
+                      }
+                      data.reset();
+                    }
+                    ckpt.complete();
+                  }
+                });
+        if (epochs == 2) {
+          assertThat(said).isEmpty();
+        } else {
+          assertThat(said)
+              .contains("WARN")
+              .contains("Run f is recorded as complete with 2 epochs, but 1 were ended");
+        }
+      }
+    } finally {
+      EnvironmentTest.level(Dl4jCheckpoints.class, 40);
     }
   }
 

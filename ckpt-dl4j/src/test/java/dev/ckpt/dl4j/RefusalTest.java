@@ -11,10 +11,13 @@ import dev.ckpt.dl4j.SmallTraining.Updater;
 import dev.ckpt.internal.memory.InMemoryStore;
 import dev.ckpt.spi.CheckpointStore;
 import java.time.Clock;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import org.deeplearning4j.datasets.iterator.AsyncDataSetIterator;
+import org.deeplearning4j.datasets.iterator.AsyncShieldDataSetIterator;
+import org.deeplearning4j.datasets.iterator.EarlyTerminationDataSetIterator;
 import org.deeplearning4j.datasets.iterator.utilty.ListDataSetIterator;
 import org.deeplearning4j.nn.api.OptimizationAlgorithm;
 import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
@@ -262,6 +265,15 @@ class RefusalTest {
           assertThatThrownBy(() -> ckpt.iterator(loaders))
               .isInstanceOf(UnsupportedOperationException.class)
               .hasMessageContaining("AsyncMultiDataSetIterator loads");
+          for (DataSetIterator wrapper :
+              List.of(
+                  new EarlyTerminationDataSetIterator(loader, 3),
+                  new AsyncShieldDataSetIterator(new EarlyTerminationDataSetIterator(loader, 3)))) {
+            assertThatThrownBy(() -> ckpt.iterator(wrapper))
+                .isInstanceOf(UnsupportedOperationException.class)
+                .hasMessageContaining("AsyncDataSetIterator loads on a thread of its own");
+          }
+          ckpt.iterator(new AsyncShieldDataSetIterator(data()));
         });
     loader.shutdown();
     loaders.shutdown();

@@ -86,6 +86,8 @@ final class SmallTraining {
     FIT,
     PLAIN_FIT,
     BY_HAND,
+    RESET_BEHIND,
+    RESET_AND_FIT,
     STEP,
     LISTENER_ONLY
   }
@@ -283,6 +285,26 @@ final class SmallTraining {
           while (batches.hasNext()) {
             fit(net, batches.next());
           }
+        }
+        ckpt.complete();
+      }
+      case RESET_BEHIND -> {
+        DataSetIterator batches = ckpt.iterator(users, ahead());
+        int left = ckpt.remainingEpochs(epochs);
+        for (int i = 0; i < left; i++) {
+          while (batches.hasNext()) {
+            fit(net, batches.next());
+          }
+          batches.reset();
+        }
+        ckpt.complete();
+      }
+      case RESET_AND_FIT -> {
+        DataSetIterator batches = ckpt.iterator(users, ahead());
+        int left = ckpt.remainingEpochs(epochs);
+        for (int i = 0; i < left; i++) {
+          batches.reset();
+          fit(net, batches, 1);
         }
         ckpt.complete();
       }

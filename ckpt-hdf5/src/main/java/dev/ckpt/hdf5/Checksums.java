@@ -12,6 +12,9 @@ import java.nio.ByteOrder;
 /** The tail: the size of a chunk, then the checksum of each, as numbers of 32 bits. */
 final class Checksums {
 
+  /** No version will have smaller chunks: what has more checksums is no shard. */
+  private static final long LEAST_CHUNK = 1 << 12;
+
   private Checksums() {}
 
   static ByteBuffer encode(ChunkTable table) {
@@ -28,7 +31,14 @@ final class Checksums {
   /** Finds the checksums without trusting a byte before it was compared. */
   static ChunkTable read(ShardFormat.Input raw, ShardDigest expected) throws IOException {
     ByteBuffer tail =
-        Tail.proved(raw, expected, "HDF5", "checksum table", Superblock.BYTES, Integer.BYTES);
+        Tail.proved(
+            raw,
+            expected,
+            "HDF5",
+            "checksum table",
+            Superblock.BYTES,
+            Integer.BYTES,
+            Integer.BYTES * (2 + expected.tailStart() / LEAST_CHUNK));
     Tail.requireChunkBytes(raw.name(), Integer.toUnsignedString(tail.getInt()));
     if (tail.remaining() % Integer.BYTES != 0) {
       throw new CheckpointException.Corrupt(

@@ -23,7 +23,9 @@ final class ShardFooter {
 
   static ChunkTable chunks(ShardFormat.Input raw, ShardDigest expected) throws IOException {
     String file = raw.name();
-    ByteBuffer tail = Tail.proved(raw, expected, "Arrow", "footer", MAGIC_HEAD, END + 1);
+    ByteBuffer tail =
+        Tail.proved(
+            raw, expected, "Arrow", "footer", MAGIC_HEAD, END + 1, most(expected.tailStart()));
     ByteBuffer footer = footer(file, tail);
     if (footer.remaining() != tail.limit() - END) {
       throw new CheckpointException.Corrupt(file + ": the footer is not where it was committed");
@@ -37,6 +39,13 @@ final class ShardFooter {
               return metadata.keyValues(decoded.customMetadataLength(), decoded::customMetadata);
             });
     return Tail.requireCommitted(file, table(file, metadata, entries, expected), expected);
+  }
+
+  /** It repeats the schema that stands before the body, and has the checksums as text. */
+  private static long most(long tailStart) {
+    return (1 << 16)
+        + 2 * Math.min(tailStart, Integer.MAX_VALUE)
+        + 8 * ChunkTable.chunks(tailStart);
   }
 
   private static ChunkTable table(

@@ -1,11 +1,13 @@
 package dev.ckpt.internal.config;
 
+import dev.ckpt.CheckpointException;
 import dev.ckpt.ConfigException;
 import dev.ckpt.FailurePolicy;
 import dev.ckpt.NonFinitePolicy;
 import dev.ckpt.Resume;
 import dev.ckpt.Retention;
 import dev.ckpt.SaveTrigger;
+import dev.ckpt.internal.formats.Formats;
 import dev.ckpt.spi.ConfigNode;
 import dev.ckpt.spi.ConfigSection;
 import java.nio.file.InvalidPathException;
@@ -84,7 +86,7 @@ public final class ConfigReader {
         optional("run", this::run),
         value("resume", ConfigReader::resume),
         optionalLong(optional("seed", node -> node.integer(Long.MIN_VALUE, Long.MAX_VALUE))),
-        value("format", ConfigNode::string),
+        value("format", ConfigReader::format),
         saveWhen(),
         keep(),
         restoreBest(),
@@ -100,6 +102,16 @@ public final class ConfigReader {
         value("takeOver", ConfigNode::bool),
         sections(),
         Collections.unmodifiableMap(values));
+  }
+
+  private static String format(ConfigNode node) {
+    String name = node.string();
+    try {
+      new Formats().named(name);
+      return name;
+    } catch (CheckpointException.Incompatible e) {
+      throw node.error("must be one that is there: " + e.getMessage());
+    }
   }
 
   private void checkKeys() {

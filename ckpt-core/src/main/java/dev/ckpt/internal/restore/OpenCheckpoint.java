@@ -133,22 +133,40 @@ public final class OpenCheckpoint implements Closeable {
       if (slash < 0) {
         throw new CheckpointException.Corrupt(entry.key() + ": tensor '" + name + "' has no part");
       }
-      part(name.substring(0, slash)).add(reader, tensor, name.substring(slash + 1));
+      part(entry, name.substring(0, slash)).add(reader, tensor, name.substring(slash + 1));
     }
+    require(values.isObject(), entry, "its values are no JSON object");
     for (Map.Entry<String, JsonNode> value : values.properties()) {
       if (value.getKey().equals(ShardValues.OPAQUE)) {
+        require(value.getValue().isArray(), entry, ShardValues.OPAQUE + " is no list");
         for (JsonNode name : value.getValue()) {
           int slash = name.asText().indexOf('/');
-          part(name.asText().substring(0, Math.max(0, slash)))
-              .markBytes(name.asText().substring(slash + 1));
+          require(
+              name.isTextual()
+                  && slash > 0
+                  && part(entry, name.asText().substring(0, slash))
+                      .markBytes(name.asText().substring(slash + 1)),
+              entry,
+              ShardValues.OPAQUE + " names " + name + ", which is no tensor of bytes");
         }
       } else {
-        part(value.getKey()).values(value.getValue());
+        require(
+            value.getValue().isObject() && part(entry, value.getKey()).values(value.getValue()),
+            entry,
+            "the values of part '" + value.getKey() + "' are no object, or named as its tensors");
       }
     }
   }
 
-  private PartView part(String name) {
+  /** What no writer of ours writes: a restore would stumble over it later, or not at all. */
+  private static void require(boolean holds, ShardEntry entry, String problem) {
+    if (!holds) {
+      throw new CheckpointException.Corrupt(entry.key() + " is damaged: " + problem);
+    }
+  }
+
+  private PartView part(ShardEntry entry, String name) {
+    require(ShardValues.isPart(name), entry, "no part can be named '" + name + "'");
     return parts.computeIfAbsent(
         name, key -> new PartView(manifest.id() + " " + key, manifest.progress()));
   }

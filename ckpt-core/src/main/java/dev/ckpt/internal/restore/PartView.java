@@ -3,6 +3,7 @@ package dev.ckpt.internal.restore;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.ckpt.CheckpointException;
+import dev.ckpt.DType;
 import dev.ckpt.Progress;
 import dev.ckpt.StateView;
 import dev.ckpt.TensorSpec;
@@ -45,14 +46,19 @@ final class PartView implements StateView {
     }
   }
 
-  void values(JsonNode object) {
+  /** Whether none has the name of a tensor. */
+  boolean values(JsonNode object) {
     for (Map.Entry<String, JsonNode> entry : object.properties()) {
       values.put(entry.getKey(), entry.getValue());
     }
+    return Collections.disjoint(values.keySet(), tensors.keySet());
   }
 
-  void markBytes(String name) {
+  /** Whether it is a tensor of bytes. */
+  boolean markBytes(String name) {
     opaque.add(name);
+    Place place = tensors.get(name);
+    return place != null && place.spec().type() == DType.UINT8 && place.spec().shape().rank() == 1;
   }
 
   @Override
