@@ -419,6 +419,40 @@ class LostRecordsTest {
     }
   }
 
+  /** Where a start refuses, a look must not say that all is well. */
+  @Test
+  void aRunOfWhichNothingIsLeftIsNotCalledWholeUnlessAStartBeginsItAfresh() throws IOException {
+    at = new MaintainedStore();
+    at.run("toy", new Resume.Auto());
+    assertThat(Checkpoints.read(at.store, "toy").verifyRecords().ok()).as("nothing yet").isTrue();
+    at.run("toy", new Resume.Auto(), 1, 2);
+    at.run("toy", new Resume.Auto());
+    TreeMap<String, byte[]> whole = at.objects();
+    at = MaintainedStore.of(whole);
+    for (int step = 1; step <= 2; step++) {
+      at.flip(at.shard(id(2, step)), 900);
+    }
+    at.repair();
+    isNeitherWholeNorFresh("all withdrawn");
+    at.store.delete(
+        at.objects().keySet().stream().filter(key -> key.startsWith(KEYS.quarantine())).toList());
+    isNeitherWholeNorFresh("all withdrawn, and the quarantine was emptied");
+    at = MaintainedStore.of(whole);
+    at.store.delete(whole.keySet().stream().filter(key -> KEYS.idOf(key).isPresent()).toList());
+    isNeitherWholeNorFresh("only records of attempts are left");
+    at.run("toy", new Resume.Never());
+    assertThat(Checkpoints.read(at.store, "toy").verifyRecords().ok()).as("left behind").isTrue();
+  }
+
+  private void isNeitherWholeNorFresh(String of) throws IOException {
+    assertThat(at.next()).as(of).isEqualTo("error");
+    assertThat(Checkpoints.read(at.store, "toy").verifyRecords().problems())
+        .as(of)
+        .singleElement()
+        .asString()
+        .contains("can be restored");
+  }
+
   @Test
   void aCompletedRunThatWentOnToALargerGoalOrBackIsWhole() throws IOException {
     at = new MaintainedStore();
