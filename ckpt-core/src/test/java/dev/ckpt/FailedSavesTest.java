@@ -1,6 +1,7 @@
 package dev.ckpt;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
@@ -20,10 +21,11 @@ import org.junit.jupiter.api.Test;
 class FailedSavesTest {
 
   private final AtomicBoolean broken = new AtomicBoolean();
+  private final AtomicBoolean wrecked = new AtomicBoolean();
   private final AtomicLong nanos = new AtomicLong();
   private long step;
 
-  /** No shard can be written while it is broken. */
+  /** No shard can be written while it is broken, no vote be found while it is wrecked. */
   private CheckpointStore store() {
     CheckpointStore inner = Stores.inMemory();
     return (CheckpointStore)
@@ -33,6 +35,11 @@ class FailedSavesTest {
             (proxy, method, args) -> {
               if (method.getName().equals("create") && broken.get()) {
                 throw new IOException("an outage, injected by the test");
+              }
+              if (method.getName().equals("list")
+                  && wrecked.get()
+                  && String.valueOf(args[0]).contains("votes/")) {
+                throw new InternalError("out of something, injected by the test");
               }
               try {
                 return method.invoke(inner, args);
@@ -107,6 +114,21 @@ class FailedSavesTest {
       broken.set(true);
       assertThat(saves(ckpt, Duration.ofSeconds(900))).containsExactly(300L, 600L, 900L);
       broken.set(false);
+    }
+  }
+
+  @Test
+  void anErrorInTheCleanUpOfAFailedSaveKeepsNobodyFromHearingOfIt() {
+    try (CheckpointManager ckpt = open(SaveTrigger.everySteps(1))) {
+      broken.set(true);
+      wrecked.set(true);
+      SaveHandle failed = ckpt.save(Progress.step(1), Map.of());
+      assertThatThrownBy(failed::join)
+          .isInstanceOf(CheckpointException.SaveFailed.class)
+          .hasMessageContaining("an outage");
+      broken.set(false);
+      wrecked.set(false);
+      assertThat(ckpt.save(Progress.step(2), Map.of()).join().progress().step()).isEqualTo(2);
     }
   }
 }

@@ -306,7 +306,7 @@ final class SaveTask implements Runnable, SaveHandle {
     // whoever waits for the handle finds everything that follows from it already under way
     try {
       ended.accept(this);
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) { // the outcome must be told all the same
       log.warn("{}: what follows from it failed", id, e);
     }
     Checkpoint checkpoint = result;
