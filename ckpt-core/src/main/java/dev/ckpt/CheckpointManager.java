@@ -290,7 +290,17 @@ public final class CheckpointManager implements AutoCloseable {
     long expected = restored.map(r -> r.checkpoint().bytes()).orElse(0L);
     setup.house().later("preparing memory", () -> setup.pool().prepare(expected));
     setup.house().later("looking at the run", () -> made.start(taken.log().lineage(), applied));
-    setup.house().later("cleaning up after earlier attempts", made::sweep);
+    setup
+        .house()
+        .later(
+            "cleaning up after earlier attempts",
+            () -> {
+              try {
+                made.sweep();
+              } finally {
+                taken.log().forget();
+              }
+            });
   }
 
   private RunningLimit limit(long most, Keeper keeping) {

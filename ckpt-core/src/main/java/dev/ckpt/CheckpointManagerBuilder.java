@@ -193,7 +193,11 @@ public final class CheckpointManagerBuilder {
     return this;
   }
 
-  /** Further tries of a write that failed. */
+  /**
+   * Further tries of a write that failed: of a shard, a vote or the commit itself. They follow
+   * after 0.2 s, 0.4 s, and so on up to 6.4 s, on the writer's thread; a vote and a commit are not
+   * tried beyond the {@link #deadline deadline}.
+   */
   public CheckpointManagerBuilder retries(int times) {
     retries = times;
     return this;

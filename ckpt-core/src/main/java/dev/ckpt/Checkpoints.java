@@ -244,7 +244,8 @@ public final class Checkpoints implements AutoCloseable {
   /**
    * Looks at the run's own records: attempts, what they resumed from, how they ended, and each
    * decision; also at votes on what is not committed. A damaged one is a problem, and so is one
-   * that should be there and is not.
+   * that should be there and is not, or that no checkpoint is live where a start refuses to begin
+   * afresh.
    *
    * @return its id is the run's name
    * @throws CheckpointException.Incompatible if a newer version wrote one of them

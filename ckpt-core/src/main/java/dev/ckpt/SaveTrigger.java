@@ -20,7 +20,11 @@ public interface SaveTrigger {
     return now -> now.kind() == Moment.Kind.STEP && now.progress().step() % n == 0;
   }
 
-  /** At the first step after {@code interval} has passed since the last save. */
+  /**
+   * At the first step after {@code interval} has passed since the last save. One that failed is
+   * tried again earlier: after a minute, then after twice as long each time, and after {@code
+   * interval} at the latest.
+   */
   static SaveTrigger every(Duration interval) {
     if (interval.isNegative() || interval.isZero()) {
       throw new IllegalArgumentException("every needs a positive duration, not " + interval);

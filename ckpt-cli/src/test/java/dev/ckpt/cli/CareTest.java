@@ -79,6 +79,17 @@ class CareTest {
   }
 
   @Test
+  void aRunOfWhichNothingIsLeftIsDamageWhereAStartRefuses() throws IOException {
+    for (String id : List.of(ids.get(0), ids.get(1), ids.get(2), "000002-000000000025-0")) {
+      Trained.damage(shard(id));
+    }
+    assertThat(Called.on(at, "repair", "--apply").code()).isZero();
+    Called called = Called.on(at, "verify", "--all");
+    assertThat(called.code()).as(called.toString()).isEqualTo(Exit.FOUND);
+    assertThat(called.out()).contains("none can be restored", "so are the run's records");
+  }
+
+  @Test
   void aDamagedRecordOfTheHeadIsDamage() throws IOException {
     Trained.damage(at.resolve("runs/digits/resume/000002.json"));
     Called called = Called.on(at, "verify");

@@ -37,6 +37,7 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -97,6 +98,60 @@ class BadStoreTest {
       handle.join();
     }
     assertThat(restored()).isEqualTo(expected);
+  }
+
+  /** Each write of a record asks the store three times at once, which is one try. */
+  @Test
+  void aVoteAndACommitAreTriedAgainAsAShardIs() {
+    try (CheckpointManager ckpt = toy().retries(2).deadline(Duration.ofSeconds(30)).open()) {
+      ckpt.resume();
+      for (String key : List.of("**/votes/**", "**/manifests/**")) {
+        for (int call = 1; call <= 6; call++) {
+          store.on(Operation.PUT_IF_ABSENT).key(key).nth(call).fails();
+        }
+        step(ckpt).join();
+        store.heal();
+        store.on(Operation.PUT_IF_ABSENT).key(key).nth(1).failsAfterwards();
+        store.on(Operation.READ).key(key).nth(1).fails();
+        step(ckpt).join();
+        store.heal();
+      }
+    }
+    assertThat(committedSteps()).contains(4L);
+    assertThat(restored()).isEqualTo(state);
+  }
+
+  @Test
+  void whatIsNotKnownStaysUnknownWhateverALaterTrySays() throws Exception {
+    try (CheckpointManager ckpt = toy().retries(1).deadline(Duration.ofSeconds(30)).open()) {
+      ckpt.resume();
+      store.on(Operation.PUT_IF_ABSENT).key("**/manifests/**").fails();
+      store.on(Operation.READ).key("**/manifests/**").nth(1).fails();
+      SaveHandle unknown = step(ckpt);
+      assertThatThrownBy(unknown::join).isInstanceOf(CheckpointException.CommitUnknown.class);
+      try (Stream<CheckpointStore.Entry> shards = whole.list("runs/toy/data/", "")) {
+        assertThat(shards).as("nothing is cleaned up").hasSize(1);
+      }
+      store.heal();
+      step(ckpt).join();
+    }
+    assertThat(committedSteps()).hasSize(1);
+    assertThat(restored()).isEqualTo(state);
+  }
+
+  @Test
+  void aVoteIsNotTriedAgainBeyondTheDeadline() {
+    try (CheckpointManager ckpt = toy().retries(100).deadline(Duration.ofSeconds(1)).open()) {
+      ckpt.resume();
+      store.on(Operation.PUT_IF_ABSENT).key("**/votes/**").fails();
+      SaveHandle failed = step(ckpt);
+      assertThatThrownBy(failed::join).isInstanceOf(CheckpointException.class);
+    }
+    assertThat(
+            store.calls(Operation.PUT_IF_ABSENT).stream()
+                .filter(call -> call.key().contains("/votes/")))
+        .as("after 0, 0.2 and 0.6 seconds, each three times")
+        .hasSizeBetween(3, 9);
   }
 
   @Test

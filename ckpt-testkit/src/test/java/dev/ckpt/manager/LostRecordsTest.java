@@ -10,6 +10,8 @@ import dev.ckpt.CheckpointException;
 import dev.ckpt.CheckpointManager;
 import dev.ckpt.Checkpoints;
 import dev.ckpt.ListedCheckpoint;
+import dev.ckpt.Maintenance;
+import dev.ckpt.MaintenanceAction;
 import dev.ckpt.MaintenanceAction.Kind;
 import dev.ckpt.Progress;
 import dev.ckpt.Resume;
@@ -173,10 +175,109 @@ class LostRecordsTest {
     }
   }
 
+  /** What a repair leaves, a later one, a collection or a start must not take away. */
+  @Test
+  void aRepairOfAKilledRunThatLostItsManifestsBringsAlsoTheNewestBack() throws IOException {
+    for (int keep : List.of(1, 2, 3)) {
+      for (String lacks :
+          List.of("nothing more", KEYS.deleted(), "a bit of the newest", "a word")) {
+        MaintainedStore made = new MaintainedStore();
+        keeps(made, keep, 1, 2, 3, 4, 5, 6);
+        String newest = id(1, 6);
+        TreeMap<String, byte[]> left = made.objects();
+        TreeMap<String, byte[]> whole = new TreeMap<>(left);
+        left.keySet().removeIf(key -> key.startsWith(KEYS.manifests()) || key.startsWith(lacks));
+        left.remove(KEYS.end(1)); // killed
+        if (lacks.equals("a word")) { // of the save that the kill cut short
+          left.put(KEYS.shard(parsed(id(1, 7)), 0, 1, 0, "arrow"), new byte[300]);
+        }
+        at = MaintainedStore.of(left);
+        boolean damaged = lacks.equals("a bit of the newest");
+        if (damaged) {
+          at.flip(at.shard(newest), 900);
+          at.clock.pass(Duration.ofHours(1));
+        }
+        String of = "keep " + keep + ", lacks " + lacks;
+        if (keep == 1 && lacks.equals(KEYS.deleted())) {
+          assertThat(at.start()).as("nothing tells of it: %s", of).isEqualTo("fresh");
+          continue;
+        }
+        assertThat(at.next()).as(of).isEqualTo("error");
+        List<MaintenanceAction> done = at.repair();
+        assertThat(done)
+            .as(of)
+            .noneMatch(
+                each -> each.kind() == Kind.GIVE_UP && each.subject().compareTo(newest) <= 0);
+        isMended(of);
+        for (int step = 7 - keep; step <= (damaged ? 5 : 6); step++) {
+          String key = KEYS.manifest(parsed(id(1, step)));
+          assertThat(at.bytes(key)).as(of + ": " + key).isEqualTo(whole.get(key));
+        }
+        TreeMap<String, byte[]> after = at.objects();
+        String next = damaged ? keep == 1 ? "error" : id(1, 5) : newest;
+        for (int start = 1; start <= 2; start++) {
+          assertThat(at.start()).as("start %s, %s", start, of).isEqualTo(next);
+          at.clock.pass(Duration.ofHours(1));
+        }
+        assertThat(at.objects().keySet())
+            .as(of)
+            .containsAll(
+                after.keySet().stream()
+                    .filter(key -> key.contains("/data/") || key.startsWith(KEYS.manifests()))
+                    .toList());
+      }
+    }
+  }
+
+  /** A second repair finds nothing, nor does a look at what the first has left. */
+  private void isMended(String of) throws IOException {
+    TreeMap<String, byte[]> before = at.objects();
+    at.clock.pass(Duration.ofHours(1));
+    assertThat(at.repair())
+        .as("a second repair, %s", of)
+        .allMatch(action -> action.kind() == Kind.LEAVE);
+    at.isAsBefore(before);
+  }
+
+  /** A crash of the repair, too, leaves what the next one brings back. */
+  @Test
+  void aRepairThatIsCutShortAnywhereIsFinishedByTheNext() throws IOException {
+    MaintainedStore made = new MaintainedStore();
+    keeps(made, 3, 1, 2, 3, 4, 5);
+    TreeMap<String, byte[]> whole = made.objects();
+    TreeMap<String, byte[]> left = new TreeMap<>(whole);
+    left.keySet().removeIf(key -> key.startsWith(KEYS.manifests()));
+    left.remove(KEYS.end(1)); // killed
+    boolean cut = true;
+    for (int calls = 1; cut; calls++) {
+      at = MaintainedStore.of(left);
+      FaultyStore faulty = FaultyStore.around(at.store);
+      faulty.on().nth(calls).stops();
+      try {
+        Maintenance.of(faulty).clock(at.clock).repair("toy", false);
+        cut = false;
+      } catch (UncheckedIOException | CheckpointException e) {
+        cut = faulty.isStopped();
+      }
+      faulty.heal();
+      at.clock.pass(Duration.ofHours(1));
+      at.repair();
+      isMended("cut at call " + calls);
+      for (int step = 3; step <= 5; step++) {
+        String key = KEYS.manifest(parsed(id(1, step)));
+        assertThat(at.bytes(key)).as("cut at %s: %s", calls, key).isEqualTo(whole.get(key));
+      }
+    }
+  }
+
   /** Trains on with one checkpoint kept. */
   private static void keepsOne(MaintainedStore made, int... steps) {
+    keeps(made, 1, steps);
+  }
+
+  private static void keeps(MaintainedStore made, int most, int... steps) {
     ToyState state = MaintainedStore.fresh();
-    try (CheckpointManager ckpt = made.builder("toy", state).keep(Retention.latest(1)).open()) {
+    try (CheckpointManager ckpt = made.builder("toy", state).keep(Retention.latest(most)).open()) {
       ckpt.resume();
       for (int step : steps) {
         state.advance(step - (int) state.counter);
@@ -316,6 +417,40 @@ class LostRecordsTest {
       assertThat(ckpt.resume().orElseThrow().checkpoint().id()).isEqualTo(id);
       assertThat(ckpt.completed()).isEmpty();
     }
+  }
+
+  /** Where a start refuses, a look must not say that all is well. */
+  @Test
+  void aRunOfWhichNothingIsLeftIsNotCalledWholeUnlessAStartBeginsItAfresh() throws IOException {
+    at = new MaintainedStore();
+    at.run("toy", new Resume.Auto());
+    assertThat(Checkpoints.read(at.store, "toy").verifyRecords().ok()).as("nothing yet").isTrue();
+    at.run("toy", new Resume.Auto(), 1, 2);
+    at.run("toy", new Resume.Auto());
+    TreeMap<String, byte[]> whole = at.objects();
+    at = MaintainedStore.of(whole);
+    for (int step = 1; step <= 2; step++) {
+      at.flip(at.shard(id(2, step)), 900);
+    }
+    at.repair();
+    isNeitherWholeNorFresh("all withdrawn");
+    at.store.delete(
+        at.objects().keySet().stream().filter(key -> key.startsWith(KEYS.quarantine())).toList());
+    isNeitherWholeNorFresh("all withdrawn, and the quarantine was emptied");
+    at = MaintainedStore.of(whole);
+    at.store.delete(whole.keySet().stream().filter(key -> KEYS.idOf(key).isPresent()).toList());
+    isNeitherWholeNorFresh("only records of attempts are left");
+    at.run("toy", new Resume.Never());
+    assertThat(Checkpoints.read(at.store, "toy").verifyRecords().ok()).as("left behind").isTrue();
+  }
+
+  private void isNeitherWholeNorFresh(String of) throws IOException {
+    assertThat(at.next()).as(of).isEqualTo("error");
+    assertThat(Checkpoints.read(at.store, "toy").verifyRecords().problems())
+        .as(of)
+        .singleElement()
+        .asString()
+        .contains("can be restored");
   }
 
   @Test

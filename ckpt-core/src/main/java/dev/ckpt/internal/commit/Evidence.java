@@ -35,14 +35,22 @@ import java.util.TreeSet;
  * @param likely the last that an attempt saved which ended in order, in a run that lost others
  * @param untold of which nobody can tell, because records of the run are missing that were written
  *     before their files, or beside them
+ * @param behindMark those of them that nobody could tell from the left-overs of a crash once
+ *     another one of them is committed
+ * @param voted what else has a vote, if it is untold, or the run lost other manifests: whoever
+ *     reads all votes may commit it, and who brings the others back must, or nothing tells of it
  */
 public record Evidence(
     NavigableMap<CheckpointId, String> proven,
     NavigableMap<CheckpointId, String> likely,
     NavigableMap<CheckpointId, CheckpointId> witnesses,
-    NavigableMap<CheckpointId, String> untold) {
+    NavigableMap<CheckpointId, String> untold,
+    NavigableSet<CheckpointId> behindMark,
+    NavigableMap<CheckpointId, String> voted) {
 
   private static final String SAVED_AFTER = " was saved after it";
+  private static final String OTHERS_ARE_GONE =
+      "it has a vote, and other manifests of the run are gone";
   private static final Mended NOTHING_MENDED =
       new Mended(List.of(), List.of(), Map.of(), Collections.emptyNavigableSet());
 
@@ -135,6 +143,7 @@ public record Evidence(
     NavigableMap<CheckpointId, CheckpointId> witnesses = new TreeMap<>();
     Silence silence = Silence.of(asked.isEmpty() ? asked : all, run);
     NavigableMap<CheckpointId, String> untold = new TreeMap<>();
+    NavigableMap<CheckpointId, String> voted = new TreeMap<>();
     if (!undecided.isEmpty()) {
       Search search = new Search(undecided, run);
       search.into(mended, proven, likely);
@@ -148,8 +157,11 @@ public record Evidence(
       likely.keySet().removeAll(proven.keySet());
       untold.putAll(silence.untold());
       untold.keySet().retainAll(asked);
+      search.savedAt.keySet().stream()
+          .filter(asked::contains)
+          .forEach(id -> voted.put(id, untold.getOrDefault(id, OTHERS_ARE_GONE)));
       // who was at work meanwhile has decided, or marked what it deletes, or left no file
-      for (NavigableMap<CheckpointId, String> ids : List.of(proven, likely, untold)) {
+      for (NavigableMap<CheckpointId, String> ids : List.of(proven, likely, untold, voted)) {
         List<CheckpointId> settled = settled(ids.keySet(), run);
         settled.removeAll(mended.unproven());
         ids.keySet().removeAll(settled);
@@ -158,6 +170,11 @@ public record Evidence(
       if (proven.isEmpty()) {
         likely.clear();
       }
+      voted.keySet().removeAll(proven.keySet());
+      voted.keySet().removeAll(likely.keySet());
+      if (mended.unproven().containsAll(proven.keySet())) {
+        voted.keySet().retainAll(untold.keySet());
+      }
       search.parents.forEach(
           (id, parent) -> {
             if (undecided.contains(id) && proven.containsKey(parent)) {
@@ -165,12 +182,14 @@ public record Evidence(
             }
           });
     }
-    return new Evidence(proven, likely, witnesses, untold);
+    NavigableSet<CheckpointId> behindMark = silence.behindMark();
+    behindMark.retainAll(untold.keySet());
+    return new Evidence(proven, likely, witnesses, untold, behindMark, voted);
   }
 
   /** As this, with other witnesses. */
   public Evidence witnessedBy(NavigableMap<CheckpointId, CheckpointId> others) {
-    return new Evidence(proven, likely, others, untold);
+    return new Evidence(proven, likely, others, untold, behindMark, voted);
   }
 
   /** Both together. */

@@ -18,6 +18,7 @@ import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.BiFunction;
 import java.util.function.ToIntFunction;
 import java.util.stream.Stream;
@@ -31,11 +32,32 @@ public final class RunLog {
   private final CheckpointStore store;
   private final Keys keys;
   private final Records records;
+  private final Map<String, AttemptRecord> knownAttempts = new ConcurrentHashMap<>();
+  private final Map<String, ResumeRecord> knownResumes = new ConcurrentHashMap<>();
+  private volatile boolean remembers;
 
   public RunLog(CheckpointStore store, Keys keys) {
     this.store = store;
     this.keys = keys;
     this.records = new Records(store);
+  }
+
+  /**
+   * One that reads each record of an attempt once, until {@link #forget}: a start looks at all of
+   * them several times, and there may be thousands. Which there are is asked each time; what is
+   * whole never changes.
+   */
+  public static RunLog remembering(CheckpointStore store, Keys keys) {
+    RunLog log = new RunLog(store, keys);
+    log.remembers = true;
+    return log;
+  }
+
+  /** Reads everything anew from now on, and holds nothing. */
+  public void forget() {
+    remembers = false;
+    knownAttempts.clear();
+    knownResumes.clear();
   }
 
   /** Where its records lie. */
@@ -60,9 +82,13 @@ public final class RunLog {
     NavigableMap<Integer, CheckpointException.Corrupt> lostAttempts = new TreeMap<>();
     NavigableMap<Integer, CheckpointException.Corrupt> damaged = new TreeMap<>();
     NavigableMap<Integer, AttemptRecord> attempts =
-        numbered(keys.attempts(), AttemptRecord::decode, AttemptRecord::attempt, lostAttempts);
-    NavigableMap<Integer, ResumeRecord> resumes =
-        numbered(keys.resumes(), ResumeRecord::decode, ResumeRecord::attempt, damaged);
+        numbered(
+            keys.attempts(),
+            AttemptRecord::decode,
+            AttemptRecord::attempt,
+            knownAttempts,
+            lostAttempts);
+    NavigableMap<Integer, ResumeRecord> resumes = resumes(damaged);
     damaged.putAll(cutShort(resumes, damaged));
     lostAttempts.forEach(
         (attempt, damage) ->
@@ -103,8 +129,13 @@ public final class RunLog {
 
   /** The resume records that can be read. */
   public Collection<ResumeRecord> resumed() throws IOException {
-    return numbered(keys.resumes(), ResumeRecord::decode, ResumeRecord::attempt, new TreeMap<>())
-        .values();
+    return resumes(new TreeMap<>()).values();
+  }
+
+  private NavigableMap<Integer, ResumeRecord> resumes(
+      Map<Integer, CheckpointException.Corrupt> damaged) throws IOException {
+    return numbered(
+        keys.resumes(), ResumeRecord::decode, ResumeRecord::attempt, knownResumes, damaged);
   }
 
   /**
@@ -154,29 +185,61 @@ public final class RunLog {
       String folder,
       BiFunction<String, byte[], T> decode,
       ToIntFunction<T> number,
+      Map<String, T> known,
       Map<Integer, CheckpointException.Corrupt> damaged)
       throws IOException {
-    NavigableMap<Integer, T> all = new TreeMap<>();
+    NavigableMap<Integer, String> listed = new TreeMap<>();
     for (String key : keysUnder(folder, "")) {
-      Optional<Integer> attempt = keys.attemptOf(key);
-      Optional<byte[]> bytes = attempt.isPresent() ? records.read(key) : Optional.empty();
-      if (bytes.isPresent()) {
-        try {
-          T record = decode.apply(key, bytes.get());
-          requireOwn(key, attempt.get(), number.applyAsInt(record));
-          all.put(attempt.get(), record);
-        } catch (CheckpointException.Corrupt e) {
-          damaged.put(
-              attempt.get(),
-              new CheckpointException.Corrupt(
-                  e.getMessage()
-                      + ". `ckpt repair` writes it again if its bytes can be proven; else resume from a"
-                      + " checkpoint by its id, or start over with 'never'",
-                  e));
-        }
-      }
+      keys.attemptOf(key).ifPresent(attempt -> listed.put(attempt, key));
+    }
+    NavigableMap<Integer, T> all = new TreeMap<>();
+    for (Numbered<T> each :
+        SharedWork.map(
+            List.copyOf(listed.entrySet()),
+            entry -> numbered(entry.getKey(), entry.getValue(), decode, number, known))) {
+      each.record().ifPresent(record -> all.put(each.attempt(), record));
+      each.damage().ifPresent(damage -> damaged.put(each.attempt(), damage));
     }
     return all;
+  }
+
+  /** A record of an attempt, or what is wrong with it; neither, if it went. */
+  private record Numbered<T>(
+      int attempt, Optional<T> record, Optional<CheckpointException.Corrupt> damage) {}
+
+  private <T> Numbered<T> numbered(
+      int attempt,
+      String key,
+      BiFunction<String, byte[], T> decode,
+      ToIntFunction<T> number,
+      Map<String, T> known)
+      throws IOException {
+    T before = known.get(key);
+    if (before != null) {
+      return new Numbered<>(attempt, Optional.of(before), Optional.empty());
+    }
+    Optional<byte[]> bytes = records.read(key);
+    if (bytes.isEmpty()) {
+      return new Numbered<>(attempt, Optional.empty(), Optional.empty());
+    }
+    try {
+      T record = decode.apply(key, bytes.get());
+      requireOwn(key, attempt, number.applyAsInt(record));
+      if (remembers) {
+        known.put(key, record);
+      }
+      return new Numbered<>(attempt, Optional.of(record), Optional.empty());
+    } catch (CheckpointException.Corrupt e) {
+      return new Numbered<>(
+          attempt,
+          Optional.empty(),
+          Optional.of(
+              new CheckpointException.Corrupt(
+                  e.getMessage()
+                      + ". `ckpt repair` writes it again if its bytes can be proven; else resume"
+                      + " from a checkpoint by its id, or start over with 'never'",
+                  e)));
+    }
   }
 
   /**
@@ -274,6 +337,28 @@ public final class RunLog {
       // who trains on from the final state of a completed run finds that nothing is left to do
       log.warn("passed over a damaged record: {}", e.getMessage());
       return Optional.empty();
+    }
+  }
+
+  /**
+   * How one of many attempts ended.
+   *
+   * @param end empty if it did not say so, or that cannot be read
+   * @param unreadable why not: corrupt, or of a newer version
+   */
+  public record Ended(
+      int attempt, Optional<EndRecord> end, Optional<CheckpointException> unreadable) {}
+
+  /** How these attempts ended, in their order; reads by several threads. */
+  public List<Ended> ends(Collection<Integer> attempts) throws IOException {
+    return SharedWork.map(List.copyOf(attempts), this::ended);
+  }
+
+  private Ended ended(int attempt) throws IOException {
+    try {
+      return new Ended(attempt, readEnd(attempt), Optional.empty());
+    } catch (CheckpointException.Corrupt | CheckpointException.Incompatible e) {
+      return new Ended(attempt, Optional.empty(), Optional.of(e));
     }
   }
 

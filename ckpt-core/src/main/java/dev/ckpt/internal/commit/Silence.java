@@ -32,6 +32,7 @@ final class Silence {
   private final NavigableSet<CheckpointId> undecided;
   private final NavigableMap<CheckpointId, String> proven = new TreeMap<>();
   private final NavigableMap<CheckpointId, String> untold = new TreeMap<>();
+  private final NavigableSet<CheckpointId> behindMark = new TreeSet<>();
 
   private Silence(RunLog run, NavigableSet<CheckpointId> undecided) {
     this.run = run;
@@ -60,6 +61,11 @@ final class Silence {
   /** Of which nobody can tell whether it was, and why. */
   NavigableMap<CheckpointId, String> untold() {
     return untold;
+  }
+
+  /** Those of the untold of which only a mark tells, and only until something newer is there. */
+  NavigableSet<CheckpointId> behindMark() {
+    return behindMark;
   }
 
   private void withoutBeginning() throws IOException {
@@ -127,7 +133,7 @@ final class Silence {
       if (lost.isEmpty()
           && run.quarantined().isEmpty()
           && !isAnyCommitted(run.idsUnder(keys.manifests()))) {
-        undecided.forEach(id -> untold.putIfAbsent(id, tells(marks.last())));
+        undecided.forEach(id -> untold(id, marks.last()));
       }
       return;
     }
@@ -151,7 +157,13 @@ final class Silence {
     if (left.size() == 1) {
       proven.put(left.get(0), tells(mark) + " but this");
     } else {
-      left.forEach(id -> untold.putIfAbsent(id, tells(mark)));
+      left.forEach(id -> untold(id, mark));
+    }
+  }
+
+  private void untold(CheckpointId id, CheckpointId mark) {
+    if (untold.putIfAbsent(id, tells(mark)) == null) {
+      behindMark.add(id);
     }
   }
 

@@ -24,6 +24,7 @@ import java.util.List;
 import java.util.NavigableMap;
 import java.util.NavigableSet;
 import java.util.Optional;
+import java.util.TreeSet;
 import java.util.function.Function;
 
 /**
@@ -71,7 +72,9 @@ final class Repair {
     NavigableMap<Integer, Examination.Found<EndRecord>> ends = examination.ends();
     Evidence lost =
         Evidence.of(held.undecided(), run, RepairPlan.mended(held, checkpoints, resumes, ends));
-    for (CheckpointId id : lost.all().keySet()) {
+    NavigableSet<CheckpointId> again = new TreeSet<>(lost.all().keySet());
+    again.addAll(lost.voted().keySet());
+    for (CheckpointId id : again) {
       checkpoints.removeIf(each -> each.id().equals(id));
       checkpoints.add(examination.examineLost(held, id));
     }

@@ -20,6 +20,7 @@ import dev.ckpt.manifest.Vote;
 import dev.ckpt.spi.CheckpointStore.Entry;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -45,14 +46,17 @@ final class RepairPlan {
   private static final String ALL_WHOLE = "all votes are there, and every shard is whole";
 
   private final Inventory held;
+  private final Evidence evidence;
   private final Map<CheckpointId, String> lost;
   private final List<Mending> plan = new ArrayList<>();
+  private final NavigableMap<CheckpointId, Mending> first = new TreeMap<>();
   private final NavigableMap<CheckpointId, Examined> withdrawn = new TreeMap<>();
   private final NavigableMap<CheckpointId, Manifest> whole;
   private final NavigableMap<CheckpointId, CheckpointException> unreadable;
 
   private RepairPlan(Inventory held, Decisions decisions, Evidence lost) {
     this.held = held;
+    this.evidence = lost;
     this.lost = lost.all();
     this.whole = new TreeMap<>(decisions.whole());
     this.unreadable = new TreeMap<>(decisions.unreadable());
@@ -77,7 +81,7 @@ final class RepairPlan {
       Instant before) {
     RepairPlan repair = new RepairPlan(held, decisions, lost);
     checkpoints.forEach(repair::decide);
-    Set<CheckpointId> secured = repair.secure(lost, checkpoints);
+    Set<CheckpointId> secured = repair.secure(checkpoints);
     repair.withdraw();
     repair.lookAtAttempts(attempts);
     repair.lookAtResumes(resumes, checkpoints);
@@ -105,8 +109,11 @@ final class RepairPlan {
   private void decide(Examined found) {
     CheckpointId id = found.id();
     Found<Manifest> decision = found.decision();
-    if (lost.containsKey(id) && !ids(held).contains(id)) {
-      commitAgain(found, String.valueOf(lost.get(id)));
+    boolean decided = ids(held).contains(id);
+    if (lost.containsKey(id) && !decided) {
+      commitAgain(found, "was committed (" + lost.get(id) + ")");
+    } else if (evidence.voted().containsKey(id) && !decided) {
+      commitAgain(found, "may have been committed (" + evidence.voted().get(id) + ")");
     } else if (decision.reading() instanceof Reading.Newer<Manifest> newer) {
       leave(decision.key(), newer.why());
     } else if (found.shards() == Shards.DAMAGED) {
@@ -136,48 +143,76 @@ final class RepairPlan {
     }
   }
 
-  /** What is not whole is left: to give it up would shut out a manifest from a backup. */
+  /**
+   * What is not whole is left: to give it up would shut out a manifest from a backup. Of those that
+   * only the loss of others tells of, the newest comes first, before the others are back: a repair
+   * that is cut short must not leave one that looks like a left-over.
+   */
   private void commitAgain(Examined found, String why) {
-    if (found.proven().isPresent() && found.commit().isPresent()) {
+    if (found.proven().isPresent()
+        && found.commit().filter(commit -> !commit.shards().isEmpty()).isPresent()) {
       byte[] bytes = found.proven().get();
-      whole.put(found.id(), found.commit().get());
-      plan.add(
+      found.commit().ifPresent(commit -> whole.put(found.id(), commit));
+      Mending again =
           new Mending.CommitAgain(
               action(
                   Kind.RESTORE,
                   found.decision().key(),
                   bytes.length,
-                  "it is gone, and was committed (" + why + "): " + ALL_WHOLE),
+                  "it is gone, and " + why + ": " + ALL_WHOLE),
               found.id(),
-              bytes));
+              bytes);
+      if (evidence.proven().containsKey(found.id())) {
+        plan.add(again);
+      } else {
+        first.put(found.id(), again);
+      }
     }
   }
 
   /**
-   * Of those that are only likely, what cannot be committed again goes aside first, if all others
-   * can: once they are back, nothing tells of it, and it would look like a left-over.
+   * What cannot be committed again goes aside first, if nothing tells of it once others are back:
+   * it would look like a left-over.
    *
    * @return whose files go aside
    */
-  private Set<CheckpointId> secure(Evidence lost, List<Examined> checkpoints) {
-    Set<CheckpointId> secured = new HashSet<>();
-    if (whole.keySet().containsAll(lost.proven().keySet())) {
-      List<Mending> first = new ArrayList<>();
-      for (Examined found : checkpoints) {
-        if (lost.likely().containsKey(found.id()) && !whole.containsKey(found.id())) {
-          secured.add(found.id());
-          first.add(
-              withdrawal(
-                  found,
-                  "its manifest is gone, it seems to have been committed ("
-                      + lost.likely().get(found.id())
-                      + "), and it is not whole",
-                  Set.of()));
-        }
-      }
-      plan.addAll(0, first);
+  private Set<CheckpointId> secure(List<Examined> checkpoints) {
+    NavigableMap<CheckpointId, String> unsaid = new TreeMap<>();
+    if (whole.keySet().containsAll(evidence.proven().keySet())) {
+      unsaid.putAll(evidence.likely());
     }
-    return secured;
+    evidence
+        .voted()
+        .forEach(
+            (id, why) -> {
+              CheckpointId told = evidence.witnesses().get(id);
+              if (told == null || whole.containsKey(told)) {
+                unsaid.put(id, why);
+              }
+            });
+    unsaid.keySet().removeAll(evidence.untold().keySet());
+    if (evidence.behindMark().stream().anyMatch(whole::containsKey)) {
+      evidence
+          .behindMark()
+          .forEach(id -> unsaid.put(id, String.valueOf(evidence.untold().get(id))));
+    }
+    unsaid.keySet().removeAll(whole.keySet());
+    Map<CheckpointId, Manifest.Commit> known = new HashMap<>();
+    checkpoints.forEach(each -> each.commit().ifPresent(commit -> known.put(each.id(), commit)));
+    List<Mending> before = new ArrayList<>();
+    unsaid.forEach(
+        (id, why) ->
+            before.add(
+                withdrawal(
+                    id,
+                    Optional.ofNullable(known.get(id)),
+                    "its manifest is gone, it may have been committed ("
+                        + why
+                        + "), and it is not whole",
+                    Set.of())));
+    before.addAll(first.descendingMap().values());
+    plan.addAll(0, before);
+    return unsaid.keySet();
   }
 
   private void forgetCopies(Found<Manifest> decision) {
@@ -205,15 +240,15 @@ final class RepairPlan {
               .flatMap(later -> later.commit().stream())
               .forEach(later -> needed.addAll(Decisions.namedBy(List.of(later))));
           String why = found.shards() == Shards.DAMAGED ? found.why() : why(found.decision());
-          plan.add(withdrawal(found, why, needed));
+          plan.add(withdrawal(id, found.commit(), why, needed));
         });
   }
 
-  private Mending withdrawal(Examined found, String why, Set<String> needed) {
-    CheckpointId id = found.id();
+  private Mending withdrawal(
+      CheckpointId id, Optional<Manifest.Commit> known, String why, Set<String> needed) {
     Set<String> files = new LinkedHashSet<>();
     held.files(id).stream().map(Entry::key).forEach(files::add);
-    found.commit().ifPresent(commit -> files.addAll(Decisions.namedBy(List.of(commit))));
+    known.ifPresent(commit -> files.addAll(Decisions.namedBy(List.of(commit))));
     Set<String> shared = new HashSet<>(files);
     shared.retainAll(needed);
     long bytes = Optional.ofNullable(held.manifests().get(id)).map(Entry::length).orElse(0L);

@@ -236,8 +236,12 @@ public record Candidates(
                 + ", and "
                 + run.keys().data(id)
                 + " is there. Was the run copied in part? Nothing was changed. To go on, bring its"
-                + " records back, or resume from a checkpoint by its id"
-                + newestCommit(ids, run).map(newest -> ", the newest is " + newest).orElse("")
+                + " records back; or let `ckpt repair` commit again what has its votes and is whole"
+                + newestCommit(ids, run)
+                    .map(
+                        newest ->
+                            "; or resume from a checkpoint by its id, the newest is " + newest)
+                    .orElse("")
                 + "; to start over in the same run, resume with 'never'");
       }
     }

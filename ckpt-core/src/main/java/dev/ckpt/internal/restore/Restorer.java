@@ -1,6 +1,7 @@
 package dev.ckpt.internal.restore;
 
 import dev.ckpt.CheckpointException;
+import dev.ckpt.Resume;
 import dev.ckpt.internal.commit.Committer;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.manifest.CheckpointId;
@@ -15,6 +16,7 @@ import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -31,16 +33,47 @@ public final class Restorer {
   private final RunLog run;
   private final Function<String, ShardFormat> formats;
   private final int threads;
+  private final Consumer<String> onSkip;
 
   /**
+   * One that says in the log what it passes over.
+   *
    * @param threads how many verify at once
    */
   public Restorer(
       CheckpointStore store, RunLog run, Function<String, ShardFormat> formats, int threads) {
+    this(store, run, formats, threads, why -> log.warn("passed over {}", why));
+  }
+
+  private Restorer(
+      CheckpointStore store,
+      RunLog run,
+      Function<String, ShardFormat> formats,
+      int threads,
+      Consumer<String> onSkip) {
     this.store = store;
     this.run = run;
     this.formats = formats;
     this.threads = threads;
+    this.onSkip = onSkip;
+  }
+
+  /**
+   * Why a start fails that looks for the latest in a run of which no checkpoint is live; empty if
+   * it begins afresh. Reads no shard.
+   */
+  public static Optional<String> whyNotFresh(CheckpointStore store, RunLog run) throws IOException {
+    Function<String, ShardFormat> none =
+        name -> {
+          throw new CheckpointException.Incompatible("no shard is read");
+        };
+    try {
+      new Restorer(store, run, none, 1, why -> {})
+          .find(Candidates.find(new Resume.Auto(), List.of(), run.lineage(), run));
+      return Optional.empty();
+    } catch (CheckpointException.Corrupt e) {
+      return Optional.of(String.valueOf(e.getMessage()));
+    }
   }
 
   /**
@@ -205,8 +238,8 @@ public final class Restorer {
     }
   }
 
-  private static void skip(List<String> skipped, String why) {
-    log.warn("passed over {}", why);
+  private void skip(List<String> skipped, String why) {
+    onSkip.accept(why);
     skipped.add(why);
   }
 }

@@ -59,7 +59,7 @@ public record TakenRun(
    */
   public static TakenRun take(CheckpointStore store, Keys keys, Start start, InstantSource clock)
       throws IOException {
-    RunLog log = new RunLog(store, keys);
+    RunLog log = RunLog.remembering(store, keys);
     Closeable lock = Admission.lock(store, keys, start.takeOver());
     try {
       for (int tries = 0; tries < TRIES; tries++) {

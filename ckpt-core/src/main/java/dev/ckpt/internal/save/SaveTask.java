@@ -306,7 +306,7 @@ final class SaveTask implements Runnable, SaveHandle {
     // whoever waits for the handle finds everything that follows from it already under way
     try {
       ended.accept(this);
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) { // the outcome must be told all the same
       log.warn("{}: what follows from it failed", id, e);
     }
     Checkpoint checkpoint = result;
@@ -344,14 +344,73 @@ final class SaveTask implements Runnable, SaveHandle {
             metrics,
             state.finite(),
             List.of(shard));
-    run.committer().vote(vote);
+    retrying(
+        Phase.WRITING,
+        () -> {
+          run.committer().vote(vote);
+          return vote;
+        });
     voted = true;
     state.moved();
     if (!phase.compareAndSet(Phase.WRITING, Phase.COMMITTING)) {
       throw new IOException("given up before the commit");
     }
     commitTried = true;
-    return run.committer().commit(List.of(vote));
+    return retrying(Phase.COMMITTING, () -> run.committer().commit(List.of(vote)));
+  }
+
+  /** A write of a record. */
+  @FunctionalInterface
+  private interface Write<T> {
+    T write() throws IOException;
+  }
+
+  /**
+   * Writes a record, tries it again like a shard, but never beyond the deadline: no byte moves
+   * meanwhile. To write it twice is to write it once. If the store did not tell what became of one
+   * of the tries, nobody knows what became of the record, whatever the last one said.
+   *
+   * @param in whoever gives the save up ends that phase, and the tries
+   */
+  private <T> T retrying(Phase in, Write<T> record) throws IOException, InterruptedException {
+    Exception failure = null;
+    CheckpointException.CommitUnknown unknown = null;
+    for (int retry = 0; retry <= run.options().retries(); retry++) {
+      if (retry > 0) {
+        long pause = BACK_OFF_MILLIS << Math.min(retry, 6);
+        if (standstill() + TimeUnit.MILLISECONDS.toNanos(pause)
+            >= run.options().deadline().toNanos()) {
+          break;
+        }
+        log.debug("{}: try {} failed, trying again", id, retry, failure);
+        Thread.sleep(pause);
+        if (phase.get() != in) {
+          break;
+        }
+      }
+      try {
+        if (retry > 0) {
+          run.log().checkNotFenced(run.attempt());
+        }
+        return record.write();
+      } catch (CheckpointException.CommitUnknown e) {
+        unknown = e;
+        failure = suppressing(e, failure);
+      } catch (IOException e) {
+        failure = suppressing(e, failure);
+      }
+    }
+    if (unknown != null) {
+      throw unknown;
+    }
+    throw failure instanceof IOException known ? known : new IOException("no try was made");
+  }
+
+  private static Exception suppressing(Exception failure, @Nullable Exception before) {
+    if (before != null) {
+      failure.addSuppressed(before);
+    }
+    return failure;
   }
 
   private ShardEntry writeShard() throws IOException, InterruptedException {

@@ -54,8 +54,7 @@ public final class Saver {
   private @Nullable SaveTask lastRefused;
   private final NavigableMap<CheckpointId, SaveTask> started = new TreeMap<>();
   private volatile Optional<CheckpointId> applied = Optional.empty();
-  private long savedStep;
-  private long savedTicks;
+  private final SinceSave since;
 
   // shared with writers, guarded by this
   private @Nullable CheckpointId lastCommitted;
@@ -93,14 +92,13 @@ public final class Saver {
     this.parts = parts;
     this.outcomes = outcomes;
     this.failures = new FailureLog(options.onFailure());
-    this.savedTicks = options.ticker().getAsLong();
+    this.since = new SinceSave(options.ticker());
   }
 
   /** Where the branch stands after a resume. */
   public void startFrom(Optional<CheckpointId> applied, long step) {
     this.applied = applied;
-    savedStep = step;
-    savedTicks = options.ticker().getAsLong();
+    since.startFrom(step);
   }
 
   /**
@@ -122,12 +120,7 @@ public final class Saver {
       Moment.Kind kind, Progress progress, boolean forced, Supplier<Map<String, Double>> metrics) {
     requireOpen();
     reportPending();
-    Moment moment =
-        new Moment(
-            kind,
-            progress,
-            progress.step() - savedStep,
-            Duration.ofNanos(options.ticker().getAsLong() - savedTicks));
+    Moment moment = since.moment(kind, progress, current);
     if (!forced && !options.trigger().shouldSave(moment)) {
       return Optional.empty();
     }
@@ -295,14 +288,13 @@ public final class Saver {
     SaveTask task =
         new SaveTask(
             run, id, newest(), progress, metrics, state, unsettled, this::late, this::ended, begun);
+    since.started(progress.step(), current);
     current = task;
     lastAskedFor = task;
     started.put(id, task);
     if (started.size() > MOST_KNOWN) {
       started.pollFirstEntry();
     }
-    savedStep = progress.step();
-    savedTicks = options.ticker().getAsLong();
     Thread writer = options.threads().newThread(task);
     boolean running = false;
     try {

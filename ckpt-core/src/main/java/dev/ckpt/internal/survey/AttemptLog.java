@@ -2,7 +2,6 @@ package dev.ckpt.internal.survey;
 
 import dev.ckpt.Attempt;
 import dev.ckpt.Attempt.End;
-import dev.ckpt.CheckpointException;
 import dev.ckpt.internal.commit.Admission;
 import dev.ckpt.internal.commit.Lineage;
 import dev.ckpt.internal.commit.RunLog;
@@ -18,6 +17,7 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
@@ -75,6 +75,9 @@ public final class AttemptLog {
   private final NavigableMap<CheckpointId, Manifest.Commit> commits;
   private final NavigableSet<Integer> numbers;
 
+  /** Of each attempt the newest that a later one went on from. */
+  private final Map<Integer, CheckpointId> goneOnFrom = new HashMap<>();
+
   private AttemptLog(
       RunLog run,
       InstantSource clock,
@@ -87,6 +90,14 @@ public final class AttemptLog {
     this.branch = LiveBranch.of(lineage);
     this.commits = commits;
     this.numbers = numbers;
+    for (ResumeRecord resume : lineage.resumes().values()) {
+      resume
+          .applied()
+          .ifPresent(
+              id ->
+                  goneOnFrom.merge(
+                      id.attempt(), id, (one, other) -> one.compareTo(other) < 0 ? other : one));
+    }
   }
 
   /** All that left a record, or a checkpoint, oldest first. */
@@ -105,8 +116,8 @@ public final class AttemptLog {
     }
     AttemptLog log = new AttemptLog(run, clock, lineage, commits, numbers);
     List<Attempt> all = new ArrayList<>();
-    for (int number : numbers) {
-      all.add(log.attempt(number));
+    for (RunLog.Ended each : run.ends(numbers)) {
+      all.add(log.attempt(each));
     }
     return List.copyOf(all);
   }
@@ -123,25 +134,21 @@ public final class AttemptLog {
     return commits;
   }
 
-  private Attempt attempt(int number) throws IOException {
+  private Attempt attempt(RunLog.Ended end) {
+    int number = end.attempt();
     Optional<AttemptRecord> record = Optional.ofNullable(lineage.attempts().get(number));
     Own own =
         new Own(
             Optional.ofNullable(lineage.resumes().get(number)),
             lineage.damaged().containsKey(number),
             commits.subMap(new CheckpointId(number, 0, 0), true, CheckpointId.last(number), true),
-            lineage.resumes().values().stream()
-                .flatMap(resume -> resume.applied().stream())
-                .filter(id -> id.attempt() == number)
-                .max(Comparator.naturalOrder()));
-    Optional<EndRecord> said = Optional.empty();
-    Ending ending;
-    try {
-      said = run.readEnd(number);
-      ending = said.isPresent() ? ending(said.get()) : silent(number, record);
-    } catch (CheckpointException.Corrupt | CheckpointException.Incompatible e) {
-      ending = new Ending(End.UNKNOWN, String.valueOf(e.getMessage()), takenOver(number));
-    }
+            Optional.ofNullable(goneOnFrom.get(number)));
+    Optional<EndRecord> said = end.end();
+    Ending ending =
+        end.unreadable()
+            .map(
+                why -> new Ending(End.UNKNOWN, String.valueOf(why.getMessage()), takenOver(number)))
+            .orElseGet(() -> said.map(AttemptLog::ending).orElseGet(() -> silent(number, record)));
     OptionalLong stood = stood(number, said, own);
     return new Attempt(
         number,

@@ -6,6 +6,7 @@ import dev.ckpt.internal.commit.Keys;
 import dev.ckpt.internal.commit.Lineage;
 import dev.ckpt.internal.commit.Records;
 import dev.ckpt.internal.commit.RunLog;
+import dev.ckpt.internal.restore.Restorer;
 import dev.ckpt.manifest.AttemptRecord;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.EndRecord;
@@ -104,6 +105,7 @@ public final class RecordCheck {
     requireLastState(completed);
     committed.removeAll(run.deleted());
     votesBesides(committed);
+    requireAnythingLive(committed);
     return new Verification(keys.run(), bytes, problems);
   }
 
@@ -153,6 +155,13 @@ public final class RecordCheck {
               + " says that the run was completed"
               + (end.step().isPresent() ? " at step " + end.step().getAsLong() : "")
               + ", and no checkpoint of that is there");
+    }
+  }
+
+  /** A look at a run of which nothing is left proves nothing, unless a start begins it afresh. */
+  private void requireAnythingLive(Set<CheckpointId> committed) throws IOException {
+    if (problems.isEmpty() && run.lineage().live(new TreeSet<>(committed)).isEmpty()) {
+      Restorer.whyNotFresh(store, run).ifPresent(problems::add);
     }
   }
 
