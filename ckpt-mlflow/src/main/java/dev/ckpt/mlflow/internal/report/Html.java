@@ -47,7 +47,9 @@ final class Html {
       return String.format(Locale.ROOT, "%,.0f", value);
     }
     if (size < 1e-3 || size >= 1e7) {
-      return String.format(Locale.ROOT, "%.3e", value);
+      // 2.5e-5, without the zeros that a format fills it up with
+      String[] parts = String.format(Locale.ROOT, "%.3e", value).split("e", 2);
+      return trimmed(parts[0]) + "e" + Integer.parseInt(parts[1]);
     }
     return trimmed(
         String.format(Locale.ROOT, size < 1 ? "%.5f" : size < 100 ? "%.4f" : "%.2f", value));
