@@ -33,6 +33,8 @@ import java.util.NavigableSet;
 import java.util.Set;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Copies of runs that were cut short, so that shards are there and records are not. */
 class LostRecordsTest {
@@ -267,6 +269,51 @@ class LostRecordsTest {
         String key = KEYS.manifest(parsed(id(1, step)));
         assertThat(at.bytes(key)).as("cut at %s: %s", calls, key).isEqualTo(whole.get(key));
       }
+    }
+  }
+
+  /**
+   * Also where something else must go aside: what the kill has left of a save, or the newest, which
+   * is not whole.
+   */
+  @ParameterizedTest
+  @CsvSource({"1,false", "2,false", "3,false", "1,true", "2,true", "3,true"})
+  void noRepairThatIsCutShortCostsWhatAWholeOneBringsBack(int kept, boolean newestIsDamaged)
+      throws IOException {
+    MaintainedStore made = new MaintainedStore();
+    keeps(made, kept, 1, 2, 3, 4, 5, 6, 7);
+    TreeMap<String, byte[]> left = made.objects();
+    left.keySet().removeIf(key -> key.startsWith(KEYS.manifests()));
+    left.remove(KEYS.end(1)); // killed
+    if (newestIsDamaged) {
+      byte[] shard = left.get(made.shard(id(1, 7))).clone();
+      shard[900] ^= 1;
+      left.put(made.shard(id(1, 7)), shard);
+    } else {
+      left.put(KEYS.shard(parsed(id(1, 8)), 0, 1, 0, "arrow"), new byte[300]);
+    }
+    at = MaintainedStore.of(left);
+    at.repair();
+    at.clock.pass(Duration.ofHours(1));
+    var whole = at.whole();
+    String start = at.next();
+    boolean cut = true;
+    for (int calls = 1; cut; calls++) {
+      at = MaintainedStore.of(left);
+      FaultyStore faulty = FaultyStore.around(at.store);
+      faulty.on().nth(calls).stops();
+      try {
+        Maintenance.of(faulty).clock(at.clock).repair("toy", false);
+        cut = false;
+      } catch (UncheckedIOException | CheckpointException e) {
+        cut = faulty.isStopped();
+      }
+      faulty.heal();
+      at.clock.pass(Duration.ofHours(1));
+      at.repair();
+      at.clock.pass(Duration.ofHours(1));
+      assertThat(at.whole()).as("cut at call %s", calls).isEqualTo(whole);
+      assertThat(at.next()).as("cut at call %s", calls).isEqualTo(start);
     }
   }
 

@@ -86,7 +86,8 @@ class ManyAttemptsTest {
         .hasMessageContaining((ATTEMPTS - 2) + ", " + (ATTEMPTS - 1) + ", " + ATTEMPTS);
     List<Attempt> log = Checkpoints.read(at.store, "toy").attempts();
     assertThat(log).hasSize(ATTEMPTS);
-    assertThat(log.subList(1, ATTEMPTS)).allMatch(each -> each.from().equals(Optional.of(id(1, 2))));
+    assertThat(log.subList(1, ATTEMPTS))
+        .allMatch(each -> each.from().equals(Optional.of(id(1, 2))));
     assertThat(log.subList(1, ATTEMPTS - 3)).allMatch(each -> each.end() == Attempt.End.KILLED);
     assertThat(log.subList(ATTEMPTS - 3, ATTEMPTS))
         .allMatch(each -> each.end() == Attempt.End.FAILED);

@@ -4,6 +4,7 @@ import dev.ckpt.MaintenanceAction;
 import dev.ckpt.internal.keep.Step;
 import dev.ckpt.manifest.CheckpointId;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
@@ -22,8 +23,18 @@ sealed interface Mending {
   record Restore(MaintenanceAction action, Optional<CheckpointId> id, String key, byte[] bytes)
       implements Mending {}
 
-  /** Write the decision of a lost id again, as its votes make it, unless it has one by now. */
-  record CommitAgain(MaintenanceAction action, CheckpointId id, byte[] bytes) implements Mending {}
+  /**
+   * Write the decision of a lost id again, as its votes make it, unless it has one by now.
+   *
+   * @param aside files to copy aside before: of what will be withdrawn, and would look like a
+   *     left-over to whoever finishes a repair that was cut short behind this
+   */
+  record CommitAgain(
+      MaintenanceAction action,
+      CheckpointId id,
+      byte[] bytes,
+      Map<CheckpointId, List<String>> aside)
+      implements Mending {}
 
   /** Move a record aside that nothing needs. */
   record SetAside(MaintenanceAction action, Optional<CheckpointId> id, String key)

@@ -21,6 +21,7 @@ import java.io.IOException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.NavigableMap;
 import java.util.NavigableSet;
 import java.util.Optional;
@@ -183,6 +184,11 @@ final class Repair {
   private MaintenanceAction commitAgain(Mending.CommitAgain again) throws IOException {
     if (run.deleted().contains(again.id())) {
       return Cleaner.left(again.action(), "somebody deletes it");
+    }
+    for (Map.Entry<CheckpointId, List<String>> each : again.aside().entrySet()) {
+      for (String file : each.getValue()) {
+        quarantine.keep(Optional.of(each.getKey()), file);
+      }
     }
     return records.put(run.keys().manifest(again.id()), again.bytes()) == Records.Outcome.OURS
         ? again.action()

@@ -49,7 +49,7 @@ final class RepairPlan {
   private final Evidence evidence;
   private final Map<CheckpointId, String> lost;
   private final List<Mending> plan = new ArrayList<>();
-  private final NavigableMap<CheckpointId, Mending> first = new TreeMap<>();
+  private final NavigableMap<CheckpointId, Mending.CommitAgain> first = new TreeMap<>();
   private final NavigableMap<CheckpointId, Examined> withdrawn = new TreeMap<>();
   private final NavigableMap<CheckpointId, Manifest> whole;
   private final NavigableMap<CheckpointId, CheckpointException> unreadable;
@@ -144,16 +144,17 @@ final class RepairPlan {
   }
 
   /**
-   * What is not whole is left: to give it up would shut out a manifest from a backup. Of those that
-   * only the loss of others tells of, the newest comes first, before the others are back: a repair
-   * that is cut short must not leave one that looks like a left-over.
+   * What is not whole is left: to give it up would shut out a manifest from a backup. The newest
+   * comes first, and each tells of the one before it: a repair that is cut short must not leave one
+   * that looks like a left-over.
    */
   private void commitAgain(Examined found, String why) {
     if (found.proven().isPresent()
         && found.commit().filter(commit -> !commit.shards().isEmpty()).isPresent()) {
       byte[] bytes = found.proven().get();
       found.commit().ifPresent(commit -> whole.put(found.id(), commit));
-      Mending again =
+      first.put(
+          found.id(),
           new Mending.CommitAgain(
               action(
                   Kind.RESTORE,
@@ -161,18 +162,16 @@ final class RepairPlan {
                   bytes.length,
                   "it is gone, and " + why + ": " + ALL_WHOLE),
               found.id(),
-              bytes);
-      if (evidence.proven().containsKey(found.id())) {
-        plan.add(again);
-      } else {
-        first.put(found.id(), again);
-      }
+              bytes,
+              Map.of()));
     }
   }
 
   /**
-   * What cannot be committed again goes aside first, if nothing tells of it once others are back:
-   * it would look like a left-over.
+   * What is whole is committed again before anything else is done. What cannot be, and of which
+   * nothing tells once others are back, goes aside: copied before, because it looks like a
+   * left-over from then on; withdrawn behind, because its ABORT would make the whole ones look like
+   * some.
    *
    * @return whose files go aside
    */
@@ -199,10 +198,10 @@ final class RepairPlan {
     unsaid.keySet().removeAll(whole.keySet());
     Map<CheckpointId, Manifest.Commit> known = new HashMap<>();
     checkpoints.forEach(each -> each.commit().ifPresent(commit -> known.put(each.id(), commit)));
-    List<Mending> before = new ArrayList<>();
+    List<Mending.Withdraw> behind = new ArrayList<>();
     unsaid.forEach(
         (id, why) ->
-            before.add(
+            behind.add(
                 withdrawal(
                     id,
                     Optional.ofNullable(known.get(id)),
@@ -210,7 +209,15 @@ final class RepairPlan {
                         + why
                         + "), and it is not whole",
                     Set.of())));
-    before.addAll(first.descendingMap().values());
+    List<Mending> before = new ArrayList<>();
+    for (Mending.CommitAgain each : first.descendingMap().values()) {
+      Map<CheckpointId, List<String>> aside = new TreeMap<>();
+      if (before.isEmpty()) {
+        behind.forEach(withdraw -> aside.put(withdraw.id(), withdraw.files()));
+      }
+      before.add(new Mending.CommitAgain(each.action(), each.id(), each.bytes(), aside));
+    }
+    before.addAll(behind);
     plan.addAll(0, before);
     return unsaid.keySet();
   }
@@ -244,7 +251,7 @@ final class RepairPlan {
         });
   }
 
-  private Mending withdrawal(
+  private Mending.Withdraw withdrawal(
       CheckpointId id, Optional<Manifest.Commit> known, String why, Set<String> needed) {
     Set<String> files = new LinkedHashSet<>();
     held.files(id).stream().map(Entry::key).forEach(files::add);
