@@ -8,8 +8,11 @@ import dev.ckpt.Checkpoints;
 import dev.ckpt.Maintenance;
 import dev.ckpt.MaintenanceAction;
 import dev.ckpt.MaintenanceAction.Kind;
+import dev.ckpt.Resume;
 import dev.ckpt.Retention;
 import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
@@ -104,5 +107,35 @@ class DeletedMeanwhileTest {
               return !store.happened();
             });
     System.out.printf("a retention before each of %d calls of a dry repair%n", calls);
+  }
+
+  /** The other way round: the first commit of a run lands while its records are looked at. */
+  @Test
+  void whoVerifiesTheRecordsWhileTheFirstCommitLandsHearsOfNoDamage() throws IOException {
+    MaintainedStore made = new MaintainedStore();
+    made.run("toy", new Resume.Auto(), 1);
+    TreeMap<String, byte[]> before = made.objects();
+    before.remove(MaintainedStore.KEYS.end(1));
+    String manifest = MaintainedStore.KEYS.manifest(MaintainedStore.parsed(id(1, 1)));
+    ByteBuffer commit = ByteBuffer.wrap(before.remove(manifest)).asReadOnlyBuffer();
+    for (int call = 1; ; call++) {
+      MaintainedStore at = MaintainedStore.of(before);
+      AtCall watched = new AtCall(at.store, call, () -> put(at, manifest, commit));
+      assertThat(Checkpoints.read(watched, "toy").verifyRecords().problems())
+          .as("before call %s", call)
+          .isEmpty();
+      if (!watched.happened()) {
+        System.out.printf("a commit before each of %d calls of a look at records%n", call - 1);
+        return;
+      }
+    }
+  }
+
+  private static void put(MaintainedStore at, String key, ByteBuffer bytes) {
+    try {
+      at.store.putIfAbsent(key, bytes.duplicate());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 }

@@ -16,6 +16,7 @@ import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.slf4j.Logger;
@@ -63,16 +64,18 @@ public final class Restorer {
    * it begins afresh. Reads no shard.
    */
   public static Optional<String> whyNotFresh(CheckpointStore store, RunLog run) throws IOException {
+    AtomicBoolean anythingLive = new AtomicBoolean();
     Function<String, ShardFormat> none =
         name -> {
-          throw new CheckpointException.Incompatible("no shard is read");
+          anythingLive.set(true); // committed since it was looked for
+          throw new CheckpointException.Corrupt("no shard is read");
         };
     try {
       new Restorer(store, run, none, 1, why -> {})
           .find(Candidates.find(new Resume.Auto(), List.of(), run.lineage(), run));
       return Optional.empty();
     } catch (CheckpointException.Corrupt e) {
-      return Optional.of(String.valueOf(e.getMessage()));
+      return anythingLive.get() ? Optional.empty() : Optional.of(String.valueOf(e.getMessage()));
     }
   }
 
