@@ -20,6 +20,8 @@ import dev.ckpt.Stores;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.Manifest;
+import dev.ckpt.manifest.ShardEntry;
+import dev.ckpt.manifest.Vote;
 import dev.ckpt.spi.CheckpointStore;
 import dev.ckpt.testkit.FaultyStore;
 import java.io.IOException;
@@ -35,6 +37,7 @@ import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Copies of runs that were cut short, so that shards are there and records are not. */
 class LostRecordsTest {
@@ -315,6 +318,55 @@ class LostRecordsTest {
       assertThat(at.whole()).as("cut at call %s", calls).isEqualTo(whole);
       assertThat(at.next()).as("cut at call %s", calls).isEqualTo(start);
     }
+  }
+
+  /** A format that is not on the class path is none that is damaged. */
+  @ParameterizedTest
+  @ValueSource(strings = {"3", "3,5", "4,5", "3,4,5", "1,2,3,4,5"})
+  void whatNobodyHereCanReadIsNeitherGivenUpNorCalledDamaged(String lost) throws IOException {
+    MaintainedStore made = new MaintainedStore();
+    made.run("toy", new Resume.Auto(), 1, 2, 3);
+    made.run("toy", new Resume.Auto(), 4, 5);
+    TreeMap<String, byte[]> left = made.objects();
+    left.remove(KEYS.end(2)); // killed
+    for (int step : new int[] {4, 5}) {
+      CheckpointId id = parsed(id(2, step));
+      Vote vote = Vote.decode(KEYS.vote(id, 0), left.get(KEYS.vote(id, 0)));
+      ShardEntry shard = vote.shards().get(0);
+      Vote other =
+          new Vote(
+              id,
+              0,
+              1,
+              vote.parent(),
+              vote.seed(),
+              vote.progress(),
+              vote.savedAt(),
+              vote.metrics(),
+              vote.finite(),
+              List.of(new ShardEntry(shard.rank(), shard.key(), "unheard-of", shard.digest())));
+      left.put(KEYS.vote(id, 0), other.encode());
+      left.put(KEYS.manifest(id), Manifest.Commit.of(List.of(other)).encode());
+    }
+    for (String step : lost.split(",")) {
+      left.keySet()
+          .removeIf(key -> key.startsWith(KEYS.manifests()) && key.endsWith(step + "-0.json"));
+    }
+    at = MaintainedStore.of(left);
+    for (int time = 0; time < 2; time++) {
+      assertThat(Maintenance.of(at.store).clock(at.clock).repair("toy", false))
+          .filteredOn(
+              each -> each.subject().contains(id(2, 5)) || each.subject().contains(id(2, 4)))
+          .extracting(MaintenanceAction::kind)
+          .doesNotContain(Kind.QUARANTINE, Kind.GIVE_UP, Kind.REMOVE);
+      at.clock.pass(Duration.ofHours(1));
+    }
+    assertThat(at.objects())
+        .containsKeys(
+            made.shard(id(2, 4)),
+            made.shard(id(2, 5)),
+            KEYS.vote(parsed(id(2, 4)), 0),
+            KEYS.vote(parsed(id(2, 5)), 0));
   }
 
   /** Trains on with one checkpoint kept. */

@@ -111,7 +111,8 @@ final class Examination {
 
   /**
    * Looks at an id that was committed, and whose decision is gone or cannot be read: proven is what
-   * its votes make, if all of it is whole.
+   * its votes make, if all of it is whole. If a vote or a shard is of a newer version, or of a
+   * format that is not there, nobody can tell: the shards count as {@link Shards#NEWER}.
    */
   Examined examineLost(Inventory held, CheckpointId id) throws IOException {
     Examined without = examine(held, id);
@@ -119,6 +120,8 @@ final class Examination {
     for (Found<Vote> vote : without.votes().values()) {
       if (vote.reading() instanceof Reading.Whole<Vote> read) {
         whole.add(read.value());
+      } else if (vote.reading() instanceof Reading.Newer<Vote> newer) {
+        return unreadable(without, newer.why());
       }
     }
     boolean all = whole.size() == without.votes().size();
@@ -131,10 +134,23 @@ final class Examination {
         Examined made = read(id, without.decision(), without.votes(), commit, Optional.of(bytes));
         if (made.shards() == Shards.WHOLE) {
           return made;
+        } else if (made.shards() == Shards.NEWER) {
+          return unreadable(without, made.why());
         }
       }
     }
     return without;
+  }
+
+  private static Examined unreadable(Examined without, String why) {
+    return new Examined(
+        without.id(),
+        without.decision(),
+        without.votes(),
+        without.commit(),
+        Optional.empty(),
+        Shards.NEWER,
+        why);
   }
 
   /** Votes that are there, and those that a repair had copied aside when it was cut short. */

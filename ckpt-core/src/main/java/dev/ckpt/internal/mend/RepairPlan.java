@@ -51,6 +51,10 @@ final class RepairPlan {
   private final List<Mending> plan = new ArrayList<>();
   private final NavigableMap<CheckpointId, Mending.CommitAgain> first = new TreeMap<>();
   private final NavigableMap<CheckpointId, Examined> withdrawn = new TreeMap<>();
+
+  /** Lost ones that another version, or another class path, may read. */
+  private final NavigableMap<CheckpointId, String> unread = new TreeMap<>();
+
   private final NavigableMap<CheckpointId, Manifest> whole;
   private final NavigableMap<CheckpointId, CheckpointException> unreadable;
 
@@ -149,7 +153,9 @@ final class RepairPlan {
    * that looks like a left-over.
    */
   private void commitAgain(Examined found, String why) {
-    if (found.proven().isPresent()
+    if (found.shards() == Shards.NEWER) {
+      unread.put(found.id(), found.why());
+    } else if (found.proven().isPresent()
         && found.commit().filter(commit -> !commit.shards().isEmpty()).isPresent()) {
       byte[] bytes = found.proven().get();
       found.commit().ifPresent(commit -> whole.put(found.id(), commit));
@@ -176,6 +182,9 @@ final class RepairPlan {
    * @return whose files go aside
    */
   private Set<CheckpointId> secure(List<Examined> checkpoints) {
+    if (!unread.isEmpty()) {
+      return leaveLost();
+    }
     NavigableMap<CheckpointId, String> unsaid = new TreeMap<>();
     if (whole.keySet().containsAll(evidence.proven().keySet())) {
       unsaid.putAll(evidence.likely());
@@ -220,6 +229,22 @@ final class RepairPlan {
     before.addAll(behind);
     plan.addAll(0, before);
     return unsaid.keySet();
+  }
+
+  /** Once some are back, those that cannot be read would look like left-overs: all are left. */
+  private Set<CheckpointId> leaveLost() {
+    String cause =
+        unread.firstEntry().getKey() + " cannot be read: " + unread.firstEntry().getValue();
+    whole.keySet().removeAll(first.keySet());
+    first.keySet().forEach(id -> unread.put(id, cause));
+    unread.forEach(
+        (id, why) ->
+            leave(
+                held.keys().manifest(id),
+                "it is gone, and a repair that can read all that is lost brings it back: " + why));
+    Set<CheckpointId> left = new TreeSet<>(evidence.voted().keySet());
+    left.addAll(unread.keySet());
+    return left;
   }
 
   private void forgetCopies(Found<Manifest> decision) {

@@ -90,7 +90,7 @@ final class SaveTask implements Runnable, SaveHandle {
   private final CompletableFuture<Checkpoint> outcome = new CompletableFuture<>();
 
   private final AtomicReference<Phase> phase = new AtomicReference<>(Phase.WRITING);
-  private volatile boolean commitTried;
+  private volatile Manifest.@Nullable Commit tried;
   private volatile boolean wasGivenUp;
   private volatile boolean wrote;
   private volatile boolean voted;
@@ -201,7 +201,7 @@ final class SaveTask implements Runnable, SaveHandle {
 
   /** Whether it failed before anybody could have decided about its id, and its writer has ended. */
   boolean retriable() {
-    return failed != null && !commitTried && !wasGivenUp && phase.get() == Phase.ENDED;
+    return failed != null && tried == null && !wasGivenUp && phase.get() == Phase.ENDED;
   }
 
   /** Whether it failed and may have left files that nothing decides about. */
@@ -297,7 +297,13 @@ final class SaveTask implements Runnable, SaveHandle {
     if (failure != null) {
       state.giveUp("the save has failed: " + failure.getMessage());
       // before anybody hears of the failure, and may save the same id again under the same keys
-      cleanUp(failure, phase.get() == Phase.GIVEN_UP);
+      Optional<Checkpoint> there = cleanUp(failure, phase.get() == Phase.GIVEN_UP);
+      if (there.isPresent()) {
+        log.debug("{} is committed, though {}", id, failure.getMessage());
+        result = there.get();
+        writing = System.nanoTime() - start;
+        failure = null;
+      }
     }
     if (phase.getAndSet(Phase.ENDED) != Phase.GIVEN_UP) {
       failed = failure;
@@ -355,7 +361,7 @@ final class SaveTask implements Runnable, SaveHandle {
     if (!phase.compareAndSet(Phase.WRITING, Phase.COMMITTING)) {
       throw new IOException("given up before the commit");
     }
-    commitTried = true;
+    tried = Manifest.Commit.of(List.of(vote));
     return retrying(Phase.COMMITTING, () -> run.committer().commit(List.of(vote)));
   }
 
@@ -389,8 +395,8 @@ final class SaveTask implements Runnable, SaveHandle {
         }
       }
       try {
-        if (retry > 0) {
-          run.log().checkNotFenced(run.attempt());
+        if (retry > 0 && isFenced(unknown)) {
+          break;
         }
         return record.write();
       } catch (CheckpointException.CommitUnknown e) {
@@ -404,6 +410,25 @@ final class SaveTask implements Runnable, SaveHandle {
       throw unknown;
     }
     throw failure instanceof IOException known ? known : new IOException("no try was made");
+  }
+
+  /**
+   * Whether a newer attempt is there, and it is not known what became of the tries before it: that
+   * is the outcome then.
+   *
+   * @throws CheckpointException.Fenced if it is, and all before have failed
+   */
+  private boolean isFenced(CheckpointException.@Nullable CommitUnknown unknown) throws IOException {
+    try {
+      run.log().checkNotFenced(run.attempt());
+      return false;
+    } catch (CheckpointException.Fenced e) {
+      if (unknown == null) {
+        throw e;
+      }
+      unknown.addSuppressed(e);
+      return true;
+    }
   }
 
   private static Exception suppressing(Exception failure, @Nullable Exception before) {
@@ -449,17 +474,27 @@ final class SaveTask implements Runnable, SaveHandle {
     return entry;
   }
 
-  private void cleanUp(CheckpointException failure, boolean lost) {
+  /**
+   * Removes what the failed save has written, as far as nobody else may commit it.
+   *
+   * @return what turns out to be committed all the same: the failure came behind the commit
+   */
+  private Optional<Checkpoint> cleanUp(CheckpointException failure, boolean lost) {
     boolean unknown = failure instanceof CheckpointException.CommitUnknown;
     leavesFiles = unknown && wrote;
     if (!wrote) {
-      return;
+      return Optional.empty();
     }
+    // whoever took the run over may bring back what has a vote
+    Manifest.Commit mine = tried;
+    boolean decide = lost || mine != null || failure instanceof CheckpointException.Fenced;
     try {
-      if (lost || (commitTried && !unknown)) {
-        if (run.committer().abort(id, "given up: " + failure.getMessage())
-            instanceof Manifest.Abort) {
+      if (decide && (lost || !unknown)) {
+        Manifest decision = run.committer().abort(id, "given up: " + failure.getMessage());
+        if (decision instanceof Manifest.Abort) {
           run.committer().discard(id);
+        } else if (mine != null && decision.equals(mine)) {
+          return Optional.of(mine.checkpoint());
         }
       } else if (!unknown) {
         run.committer().forget(id);
@@ -468,6 +503,7 @@ final class SaveTask implements Runnable, SaveHandle {
       leavesFiles = true;
       log.debug("{}: what it left behind stays until the next save or start", id, e);
     }
+    return Optional.empty();
   }
 
   private void failLater(CheckpointException failure) {
