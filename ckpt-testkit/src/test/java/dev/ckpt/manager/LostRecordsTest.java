@@ -29,6 +29,7 @@ import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableSet;
@@ -367,6 +368,30 @@ class LostRecordsTest {
             made.shard(id(2, 5)),
             KEYS.vote(parsed(id(2, 4)), 0),
             KEYS.vote(parsed(id(2, 5)), 0));
+  }
+
+  /** Nor does one that cannot be read make its shard a left-over. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 3})
+  void aShardWhoseVoteIsDamagedGoesAsideAndNotAway(int kept) throws IOException {
+    MaintainedStore made = new MaintainedStore();
+    keeps(made, kept, 1, 2, 3, 4, 5, 6, 7);
+    TreeMap<String, byte[]> left = made.objects();
+    left.keySet().removeIf(key -> key.startsWith(KEYS.manifests()));
+    left.remove(KEYS.end(1)); // killed
+    byte[] shard = left.get(made.shard(id(1, 7)));
+    byte[] vote = left.get(KEYS.vote(parsed(id(1, 7)), 0)).clone();
+    vote[vote.length / 2] ^= 1;
+    left.put(KEYS.vote(parsed(id(1, 7)), 0), vote);
+    at = MaintainedStore.of(left);
+    for (int time = 0; time < 2; time++) {
+      assertThat(Maintenance.of(at.store).clock(at.clock).repair("toy", false))
+          .extracting(MaintenanceAction::kind)
+          .doesNotContain(Kind.GIVE_UP);
+      at.clock.pass(Duration.ofHours(1));
+    }
+    assertThat(at.objects().values().stream().filter(bytes -> Arrays.equals(bytes, shard)).toList())
+        .isNotEmpty();
   }
 
   /** Trains on with one checkpoint kept. */

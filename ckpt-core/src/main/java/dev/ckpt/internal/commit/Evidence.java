@@ -157,7 +157,7 @@ public record Evidence(
       likely.keySet().removeAll(proven.keySet());
       untold.putAll(silence.untold());
       untold.keySet().retainAll(asked);
-      search.savedAt.keySet().stream()
+      silence.voted().stream()
           .filter(asked::contains)
           .forEach(id -> voted.put(id, untold.getOrDefault(id, OTHERS_ARE_GONE)));
       // who was at work meanwhile has decided, or marked what it deletes, or left no file

@@ -33,6 +33,7 @@ final class Silence {
   private final NavigableMap<CheckpointId, String> proven = new TreeMap<>();
   private final NavigableMap<CheckpointId, String> untold = new TreeMap<>();
   private final NavigableSet<CheckpointId> behindMark = new TreeSet<>();
+  private NavigableSet<CheckpointId> voted = new TreeSet<>();
 
   private Silence(RunLog run, NavigableSet<CheckpointId> undecided) {
     this.run = run;
@@ -51,6 +52,11 @@ final class Silence {
       silence.withoutVote();
     }
     return silence;
+  }
+
+  /** All ids of the run that have a vote, whether that can be read or not. */
+  NavigableSet<CheckpointId> voted() {
+    return voted;
   }
 
   /** What was committed, because it is all that can have been, and why. */
@@ -87,7 +93,7 @@ final class Silence {
   }
 
   private void withoutVote() throws IOException {
-    NavigableSet<CheckpointId> voted = run.idsUnder(keys.votes());
+    voted = run.idsUnder(keys.votes());
     NavigableSet<CheckpointId> wordless = new TreeSet<>(undecided);
     wordless.removeAll(voted);
     // who is at work has decided by now about all but the last of those that were listed
