@@ -4,6 +4,7 @@ import java.lang.reflect.Field;
 import java.lang.reflect.Modifier;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.dataset.AsyncDataSetIterator;
@@ -14,11 +15,19 @@ final class Callers {
   private static final String PARALLEL = "org.deeplearning4j.parallelism.";
   private static final String ASYNC = "org.nd4j.linalg.dataset.Async";
 
+  private static final String ITERATORS = "org.deeplearning4j.datasets.iterator.";
+
   private static final Set<String> TRAINED =
       Set.of(
           "org.deeplearning4j.nn.multilayer.MultiLayerNetwork",
           "org.deeplearning4j.nn.graph.ComputationGraph",
           "org.nd4j.autodiff.samediff.SameDiff");
+
+  private static final Set<String> COUNTING =
+      Set.of(
+          ITERATORS + "EarlyTerminationDataSetIterator",
+          ITERATORS + "EarlyTerminationMultiDataSetIterator",
+          ITERATORS + "MultipleEpochsIterator");
 
   /** How many of DL4J's iterators may be within each other. */
   private static final int WRAPPERS = 4;
@@ -51,12 +60,39 @@ final class Callers {
     }
   }
 
+  /** Around ours it counts batches or epochs, which no resume tells it. */
+  static void refuseCounting() {
+    Optional<String> counting =
+        StackWalker.getInstance()
+            .walk(
+                frames ->
+                    frames
+                        .map(StackWalker.StackFrame::getClassName)
+                        .filter(COUNTING::contains)
+                        .findFirst());
+    if (counting.isPresent()) {
+      String name = counting.get().substring(counting.get().lastIndexOf('.') + 1);
+      throw new UnsupportedOperationException(
+          name
+              + " around ckpt.iterator(...) counts what no resume tells it. Put it inside:"
+              + " ckpt.iterator(new "
+              + name
+              + "(data, ...)); or give epochs to ckpt.fit or ckpt.remainingEpochs.");
+    }
+  }
+
   /** Below ours its thread would draw what nobody can draw again; also within DL4J's wrappers. */
   static void refuseLoader(Object source) {
     refuseLoader(source, WRAPPERS);
   }
 
   private static void refuseLoader(Object source, int deep) {
+    if (source instanceof TrainingData || source instanceof MultiTrainingData) {
+      throw new UnsupportedOperationException(
+          "What is given to ckpt.iterator(...) or ckpt.fit(...) has a ckpt.iterator(...) inside, so"
+              + " that each batch would count twice, or is one of another Dl4jCheckpoints. Give it"
+              + " the bare data.");
+    }
     if (source instanceof AsyncDataSetIterator || source instanceof AsyncMultiDataSetIterator) {
       throw new UnsupportedOperationException(
           source.getClass().getSimpleName()

@@ -253,7 +253,7 @@ public final class Dl4jCheckpoints implements AutoCloseable {
    *     give what is in it
    */
   public DataSetIterator iterator(DataSetIterator train) {
-    return train instanceof TrainingData
+    return train instanceof TrainingData ours && ours.isOf(session)
         ? train
         : iterator(train, train.asyncSupported() ? AHEAD : 0);
   }
@@ -269,7 +269,7 @@ public final class Dl4jCheckpoints implements AutoCloseable {
 
   /** As {@link #iterator(DataSetIterator)}, for networks with several inputs. */
   public MultiDataSetIterator iterator(MultiDataSetIterator train) {
-    return train instanceof MultiTrainingData
+    return train instanceof MultiTrainingData ours && ours.isOf(session)
         ? train
         : iterator(train, train.asyncSupported() ? AHEAD : 0);
   }

@@ -30,6 +30,9 @@ final class Environment extends SmallState {
   /** Whether today's data can begin at any sample. */
   private boolean seeks;
 
+  /** Whether the epoch that was entered had begun before. */
+  private boolean goesOn;
+
   /** Samples of the epoch before; 0 if that is none, -1 if each epoch has others. */
   private long lastEpochHad;
 
@@ -40,12 +43,18 @@ final class Environment extends SmallState {
     fact("dl4j", PrivateField.version());
     fact("processor", Processor.description());
     fact("threads", Integer.toString(Nd4j.getEnvironment().maxThreads()));
-    fact("updaters", trainee.settings());
+    // a schedule without a text of its own has an address
+    fact("updaters", trainee.settings().replaceAll("@[0-9a-f]{4,8}\\b", ""));
   }
 
-  /** What is known of data before they are read. */
-  void data(Source<?> source) {
+  /**
+   * What is known of data before they are read.
+   *
+   * @param begun whether the epoch goes on that they are of
+   */
+  void data(Source<?> source, boolean begun) {
     seeks = source.size() > 0;
+    goesOn = begun;
     if (source.batchSize() > 0) {
       fact(BATCH_SIZE, Integer.toString(source.batchSize()));
     }
@@ -89,16 +98,19 @@ final class Environment extends SmallState {
   private boolean isWarning(String name) {
     return CHANGES_BITS.contains(name)
         || name.equals(SAMPLES)
-        || (name.equals(BATCH_SIZE) && !seeks);
+        || (name.equals(BATCH_SIZE) && !seeks && goesOn);
   }
 
   /** What the change of a fact does to the training that goes on. */
   private String meaning(String name) {
     return switch (name) {
       case BATCH_SIZE ->
-          "a begun epoch goes on behind the samples that are done, at the next whole batch; the"
+          (goesOn
+                  ? "a begun epoch goes on behind the samples that are done, at the next whole batch;"
+                      + " the"
+                  : "the")
               + " learning rate is not adapted, and a schedule goes on counting updates"
-              + (seeks
+              + (seeks || !goesOn
                   ? ""
                   : ". If the iterator's order depends on the batch size, some samples come again"
                       + " and others only in the next epoch");

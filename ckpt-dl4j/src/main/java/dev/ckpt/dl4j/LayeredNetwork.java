@@ -191,6 +191,15 @@ record LayeredNetwork(Model own) implements Trainee {
   }
 
   @Override
+  public int settingsHash() {
+    int hash = settings().hashCode();
+    for (Layer layer : layers()) {
+      hash = 31 * hash + layer.conf().getLayer().hashCode();
+    }
+    return hash;
+  }
+
+  @Override
   public String settings() {
     TreeSet<String> settings = new TreeSet<>();
     for (UpdaterBlock block : updater().getUpdaterBlocks()) {

@@ -37,7 +37,7 @@ final class ModelState implements Checkpointable {
   private static final String ADVICE = "Restore the old structure, or start a new run.";
 
   private final Supplier<Trainee> trainee;
-  private String settingsOfText = "none";
+  private int settingsOfText;
   private byte[] text = {};
 
   ModelState(Supplier<Trainee> trainee) {
@@ -66,8 +66,8 @@ final class ModelState implements Checkpointable {
 
   /** Made once for all saves: it takes its time. The counters in it are set by the export. */
   private byte[] configuration() {
-    String settings = trainee.get().settings();
-    if (!settings.equals(settingsOfText)) {
+    int settings = trainee.get().settingsHash();
+    if (text.length == 0 || settings != settingsOfText) {
       settingsOfText = settings;
       text = trainee.get().configuration().getBytes(UTF_8);
     }

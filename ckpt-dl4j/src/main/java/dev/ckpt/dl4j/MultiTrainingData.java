@@ -16,6 +16,10 @@ final class MultiTrainingData implements MultiDataSetIterator {
     this.loop = new TrainingLoop<>(Source.of(users), session, ahead);
   }
 
+  boolean isOf(Session session) {
+    return loop.isOf(session);
+  }
+
   @Override
   public boolean hasNext() {
     return loop.hasNext();

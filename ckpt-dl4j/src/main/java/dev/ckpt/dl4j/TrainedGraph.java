@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import org.nd4j.autodiff.functions.DifferentialFunction;
 import org.nd4j.autodiff.listeners.Listener;
@@ -27,6 +28,7 @@ import org.slf4j.LoggerFactory;
  */
 record TrainedGraph(SameDiff own, List<Listener> given) implements Trainee {
   private static final Logger log = LoggerFactory.getLogger(TrainedGraph.class);
+  private static final Set<String> INEXACT = Set.of("xw_plus_b", "relu_layer");
 
   @Override
   public Map<String, Region> parameters() {
@@ -135,6 +137,11 @@ record TrainedGraph(SameDiff own, List<Listener> given) implements Trainee {
   }
 
   @Override
+  public int settingsHash() {
+    return settings().hashCode();
+  }
+
+  @Override
   public String settings() {
     return training().getUpdater().toString();
   }
@@ -195,6 +202,24 @@ record TrainedGraph(SameDiff own, List<Listener> given) implements Trainee {
   @Override
   public void tellEpochEnd() {}
 
+  /**
+   * DL4J's gradient of these depends on what the arrays held that it uses again: three ways to go
+   * through the same batches give three results, without ckpt too.
+   */
   @Override
-  public void requireResumable() {}
+  public void requireResumable() {
+    List<String> inexact =
+        own.getOps().entrySet().stream()
+            .filter(each -> INEXACT.contains(each.getValue().getOp().opName()))
+            .map(each -> nameOf(each.getKey(), each.getValue()))
+            .sorted()
+            .toList();
+    if (!inexact.isEmpty()) {
+      log.warn(
+          "sd.nn().linear and reluLayer are not trained exactly by DL4J itself: what comes out"
+              + " depends on what memory held before, which no checkpoint has, so a resume does not"
+              + " end with the bits of an uninterrupted run. Write {} as mmul and add",
+          inexact);
+    }
+  }
 }

@@ -56,6 +56,9 @@ sealed interface Trainee permits LayeredNetwork, TrainedGraph {
   /** The program's own settings as JSON: what each layer, or operation, does. */
   String configuration();
 
+  /** Another one if the program has changed a setting of an updater or a layer; quickly made. */
+  int settingsHash();
+
   /** The settings of the updaters, for people. */
   String settings();
 

@@ -17,6 +17,10 @@ final class TrainingData implements DataSetIterator {
     this.loop = new TrainingLoop<>(Source.of(users), session, ahead);
   }
 
+  boolean isOf(Session session) {
+    return loop.isOf(session);
+  }
+
   @Override
   public boolean hasNext() {
     return loop.hasNext();

@@ -44,6 +44,10 @@ final class TrainingLoop<T> {
     session.closing(this::detach);
   }
 
+  boolean isOf(Session other) {
+    return session == other;
+  }
+
   boolean hasNext() {
     session.requireTrainingThread();
     if (peeked) {
@@ -122,6 +126,7 @@ final class TrainingLoop<T> {
   private void enter() {
     Callers.refuseWorkers();
     Callers.refuseLoaders();
+    Callers.refuseCounting();
     Prefetcher<T> before = prefetcher;
     if (before != null) {
       prefetcher = null;
@@ -129,9 +134,10 @@ final class TrainingLoop<T> {
     }
     int epoch = session.position().epoch();
     loading = session.position().batchesToSkip(source.batchSize());
+    boolean begun = loading > 0;
     long passed = goTo(epoch);
     session.position().enter(source.batchSize(), loading, passed);
-    session.parts().environment().data(source);
+    session.parts().environment().data(source, begun);
     session.enteredEpoch();
     entered = epoch;
     if (ahead > 0) {

@@ -14,12 +14,20 @@ import java.lang.reflect.Field;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.util.Map;
+import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
+import org.deeplearning4j.nn.conf.layers.OutputLayer;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.nd4j.autodiff.samediff.SDVariable;
+import org.nd4j.autodiff.samediff.SameDiff;
+import org.nd4j.autodiff.samediff.TrainingConfig;
 import org.nd4j.linalg.api.blas.Blas;
+import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.factory.Nd4j;
+import org.nd4j.linalg.learning.config.Adam;
+import org.nd4j.linalg.schedule.ISchedule;
 import org.slf4j.LoggerFactory;
 
 /** What changes the last bits without being state is told on a resume. */
@@ -89,5 +97,70 @@ class EnvironmentTest {
         .contains("its bits may differ from those of an uninterrupted run")
         .doesNotContain(" threads was");
     assertThat(resumed()).as("said once").isEmpty();
+  }
+
+  /** A schedule of one's own, without a text. */
+  private static final class Halving implements ISchedule {
+    private static final long serialVersionUID = 1L;
+
+    @Override
+    public double valueAt(int iteration, int epoch) {
+      return 0.01 / (1 + epoch);
+    }
+
+    @Override
+    public ISchedule clone() {
+      return new Halving();
+    }
+  }
+
+  @Test
+  void aScheduleWithoutATextIsNoChange() throws Exception {
+    level(Environment.class, 20);
+    for (int attempt = 0; attempt < 2; attempt++) {
+      String said =
+          said(
+              () -> {
+                try (Dl4jCheckpoints ckpt = Dl4jCheckpoints.open(checkpoints())) {
+                  MultiLayerNetwork net =
+                      new MultiLayerNetwork(
+                          new NeuralNetConfiguration.Builder()
+                              .updater(new Adam(new Halving()))
+                              .list()
+                              .layer(new OutputLayer.Builder().nIn(6).nOut(3).build())
+                              .build());
+                  net.init();
+                  ckpt.resume(net);
+                  ckpt.manager().save(ckpt.progress(), Map.of()).join();
+                }
+              });
+      assertThat(said).doesNotContain("updaters was");
+    }
+  }
+
+  @Test
+  void aDenseLayerOfSameDiffThatDl4jTrainsInexactlyIsAWarning() throws Exception {
+    level(TrainedGraph.class, 30);
+    try (Dl4jCheckpoints ckpt = Dl4jCheckpoints.open(checkpoints())) {
+      SameDiff graph = SameDiff.create();
+      SDVariable in = graph.placeHolder("in", DataType.FLOAT, -1, 6);
+      SDVariable label = graph.placeHolder("label", DataType.FLOAT, -1, 3);
+      SDVariable weight = graph.var("w", DataType.FLOAT, 6, 3);
+      SDVariable bias = graph.var("b", DataType.FLOAT, 3);
+      SDVariable out = graph.nn().linear("dense", in, weight, bias);
+      graph.loss().meanSquaredError("loss", label, out, null);
+      graph.setTrainingConfig(
+          TrainingConfig.builder()
+              .updater(new Adam(0.01))
+              .dataSetFeatureMapping("in")
+              .dataSetLabelMapping("label")
+              .build());
+      assertThat(said(() -> ckpt.resume(graph)))
+          .contains("WARN")
+          .contains("not trained exactly by DL4J itself")
+          .contains("dense");
+    } finally {
+      level(TrainedGraph.class, 40);
+    }
   }
 }

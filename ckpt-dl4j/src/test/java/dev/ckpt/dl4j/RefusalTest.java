@@ -18,6 +18,7 @@ import java.util.function.Consumer;
 import org.deeplearning4j.datasets.iterator.AsyncDataSetIterator;
 import org.deeplearning4j.datasets.iterator.AsyncShieldDataSetIterator;
 import org.deeplearning4j.datasets.iterator.EarlyTerminationDataSetIterator;
+import org.deeplearning4j.datasets.iterator.MultipleEpochsIterator;
 import org.deeplearning4j.datasets.iterator.utilty.ListDataSetIterator;
 import org.deeplearning4j.nn.api.OptimizationAlgorithm;
 import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
@@ -322,5 +323,56 @@ class RefusalTest {
         .hasMessageContaining("DL4J and ND4J 1.0.0-M2.1");
     assertThatThrownBy(() -> PrivateField.of(MultiLayerNetwork.class, "solver", Map.class))
         .hasMessageContaining("not java.util.Map");
+  }
+
+  @Test
+  void whatCountsAroundOurIteratorIsRefused() {
+    open(
+        ckpt -> {
+          MultiLayerNetwork net = net(new Adam(), 5);
+          ckpt.resume(net);
+          DataSetIterator few = new EarlyTerminationDataSetIterator(ckpt.iterator(data()), 2);
+          assertThatThrownBy(() -> net.fit(few))
+              .isInstanceOf(UnsupportedOperationException.class)
+              .hasMessageContaining("EarlyTerminationDataSetIterator around ckpt.iterator(...)")
+              .hasMessageContaining("Put it inside");
+          assertThatThrownBy(() -> net.fit(new MultipleEpochsIterator(2, ckpt.iterator(data()))))
+              .isInstanceOf(UnsupportedOperationException.class)
+              .hasMessageContaining("MultipleEpochsIterator around ckpt.iterator(...)");
+          net.fit(ckpt.iterator(new EarlyTerminationDataSetIterator(data(), 2)));
+        });
+  }
+
+  @Test
+  void ourIteratorInsideOfAnotherOfOursIsRefusedAndOnItsOwnCountsOnce() {
+    open(
+        ckpt -> {
+          assertThatThrownBy(
+                  () ->
+                      ckpt.fit(
+                          net(new Adam(), 5),
+                          new EarlyTerminationDataSetIterator(ckpt.iterator(data()), 2),
+                          1))
+              .isInstanceOf(UnsupportedOperationException.class)
+              .hasMessageContaining("each batch would count twice");
+          assertThatThrownBy(() -> ckpt.iterator(ckpt.iterator(data()), 0))
+              .isInstanceOf(UnsupportedOperationException.class);
+          ckpt.fit(net(new Adam(), 5), ckpt.iterator(data()), 2);
+          assertThat(ckpt.progress().epoch()).isEqualTo(2);
+        });
+  }
+
+  @Test
+  void anIteratorOfAnotherRunIsRefused() {
+    open(
+        other -> {
+          DataSetIterator theirs = other.iterator(data());
+          try (Dl4jCheckpoints ckpt =
+              Dl4jCheckpoints.open(CheckpointManager.in(store).run("another").seed(5))) {
+            assertThatThrownBy(() -> ckpt.fit(net(new Adam(), 5), theirs, 1))
+                .isInstanceOf(UnsupportedOperationException.class)
+                .hasMessageContaining("another Dl4jCheckpoints");
+          }
+        });
   }
 }
