@@ -391,7 +391,8 @@ class PublishingTest {
     Runs.train(folder, settings, Map.of("MLFLOW_RUN_ID", "a"), 3, 3);
     Runs.train(folder, settings, Map.of("MLFLOW_RUN_ID", "b"), 1, 3);
     assertThat(server.shown()).hasSize(3);
-    assertThat(server.runs.get("b").outputs.values()).containsExactlyInAnyOrder(2L, 3L, 4L);
+    StandIn.RunState second = java.util.Objects.requireNonNull(server.runs.get("b"));
+    assertThat(second.outputs.values()).containsExactlyInAnyOrder(2L, 3L, 4L);
     // a third one in another experiment: they are shown there, too
     StandIn.RunState c = new StandIn.RunState();
     c.id = "c";
