@@ -60,7 +60,7 @@ final class MlflowServer implements AutoCloseable {
   /** The folder of the whole project. */
   private static Path root() {
     Path here = Path.of("").toAbsolutePath();
-    return Files.exists(here.resolve("tools/mlflow-server")) ? here : here.getParent();
+    return Files.exists(here.resolve("tools/mlflow-server")) ? here : here.resolve("..");
   }
 
   private void awaitAnswer() throws IOException, InterruptedException {
