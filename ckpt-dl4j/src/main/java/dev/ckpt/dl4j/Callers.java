@@ -15,6 +15,8 @@ final class Callers {
   private static final String PARALLEL = "org.deeplearning4j.parallelism.";
   private static final String ASYNC = "org.nd4j.linalg.dataset.Async";
 
+  private static final String SCORES = "org.deeplearning4j.earlystopping.scorecalc.";
+  private static final String NORMALIZERS = "org.nd4j.linalg.dataset.api.preprocessor.";
   private static final String ITERATORS = "org.deeplearning4j.datasets.iterator.";
 
   private static final Set<String> TRAINED =
@@ -79,6 +81,34 @@ final class Callers {
               + name
               + "(data, ...)); or give epochs to ckpt.fit or ckpt.remainingEpochs.");
     }
+  }
+
+  /** Who reads ours without training on it would be taken for the training. */
+  static void refuseReaders() {
+    // the outermost is what the program calls
+    Optional<StackWalker.StackFrame> reader =
+        StackWalker.getInstance()
+            .walk(frames -> frames.filter(Callers::onlyReads).reduce((inner, outer) -> outer));
+    if (reader.isPresent()) {
+      String name = reader.get().getClassName();
+      throw new UnsupportedOperationException(
+          name.substring(name.lastIndexOf('.') + 1)
+              + "."
+              + reader.get().getMethodName()
+              + " reads ckpt.iterator(...) and trains nothing: each batch would count as trained."
+              + " Give it the bare data, or another iterator over them.");
+    }
+  }
+
+  private static boolean onlyReads(StackWalker.StackFrame frame) {
+    String name = frame.getClassName();
+    String method = frame.getMethodName();
+    return (TRAINED.contains(name)
+            && (method.startsWith("evaluate")
+                || method.startsWith("doEvaluation")
+                || method.startsWith("output")))
+        || name.startsWith(SCORES)
+        || (name.startsWith(NORMALIZERS) && method.startsWith("fit"));
   }
 
   /** Below ours its thread would draw what nobody can draw again; also within DL4J's wrappers. */

@@ -113,6 +113,7 @@ final class TrainingLoop<T> {
    */
   void reset() {
     session.requireTrainingThread();
+    Callers.refuseReaders();
     session.boundary();
     if (session.ranInThisEpoch() || (session.isExhausted() && !Callers.isFit())) {
       session.epochDone();
@@ -127,6 +128,7 @@ final class TrainingLoop<T> {
     Callers.refuseWorkers();
     Callers.refuseLoaders();
     Callers.refuseCounting();
+    Callers.refuseReaders();
     Prefetcher<T> before = prefetcher;
     if (before != null) {
       prefetcher = null;

@@ -20,6 +20,7 @@ import org.deeplearning4j.datasets.iterator.AsyncShieldDataSetIterator;
 import org.deeplearning4j.datasets.iterator.EarlyTerminationDataSetIterator;
 import org.deeplearning4j.datasets.iterator.MultipleEpochsIterator;
 import org.deeplearning4j.datasets.iterator.utilty.ListDataSetIterator;
+import org.deeplearning4j.earlystopping.scorecalc.DataSetLossCalculator;
 import org.deeplearning4j.nn.api.OptimizationAlgorithm;
 import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
 import org.deeplearning4j.nn.conf.layers.DenseLayer;
@@ -32,6 +33,7 @@ import org.nd4j.autodiff.samediff.SameDiff;
 import org.nd4j.linalg.dataset.AsyncMultiDataSetIterator;
 import org.nd4j.linalg.dataset.adapter.MultiDataSetIteratorAdapter;
 import org.nd4j.linalg.dataset.api.iterator.DataSetIterator;
+import org.nd4j.linalg.dataset.api.preprocessor.NormalizerStandardize;
 import org.nd4j.linalg.learning.config.Adam;
 import org.nd4j.linalg.learning.config.IUpdater;
 import org.nd4j.linalg.learning.config.Nadam;
@@ -373,6 +375,37 @@ class RefusalTest {
                 .isInstanceOf(UnsupportedOperationException.class)
                 .hasMessageContaining("another Dl4jCheckpoints");
           }
+        });
+  }
+
+  @Test
+  void whoReadsOurIteratorWithoutTrainingIsRefusedAndNothingIsCounted() {
+    open(
+        ckpt -> {
+          MultiLayerNetwork net = net(new Adam(), 5);
+          ckpt.resume(net);
+          DataSetIterator train = ckpt.iterator(data());
+          assertThatThrownBy(() -> new NormalizerStandardize().fit(train))
+              .isInstanceOf(UnsupportedOperationException.class)
+              .hasMessageContaining(".fit reads ckpt.iterator(...) and trains nothing");
+          assertThatThrownBy(() -> net.evaluate(train))
+              .isInstanceOf(UnsupportedOperationException.class)
+              .hasMessageContaining("MultiLayerNetwork.evaluate reads ckpt.iterator(...)")
+              .hasMessageContaining("Give it the bare data");
+          assertThatThrownBy(() -> new DataSetLossCalculator(train, true).calculateScore(net))
+              .isInstanceOf(UnsupportedOperationException.class)
+              .hasMessageContaining("reads ckpt.iterator(...)");
+          assertThat(ckpt.progress().step()).isZero();
+          assertThat(ckpt.progress().batch()).isZero();
+          net.fit(train);
+          assertThatThrownBy(() -> net.evaluate(train))
+              .isInstanceOf(UnsupportedOperationException.class);
+          assertThat(ckpt.progress().epoch()).isEqualTo(1);
+          assertThat(ckpt.progress().batch()).isZero();
+          net.evaluate(data());
+          net.fit(train);
+          assertThat(ckpt.complete()).isTrue();
+          assertThat(ckpt.progress().epoch()).isEqualTo(2);
         });
   }
 }
