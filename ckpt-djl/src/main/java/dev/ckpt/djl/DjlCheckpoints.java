@@ -157,6 +157,7 @@ public final class DjlCheckpoints implements AutoCloseable {
    * @param validation evaluated after each epoch, if there is one
    * @throws dev.ckpt.CheckpointException if the run cannot be resumed, or a save failed and the
    *     policy is to fail
+   * @throws IllegalArgumentException if other checkpoints have wrapped the data
    * @throws IllegalStateException if there is something left to train and these checkpoints are
    *     closed or have completed the run, or if the training threw before: open the run again
    */
@@ -290,14 +291,22 @@ public final class DjlCheckpoints implements AutoCloseable {
    *
    * <p>A loop may leave an epoch by {@code break}: the epoch ends with {@code onEpoch} or the next
    * iteration. If it counts batches for that, it begins to count at {@code progress().batch()}.
+   *
+   * @param train wrapped already, it counts once
+   * @throws IllegalArgumentException if other checkpoints have wrapped it
    */
   public Dataset dataset(Dataset train) {
-    return new TrainingData(train, session);
+    return new TrainingData(WrappedData.source(train, session), session);
   }
 
-  /** The validation data, to be iterated in place of {@code validation}. */
+  /**
+   * The validation data, to be iterated in place of {@code validation}.
+   *
+   * @param validation wrapped already, it counts once
+   * @throws IllegalArgumentException if other checkpoints have wrapped it
+   */
   public Dataset validation(Dataset validation) {
-    return new ValidationData(validation, session);
+    return new ValidationData(WrappedData.source(validation, session), session);
   }
 
   /**

@@ -22,7 +22,7 @@ import org.slf4j.LoggerFactory;
  * The user's training data, entered where the run stands. The loop's {@code hasNext()} after a
  * batch is the boundary: on the training thread, behind the update, before the next batch.
  */
-final class TrainingData implements Dataset {
+final class TrainingData implements WrappedData {
   private static final Logger log = LoggerFactory.getLogger(TrainingData.class);
 
   private final Dataset source;
@@ -33,6 +33,16 @@ final class TrainingData implements Dataset {
     this.source = source;
     this.session = session;
     session.split().training(source);
+  }
+
+  @Override
+  public Dataset source() {
+    return source;
+  }
+
+  @Override
+  public Session session() {
+    return session;
   }
 
   @Override

@@ -12,7 +12,7 @@ import java.util.concurrent.ExecutorService;
 import org.jspecify.annotations.Nullable;
 
 /** The user's validation data: seeded at its start, and interruptible between its batches. */
-final class ValidationData implements Dataset {
+final class ValidationData implements WrappedData {
   private final Dataset source;
   private final Session session;
 
@@ -20,6 +20,16 @@ final class ValidationData implements Dataset {
     this.source = source;
     this.session = session;
     session.split().validation(source);
+  }
+
+  @Override
+  public Dataset source() {
+    return source;
+  }
+
+  @Override
+  public Session session() {
+    return session;
   }
 
   @Override

@@ -226,4 +226,37 @@ class LoopEndTest {
     assertThat(again.steps()).isEqualTo(first.steps()).isEqualTo(2 * BATCHES);
     assertThat(again.sha256()).isEqualTo(first.sha256());
   }
+
+  @Test
+  void dataThatAreWrappedAlreadyCountOnce() throws Exception {
+    End plain = train(Stores.inMemory(), (ckpt, t, data) -> ckpt.fit(t, 3, data, data), false);
+    Loop wrapped =
+        (ckpt, trainer, data) ->
+            ckpt.fit(
+                trainer,
+                3,
+                ckpt.dataset(ckpt.dataset(data)),
+                ckpt.validation(ckpt.validation(ckpt.dataset(data))));
+    assertThat(train(store, wrapped, false)).isEqualTo(plain);
+    assertThat(plain.steps()).isEqualTo(3 * BATCHES);
+    Loop swapped =
+        (ckpt, trainer, data) -> ckpt.fit(trainer, 3, ckpt.validation(data), ckpt.dataset(data));
+    assertThat(train(Stores.inMemory(), swapped, false)).isEqualTo(plain);
+  }
+
+  @Test
+  void dataThatOtherCheckpointsHaveWrappedAreRefused() throws Exception {
+    Loop others =
+        (ckpt, trainer, data) -> {
+          try (DjlCheckpoints other = DjlCheckpoints.open(CheckpointManager.in(store).run("o"))) {
+            assertThatThrownBy(() -> ckpt.fit(trainer, 1, other.dataset(data), null))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("wrapped by other checkpoints");
+            assertThatThrownBy(() -> ckpt.fit(trainer, 1, data, other.validation(data)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("wrapped by other checkpoints");
+          }
+        };
+    assertThat(train(store, others, false).steps()).isZero();
+  }
 }
