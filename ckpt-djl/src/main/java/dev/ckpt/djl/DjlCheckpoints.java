@@ -290,7 +290,9 @@ public final class DjlCheckpoints implements AutoCloseable {
    * from {@code RandomUtils}, in {@code Sampler.sample}. Any other dataset is read from its start.
    *
    * <p>A loop may leave an epoch by {@code break}: the epoch ends with {@code onEpoch} or the next
-   * iteration. If it counts batches for that, it begins to count at {@code progress().batch()}.
+   * iteration. If it counts batches for that, it begins each epoch to count at {@code
+   * progress().batch()}, and notifies {@code onEpoch} at its end: else progress is still of the old
+   * one. So does a loop that counts batches to an update.
    *
    * @param train wrapped already, it counts once
    * @throws IllegalArgumentException if other checkpoints have wrapped it
@@ -347,9 +349,12 @@ public final class DjlCheckpoints implements AutoCloseable {
     session.endEpoch();
   }
 
-  /** Where the training stands: after a resume, where to begin. */
+  /**
+   * Where the training stands: after a resume, where to begin. Behind the last batch of wrapped
+   * data, or {@code onEpoch}, that is the start of the next epoch.
+   */
   public Progress progress() {
-    return session.position().progress();
+    return session.progress();
   }
 
   /**

@@ -8,6 +8,7 @@ import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.CheckpointManager;
 import dev.ckpt.Moment.Kind;
+import dev.ckpt.Progress;
 import dev.ckpt.Progress.Phase;
 import dev.ckpt.Restored;
 import dev.ckpt.SaveHandle;
@@ -149,9 +150,6 @@ final class Session {
     resume();
     requireTrainable();
     loopSeen = true;
-    if (openSamples >= 0) {
-      batchDone();
-    }
     if (iterating && !interrupted) {
       epochDone();
     } else {
@@ -168,6 +166,8 @@ final class Session {
     validationEnds();
     trainsOn();
     openSamples = samples;
+    epochHeard = false; // of one that is told in its midst
+    allHeardEpoch = false;
     watch.batchDelivered();
   }
 
@@ -178,6 +178,12 @@ final class Session {
     endedShort = false;
   }
 
+  /** Where the program stands: behind the batches of an epoch that is at the next one's start. */
+  Progress progress() {
+    boolean over = iterating && !interrupted && (exhausted || epochHeard);
+    return over ? position.nextEpoch(Math.max(0, openSamples)) : position.progress();
+  }
+
   /** Whether the loop holds a batch. */
   boolean batchOpen() {
     return openSamples >= 0;
@@ -185,9 +191,7 @@ final class Session {
 
   /** A boundary: the loop is done with the batch that it held. */
   void batchDone() {
-    state.putStatisticsBack();
-    position.batchDone(openSamples);
-    openSamples = -1;
+    closeBatch();
     if (atCut()) {
       if (offer(Kind.STEP).isEmpty() && epochEndOwed) {
         offer(Kind.EPOCH_END);
@@ -196,6 +200,12 @@ final class Session {
     }
     seedHere();
     endIfInterrupted();
+  }
+
+  private void closeBatch() {
+    state.putStatisticsBack();
+    position.batchDone(openSamples);
+    openSamples = -1;
   }
 
   /** From now on an interrupt of the training thread ends the training at the next boundary. */
@@ -305,16 +315,19 @@ final class Session {
 
   /** Validation and listeners of the epoch are done. */
   void epochDone() {
+    boolean left = openSamples >= 0; // by break: no boundary, a resume would not leave it there
+    if (left) {
+      closeBatch();
+    }
     iterating = false;
     exhausted = false;
     epochHeard = false;
     allHeardEpoch = false;
     state.thaw();
     position.epochDone();
-    if (atCut()) {
-      offer(Kind.EPOCH_END);
-    } else {
-      epochEndOwed = true;
+    epochEndOwed = !atCut();
+    if (!epochEndOwed && offer(Kind.EPOCH_END).isEmpty() && left) {
+      offer(Kind.STEP); // the triggers by step and time have not seen the last one
     }
   }
 
@@ -402,9 +415,6 @@ final class Session {
       log.warn("The training threw ({}): the run is not recorded as complete", failure.toString());
       return false;
     }
-    if (openSamples >= 0) {
-      batchDone();
-    }
     endLastEpoch(goal);
     if (!atCut()) {
       log.warn(
@@ -436,7 +446,7 @@ final class Session {
         loopSeen
             ? iterating
                 && !interrupted
-                && (exhausted || epochHeard || !early && position.batch() > 0)
+                && (exhausted || epochHeard || !early && (batchOpen() || position.batch() > 0))
             : !early && heardBatches > 0;
     int done = position.epoch() + (open ? 1 : 0);
     // before the end of the epoch is saved
@@ -448,6 +458,8 @@ final class Session {
       epochDone();
     } else if (open) {
       countHeard(); // who stopped it threw before this listener heard the epoch's end
+    } else if (batchOpen()) {
+      batchDone(); // in the midst of an epoch
     }
   }
 

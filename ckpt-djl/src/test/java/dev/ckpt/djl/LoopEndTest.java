@@ -24,6 +24,8 @@ import dev.ckpt.Stores;
 import dev.ckpt.spi.CheckpointStore;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Loops that end in their own ways: by break, or with the trainer closed before the goal is said.
@@ -258,5 +260,71 @@ class LoopEndTest {
           }
         };
     assertThat(train(store, others, false).steps()).isZero();
+  }
+
+  /** Two batches to an update; counts from where the epoch begins, as the Javadoc says. */
+  private static Loop counted(int epochs, int taken, int killedIn) {
+    return (ckpt, trainer, data) -> {
+      var wrapped = ckpt.dataset(data);
+      int trained = 0;
+      for (int left = ckpt.remainingEpochs(epochs); left > 0; left--) {
+        long count = ckpt.progress().batch();
+        for (Batch batch : trainer.iterateDataset(wrapped)) {
+          ckpt.manager().requestSave("each batch");
+          EasyTrain.trainBatch(trainer, batch);
+          if (trained++ == killedIn) {
+            throw new IllegalStateException("killed by the test");
+          }
+          if (++count % 2 == 0) {
+            trainer.step();
+          }
+          batch.close();
+          if (count == taken) {
+            break;
+          }
+        }
+        trainer.notifyListeners(listener -> listener.onEpoch(trainer));
+        assertThat(ckpt.progress().batch()).as("of the next epoch").isZero();
+      }
+      ckpt.complete();
+    };
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {TAKEN, BATCHES})
+  void aLoopThatCountsFromItsProgressCountsAlikeWhereverItIsKilled(int taken) throws Exception {
+    End unbroken = train(Stores.inMemory(), counted(3, taken, -1), false);
+    assertThat(unbroken.steps()).isEqualTo(3 * taken / 2);
+    for (int kill = 0; kill < 3 * taken; kill++) {
+      CheckpointStore own = Stores.inMemory();
+      int at = kill;
+      assertThatThrownBy(() -> train(own, counted(3, taken, at), false))
+          .hasMessage("killed by the test");
+      assertThat(train(own, counted(3, taken, -1), false))
+          .as("killed in %d", at)
+          .isEqualTo(unbroken);
+    }
+  }
+
+  @Test
+  void progressIsOfTheNextEpochOnceTheDataAreExhausted() throws Exception {
+    Loop silent =
+        (ckpt, trainer, data) -> {
+          var wrapped = ckpt.dataset(data);
+          for (int epoch = 0; epoch < 2; epoch++) {
+            assertThat(ckpt.progress().epoch()).isEqualTo(epoch);
+            assertThat(ckpt.progress().batch()).isZero();
+            int done = 0;
+            for (Batch batch : trainer.iterateDataset(wrapped)) {
+              assertThat(ckpt.progress().epoch()).isEqualTo(epoch);
+              assertThat(ckpt.progress().batch()).isEqualTo(done++);
+              EasyTrain.trainBatch(trainer, batch);
+              trainer.step();
+              batch.close();
+            }
+          }
+          assertThat(ckpt.progress().samples()).isEqualTo(2 * 8 * BATCHES);
+        };
+    train(store, silent, false);
   }
 }
