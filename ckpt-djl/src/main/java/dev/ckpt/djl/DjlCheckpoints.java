@@ -360,9 +360,10 @@ public final class DjlCheckpoints implements AutoCloseable {
   /**
    * Says that the training has reached its goal: saves the final state and records the goal, which
    * is the number of epochs given to {@link #remainingEpochs}, else of those done; of a training
-   * that stopped early it is those done. An epoch that was left by {@code break} ends here. {@link
-   * #fit} does so by itself. Call it before the trainer is closed: afterwards it can only record a
-   * state that was saved at the end of an epoch.
+   * that stopped early it is those done, and behind fewer, of which nobody told why, it warns. An
+   * epoch that was left by {@code break} ends here. {@link #fit} does so by itself. Call it before
+   * the trainer is closed: afterwards it can only record a state that was saved at the end of an
+   * epoch.
    *
    * @return whether the goal is recorded: not if the training threw or the final save failed, or if
    *     the training ended behind a batch that brought no update, whose gradients no checkpoint
@@ -538,6 +539,11 @@ public final class DjlCheckpoints implements AutoCloseable {
     @Override
     public void onTrainingBatch(Trainer trainer, BatchData batchData) {
       session.heardBatch(batchData);
+    }
+
+    @Override
+    public void onValidationBatch(Trainer trainer, BatchData batchData) {
+      session.heardValidation(batchData.getBatch());
     }
 
     @Override

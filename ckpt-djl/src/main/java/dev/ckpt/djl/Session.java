@@ -1,6 +1,7 @@
 package dev.ckpt.djl;
 
 import ai.djl.training.Trainer;
+import ai.djl.training.dataset.Batch;
 import ai.djl.training.listener.EarlyStoppingListener.EarlyStoppedException;
 import ai.djl.training.listener.TrainingListener;
 import ai.djl.training.listener.TrainingListener.BatchData;
@@ -72,12 +73,28 @@ final class Session {
   private long openSamples = -1;
   private long heardBatches;
   private long heardSamples;
+
+  /** More batches of its data follow the last one that was heard. */
+  private boolean moreToHear;
+
+  private Validation validation = Validation.NONE;
+
+  /** A loop by {@link #step} was stopped behind its last batch, before it said so. */
+  private boolean steppedEpochHeard;
+
   private boolean listenerOnlySaid;
   private @Nullable Throwable failure;
   private boolean recorded;
 
   /** By an early stop that is no listener's: the goal stays open. */
   private boolean endedShort;
+
+  /** What was seen of a validation since the last batch was trained. */
+  private enum Validation {
+    NONE,
+    BEGUN,
+    WHOLE
+  }
 
   Session(CheckpointManager manager, IntConsumer seedEngine) {
     this.manager = manager;
@@ -173,6 +190,8 @@ final class Session {
 
   private void trainsOn() {
     position.trainsOn();
+    validation = Validation.NONE;
+    steppedEpochHeard = false;
     trained = true;
     failure = null; // the loop got over it
     endedShort = false;
@@ -342,6 +361,24 @@ final class Session {
     resume();
     state.putStatisticsBack();
     seeding.validation(position.batches());
+    validation = Validation.BEGUN;
+  }
+
+  /** It had no further batch. */
+  void endValidation() {
+    validation = Validation.WHOLE;
+  }
+
+  /** A batch was validated, of data that may not be wrapped. */
+  void heardValidation(Batch batch) {
+    if (batch.getProgressTotal() > 0) {
+      validation = isLast(batch) ? Validation.WHOLE : Validation.BEGUN;
+    }
+  }
+
+  private static boolean isLast(Batch batch) {
+    return batch.getProgressTotal() > 0
+        && batch.getProgressTotal() - batch.getProgress() < batch.getSize();
   }
 
   /** Between two batches of a validation, which may outlast the time that a SIGTERM gives. */
@@ -356,8 +393,10 @@ final class Session {
     if (!loopSeen) {
       requireTrainable();
       position.trainsOn();
+      validation = Validation.NONE;
       heardBatches++;
       heardSamples += data.getBatch().getSize();
+      moreToHear = data.getBatch().getProgressTotal() > 0 && !isLast(data.getBatch());
       state.putStatisticsBack();
       watch.batchDelivered();
     }
@@ -442,17 +481,27 @@ final class Session {
    */
   private void endLastEpoch(@Nullable Integer goal) {
     boolean early = endedEarly();
-    boolean open =
-        loopSeen
-            ? iterating
-                && !interrupted
-                && (exhausted || epochHeard || !early && (batchOpen() || position.batch() > 0))
-            : !early && heardBatches > 0;
+    boolean open = isEpochOpen(early);
     int done = position.epoch() + (open ? 1 : 0);
     // before the end of the epoch is saved
-    boolean untold = trained && !early && goal != null && done < goal;
+    boolean untold = (trained || open) && !early && goal != null && done < goal;
     if (untold && EarlyStop.areThere(EarlyStop.BY_DJL, trainer())) {
       stopsEarly(EarlyStop.BY_DJL);
+      open |= !iterating && loopSeen && position.batch() > 0; // it stops behind the last batch
+    } else if (untold) {
+      log.warn(
+          "complete() was called behind {} of {} epochs, and nobody told of an early stop: the run"
+              + " is recorded as complete. If a listener stopped it, catch its"
+              + " EarlyStoppedException and call ckpt.failed(e) before complete(): then a start"
+              + " without that listener trains on",
+          done,
+          goal);
+    }
+    boolean cut = validation == Validation.BEGUN || untold && validation == Validation.NONE;
+    if (open && !early && !epochHeard && (cut || untold)) {
+      EpochMetrics.close(trainer(), cut);
+    } else if (untold) {
+      EpochMetrics.close(trainer(), false);
     }
     if (open && loopSeen) {
       epochDone();
@@ -461,6 +510,18 @@ final class Session {
     } else if (batchOpen()) {
       batchDone(); // in the midst of an epoch
     }
+  }
+
+  /** Whether there is an epoch that ends now. */
+  private boolean isEpochOpen(boolean early) {
+    if (!loopSeen) {
+      return !early && heardBatches > 0;
+    }
+    if (!iterating) {
+      return steppedEpochHeard && position.batch() > 0;
+    }
+    return !interrupted
+        && (exhausted || epochHeard || !early && (batchOpen() || position.batch() > 0));
   }
 
   private void stopsEarly(List<String> by) {
@@ -546,18 +607,7 @@ final class Session {
    */
   void failed(Throwable thrown) {
     if (thrown instanceof EarlyStoppedException stop) {
-      List<String> by = EarlyStop.by(stop, trainer());
-      if (!loopSeen && heardBatches > 0 && EarlyStop.isIn("onEpoch", stop)) {
-        countHeard(); // it threw before this listener heard the epoch's end
-      }
-      if (by.isEmpty()) {
-        endedShort = true;
-      } else {
-        stopsEarly(by);
-      }
-      if (iterating && exhausted) {
-        EpochMetrics.close(trainer(), EarlyStop.isIn("onValidationBatch", stop));
-      }
+      stopped(stop);
       return;
     }
     if (failure == thrown) {
@@ -582,6 +632,27 @@ final class Session {
       offer(Kind.EXCEPTION);
     } catch (RuntimeException e) {
       thrown.addSuppressed(e);
+    }
+  }
+
+  /** An epoch whose batches are all trained counts, wherever it was stopped then. */
+  private void stopped(EarlyStoppedException stop) {
+    boolean inOnEpoch = EarlyStop.isIn("onEpoch", stop);
+    boolean inValidation =
+        EarlyStop.isIn("onValidationBatch", stop) || !inOnEpoch && validation == Validation.BEGUN;
+    boolean heard = !loopSeen && heardBatches > 0 && (inOnEpoch || atCut() && !moreToHear);
+    if (heard) {
+      countHeard(); // it threw before this listener heard the epoch's end
+    }
+    steppedEpochHeard = loopSeen && !iterating && inOnEpoch;
+    List<String> by = EarlyStop.by(stop, trainer());
+    if (by.isEmpty()) {
+      endedShort = true;
+    } else {
+      stopsEarly(by);
+    }
+    if (heard || steppedEpochHeard || iterating && exhausted) {
+      EpochMetrics.close(trainer(), inValidation);
     }
   }
 

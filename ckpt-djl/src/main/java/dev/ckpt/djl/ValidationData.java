@@ -54,7 +54,11 @@ final class ValidationData implements WrappedData {
           public boolean hasNext() {
             session.validationBoundary();
             try {
-              return batches.hasNext();
+              boolean more = batches.hasNext();
+              if (!more) {
+                session.endValidation();
+              }
+              return more;
             } catch (Throwable e) {
               session.dataThrew(e);
               throw e;
