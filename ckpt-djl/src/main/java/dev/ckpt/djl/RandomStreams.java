@@ -4,14 +4,18 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongSupplier;
 
 /** The random streams that the program asked for by name. */
 final class RandomStreams extends SmallState {
   private final LongSupplier seed;
-  private final Map<String, Stream> streams = new TreeMap<>();
-  private Map<String, Long> restored = Map.of();
+
+  /** Loaders of data ask for them while the training thread looks at all. */
+  private final Map<String, Stream> streams = new ConcurrentSkipListMap<>();
+
+  private volatile Map<String, Long> restored = Map.of();
 
   RandomStreams(LongSupplier seed) {
     this.seed = seed;
@@ -23,11 +27,12 @@ final class RandomStreams extends SmallState {
         name,
         unused -> {
           Long state = restored.get(name);
-          return new Stream(
-              state != null
-                  ? state
-                  : Mixing.mix(seed.getAsLong(), Mixing.number("stream " + name)));
+          return new Stream(state != null ? state : first(name));
         });
+  }
+
+  private long first(String name) {
+    return Mixing.mix(seed.getAsLong(), Mixing.number("stream " + name));
   }
 
   /** The loop is about to wait for a batch, which may draw. */
@@ -59,6 +64,17 @@ final class RandomStreams extends SmallState {
           Stream stream = streams.get(name);
           if (stream != null) {
             stream.state.set(value);
+          }
+        });
+  }
+
+  @Override
+  void goBack(Map<String, ?> values) {
+    write(values);
+    streams.forEach(
+        (name, stream) -> {
+          if (!values.containsKey(name)) {
+            stream.state.set(first(name)); // it was first asked for since
           }
         });
   }

@@ -33,9 +33,14 @@ abstract class SmallState implements Checkpointable {
   final void rollBack() {
     Map<String, ?> values = frozen;
     if (values != null) {
-      write(values);
+      goBack(values);
       thaw();
     }
+  }
+
+  /** As {@link #write}, in the process that wrote them; what came since is undone, too. */
+  void goBack(Map<String, ?> values) {
+    write(values);
   }
 
   @Override

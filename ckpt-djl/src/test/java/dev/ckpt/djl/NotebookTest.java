@@ -290,6 +290,7 @@ class NotebookTest {
           looks.add(() -> evaluate(trainer, made.get(1)));
           looks.add(() -> evaluate(trainer, ckpt.validation(made.get(1))));
           looks.add(() -> ckpt.random("noise").nextGaussian());
+          looks.add(() -> ckpt.random("of the look alone").nextGaussian());
         };
     AtomicInteger looked = new AtomicInteger();
     training.whenStopped =
@@ -300,7 +301,7 @@ class NotebookTest {
                   looked.incrementAndGet();
                 });
     training.run();
-    assertThat(looked).hasValue(3);
+    assertThat(looked).hasValue(4);
     assertThat(training.log.epochs).isEqualTo(whole.log.epochs);
     assertThat(training.log.batches).isEqualTo(whole.log.batches);
     assertThat(training.log.sha256).isEqualTo(whole.log.sha256);
