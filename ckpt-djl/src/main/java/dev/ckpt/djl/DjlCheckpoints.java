@@ -180,7 +180,11 @@ public final class DjlCheckpoints implements AutoCloseable {
       log.info("Run {} has reached its goal of {} epochs", manager.run(), epochs);
     }
     Dataset wrapped = dataset(train);
-    Dataset evaluated = validation == null ? null : validation(validation);
+    Dataset evaluated = null;
+    if (validation != null) {
+      evaluated = validation(validation);
+      session.split().validates(WrappedData.source(validation, session));
+    }
     session.endsByInterrupt(true);
     try {
       for (int i = 0; i < remaining; i++) {

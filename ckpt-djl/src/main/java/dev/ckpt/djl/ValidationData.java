@@ -41,7 +41,7 @@ final class ValidationData implements WrappedData {
   public Iterable<Batch> getData(NDManager manager, @Nullable ExecutorService executor)
       throws IOException, TranslateException {
     session.beginValidation();
-    session.split().validation(source);
+    session.split().evaluated(source);
     session.split().check();
     Iterator<Batch> batches =
         (executor == null ? source.getData(manager) : source.getData(manager, executor)).iterator();
