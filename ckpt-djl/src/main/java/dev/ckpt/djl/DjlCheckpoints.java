@@ -252,11 +252,11 @@ public final class DjlCheckpoints implements AutoCloseable {
   }
 
   /**
-   * How many epochs are left of {@code epochs}, for {@code EasyTrain.fit(trainer,
-   * ckpt.remainingEpochs(20), ckpt.dataset(train), ckpt.validation(validation))}. An epoch that has
-   * begun counts. Resumes the run if that has not been done. 0 if the run is complete, or was
-   * stopped early by a listener that is still there; DJL's own with more patience than it had then,
-   * or other limits that are wider, is none.
+   * How many epochs are left of {@code epochs}: before the loop, or again before each epoch; for
+   * {@code EasyTrain.fit(trainer, ckpt.remainingEpochs(20), ckpt.dataset(train),
+   * ckpt.validation(validation))}. An epoch that has begun counts. Resumes the run if that has not
+   * been done. 0 if the run is complete, or was stopped early by a listener that is still there;
+   * DJL's own with more patience than it had then, or other limits that are wider, is none.
    */
   public int remainingEpochs(int epochs) {
     if (epochs < 0) {
@@ -264,7 +264,7 @@ public final class DjlCheckpoints implements AutoCloseable {
     }
     goal = epochs;
     session.resume();
-    int done = session.position().epoch();
+    int done = session.progress().epoch();
     if (session.stoppedEarly()) {
       return 0;
     }
@@ -286,8 +286,19 @@ public final class DjlCheckpoints implements AutoCloseable {
 
   /**
    * The training data, to be iterated in place of {@code train}: each iteration is one epoch, the
-   * first one begins behind the batches that are done. Prefetch, {@code dropLast} and devices work
-   * as before.
+   * first one begins behind the batches that are done. How many are left is asked for before:
+   *
+   * <pre>{@code
+   * Dataset data = ckpt.dataset(train);
+   * for (int left = ckpt.remainingEpochs(20); left > 0; left--) {
+   *   for (Batch batch : trainer.iterateDataset(data)) { ... }
+   *   EasyTrain.evaluateDataset(trainer, ckpt.validation(validation));
+   *   trainer.notifyListeners(each -> each.onEpoch(trainer));
+   * }
+   * ckpt.complete();
+   * }</pre>
+   *
+   * <p>Prefetch, {@code dropLast} and devices work as before.
    *
    * <p>If DJL draws its samples through a sampler, that sampler's first index lists are drawn again
    * and no sample is fetched; with {@link #sampler} not even that. A sampler of one's own must draw

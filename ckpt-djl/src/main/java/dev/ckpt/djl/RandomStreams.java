@@ -7,6 +7,7 @@ import java.util.TreeMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /** The random streams that the program asked for by name. */
 final class RandomStreams extends SmallState {
@@ -16,6 +17,8 @@ final class RandomStreams extends SmallState {
   private final Map<String, Stream> streams = new ConcurrentSkipListMap<>();
 
   private volatile Map<String, Long> restored = Map.of();
+
+  private @Nullable Map<String, ?> heard;
 
   RandomStreams(LongSupplier seed) {
     this.seed = seed;
@@ -43,6 +46,30 @@ final class RandomStreams extends SmallState {
   /** That batch is not there: what was drawn for it will be drawn again. */
   void backToMark() {
     streams.values().forEach(stream -> stream.state.set(stream.marked));
+  }
+
+  /** All listeners have: what is drawn from now on is drawn for the next epoch. */
+  void epochHeard() {
+    heard = read();
+  }
+
+  void trainsOn() {
+    heard = null;
+  }
+
+  /** Saves the end of an epoch: a resume from there draws for the next one again. */
+  void asHeard(Runnable save) {
+    Map<String, ?> then = heard;
+    if (then == null) {
+      save.run();
+      return;
+    }
+    freeze(then);
+    try {
+      save.run();
+    } finally {
+      thaw();
+    }
   }
 
   @Override

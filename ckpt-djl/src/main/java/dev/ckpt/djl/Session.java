@@ -164,8 +164,16 @@ final class Session {
   }
 
   void beginEpoch() {
+    boolean asked = restored != null;
     resume();
     requireTrainable();
+    if (!asked && position.epoch() > 0) {
+      log.warn(
+          "Run '{}' goes on behind {} epochs, which the loop has not asked for: it trains all of its"
+              + " epochs on top of them. Ask for ckpt.remainingEpochs(n) before its first epoch",
+          manager.run(),
+          position.epoch());
+    }
     loopSeen = true;
     if (iterating && !interrupted) {
       epochDone();
@@ -185,6 +193,7 @@ final class Session {
     openSamples = samples;
     epochHeard = false; // of one that is told in its midst
     allHeardEpoch = false;
+    state.streams().trainsOn();
     watch.batchDelivered();
   }
 
@@ -345,9 +354,17 @@ final class Session {
     state.thaw();
     position.epochDone();
     epochEndOwed = !atCut();
-    if (!epochEndOwed && offer(Kind.EPOCH_END).isEmpty() && left) {
-      offer(Kind.STEP); // the triggers by step and time have not seen the last one
+    if (!epochEndOwed) {
+      state
+          .streams()
+          .asHeard(
+              () -> {
+                if (offer(Kind.EPOCH_END).isEmpty() && left) {
+                  offer(Kind.STEP); // the triggers by step and time have not seen the last one
+                }
+              });
     }
+    state.streams().trainsOn();
   }
 
   void endEpoch() {
@@ -409,6 +426,9 @@ final class Session {
       // also of a loop that was left by break, which never sees the end of its data
       epochHeard = iterating;
       allHeardEpoch = iterating && all.get(all.size() - 1) == ours;
+      if (allHeardEpoch) {
+        state.streams().epochHeard();
+      }
       return;
     }
     resume();

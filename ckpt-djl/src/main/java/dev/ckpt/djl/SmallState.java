@@ -22,7 +22,12 @@ abstract class SmallState implements Checkpointable {
   abstract void write(Map<String, ?> state);
 
   final void freeze() {
-    frozen = read();
+    freeze(read());
+  }
+
+  /** A save holds these values until it thaws. */
+  final void freeze(Map<String, ?> values) {
+    frozen = values;
   }
 
   final void thaw() {

@@ -327,4 +327,81 @@ class LoopEndTest {
         };
     train(store, silent, false);
   }
+
+  @Test
+  void aLoopThatAsksBeforeEachEpochTrainsNoneTooMany() throws Exception {
+    for (boolean byProgress : new boolean[] {false, true}) {
+      Loop asking =
+          (ckpt, trainer, data) -> {
+            ckpt.resume(trainer);
+            while (byProgress ? ckpt.progress().epoch() < 3 : ckpt.remainingEpochs(3) > 0) {
+              for (Batch batch : trainer.iterateDataset(ckpt.dataset(data))) {
+                EasyTrain.trainBatch(trainer, batch);
+                trainer.step();
+                batch.close();
+              }
+              trainer.notifyListeners(listener -> listener.onEpoch(trainer));
+            }
+            assertThat(ckpt.complete()).isTrue();
+          };
+      End end = train(Stores.inMemory(), asking, false);
+      assertThat(end.steps()).isEqualTo(3 * BATCHES);
+      assertThat(end.epoch()).isEqualTo(3);
+    }
+  }
+
+  /** Draws before each epoch how many batches it has, and behind it. */
+  private static Loop drawn(int epochs, int killedIn) {
+    return (ckpt, trainer, data) -> {
+      int trained = 0;
+      for (int left = ckpt.remainingEpochs(epochs); left > 0; left--) {
+        int taken = TAKEN + ckpt.random("taken").nextInt(BATCHES - TAKEN);
+        long count = ckpt.progress().batch();
+        for (Batch batch : trainer.iterateDataset(ckpt.dataset(data))) {
+          EasyTrain.trainBatch(trainer, batch);
+          if (trained++ == killedIn) {
+            throw new IllegalStateException("killed by the test");
+          }
+          trainer.step();
+          batch.close();
+          if (++count == taken) {
+            break;
+          }
+        }
+        ckpt.random("taken").nextInt();
+        trainer.notifyListeners(listener -> listener.onEpoch(trainer));
+      }
+      ckpt.complete();
+    };
+  }
+
+  @Test
+  void whatIsDrawnForTheNextEpochIsDrawnAgainBehindAnEpochsEnd() throws Exception {
+    End unbroken = train(Stores.inMemory(), drawn(4, -1), false);
+    for (int kill = 2 * TAKEN; kill < unbroken.steps(); kill++) {
+      CheckpointStore own = Stores.inMemory();
+      int at = kill;
+      assertThatThrownBy(() -> train(own, drawn(4, at), false)).hasMessage("killed by the test");
+      assertThat(train(own, drawn(4, -1), false)).as("killed in %d", at).isEqualTo(unbroken);
+    }
+  }
+
+  @Test
+  void aLoopThatNeverAsksWhereItStandsIsToldWhenItGoesOn() throws Exception {
+    Loop unaware =
+        (ckpt, trainer, data) -> {
+          for (int epoch = 0; epoch < 2; epoch++) {
+            for (Batch batch : trainer.iterateDataset(ckpt.dataset(data))) {
+              EasyTrain.trainBatch(trainer, batch);
+              trainer.step();
+              batch.close();
+            }
+          }
+          ckpt.complete();
+        };
+    String said = "ckpt.remainingEpochs(n) before its first epoch";
+    assertThat(Told.by(() -> train(store, unaware, false))).doesNotContain(said);
+    assertThat(Told.by(() -> train(store, unaware, false))).contains(said, "behind 2 epochs");
+    assertThat(Told.by(() -> train(store, leftSilently(5), false))).doesNotContain(said);
+  }
 }
