@@ -179,6 +179,26 @@ class EarlyStopTest {
     assertThat(training.log.sha256).isEqualTo(whole.log.sha256);
   }
 
+  /** As a main class that is a listener, and calls fit. */
+  @Test
+  void whoTrainsIsNotWhoStops() {
+    var program =
+        new TrainingListenerAdapter() {
+          void run(SmallTraining training) {
+            training.run();
+          }
+        };
+    SmallTraining training = new SmallTraining(Setup.plain(), store);
+    training.epochs = GOAL;
+    training.first = List.of(program);
+    for (int patience : new int[] {2, 4}) {
+      training.listener = patient(patience);
+      program.run(training);
+    }
+    assertThat(training.log.startedAt).containsExactly(0L, 30L);
+    assertThat(training.log.executed).isEqualTo(50);
+  }
+
   private static EarlyStoppingListener.Builder stopping() {
     return EarlyStoppingListener.builder().optEpochPatience(2).optEarlyStopPctImprovement(99);
   }
