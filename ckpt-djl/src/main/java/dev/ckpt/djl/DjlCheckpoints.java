@@ -201,7 +201,7 @@ public final class DjlCheckpoints implements AutoCloseable {
     } catch (Interrupted e) {
       throw e;
     } catch (Throwable e) {
-      session.failed(e);
+      session.threw(e);
       throw e;
     } finally {
       session.endsByInterrupt(false);

@@ -252,7 +252,11 @@ final class Session {
    * and stays frozen until the training goes on: a look at the model meanwhile changes nothing.
    */
   private Interrupted endedByInterrupt() {
-    String saved = trained && isTrainable() ? saved() : "nothing was trained";
+    if (trained && !isTrainable()) {
+      return Interrupted.because(
+          "Interrupted behind the end of the training, which stays as it is");
+    }
+    String saved = trained ? saved() : "nothing was trained";
     state.rollBack();
     state.freeze();
     interrupted = iterating;
@@ -290,10 +294,10 @@ final class Session {
   }
 
   /**
-   * The data threw, of a training or a validation. A wait for it is where an interrupt mostly
-   * comes; then the batch is not there, and the loop ends at once, whosever it is.
+   * The data threw, of a training or a validation, or a listener in a training by fit. A wait is
+   * where an interrupt mostly comes; then the loop ends at once, whosever it is.
    */
-  void dataThrew(Throwable thrown) {
+  void threw(Throwable thrown) {
     if (!Interrupted.broke(thrown)) {
       failed(thrown);
       return;
@@ -305,9 +309,8 @@ final class Session {
       failure = thrown;
       ended =
           Interrupted.because(
-              "Interrupted behind a batch that brought no update: what follows step "
-                  + position.progress().step()
-                  + " is repeated. To go on,"
+              "Interrupted inside a batch, or behind one that brought no update: nothing is saved"
+                  + " there, and what follows the last checkpoint is repeated. To go on,"
                   + OPEN_AGAIN);
     }
     ended.initCause(thrown);

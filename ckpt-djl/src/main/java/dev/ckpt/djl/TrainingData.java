@@ -64,7 +64,7 @@ final class TrainingData implements WrappedData {
               ? seek(indexed, manager, executor)
               : readPast(manager, executor);
     } catch (Throwable e) {
-      session.dataThrew(e);
+      session.threw(e);
       throw e;
     }
     session.seedHere();
@@ -162,7 +162,7 @@ final class TrainingData implements WrappedData {
         return source.get();
       } catch (Throwable e) {
         session.streams().backToMark();
-        session.dataThrew(e);
+        session.threw(e);
         throw e;
       }
     }

@@ -60,7 +60,7 @@ final class ValidationData implements WrappedData {
               }
               return more;
             } catch (Throwable e) {
-              session.dataThrew(e);
+              session.threw(e);
               throw e;
             }
           }
@@ -70,7 +70,7 @@ final class ValidationData implements WrappedData {
             try {
               return batches.next();
             } catch (Throwable e) {
-              session.dataThrew(e);
+              session.threw(e);
               throw e;
             }
           }
