@@ -71,6 +71,8 @@ final class Session {
   private boolean trained;
   private boolean epochEndOwed;
   private long openSamples = -1;
+  private @Nullable Batch open;
+  private Heard openHeard = Heard.NEVER;
   private long heardBatches;
   private long heardSamples;
 
@@ -88,6 +90,13 @@ final class Session {
 
   /** By an early stop that is no listener's: the goal stays open. */
   private boolean endedShort;
+
+  /** As what listeners have heard of a batch that the loop holds. */
+  private enum Heard {
+    NEVER,
+    VALIDATED,
+    TRAINED
+  }
 
   /** What was seen of a validation since the last batch was trained. */
   private enum Validation {
@@ -187,10 +196,12 @@ final class Session {
     allHeardEpoch = false;
   }
 
-  void delivered(long samples) {
+  void delivered(Batch batch) {
     validationEnds();
     trainsOn();
-    openSamples = samples;
+    open = batch;
+    openSamples = batch.getSize();
+    openHeard = Heard.NEVER;
     epochHeard = false; // of one that is told in its midst
     allHeardEpoch = false;
     state.streams().trainsOn();
@@ -217,6 +228,18 @@ final class Session {
     return openSamples >= 0;
   }
 
+  /** The loop asks for the next batch. */
+  void nextBatch() {
+    if (batchOpen()) {
+      if (openHeard == Heard.VALIDATED && !watch.atCut()) {
+        throw new IllegalStateException(
+            "The training data is evaluated, and each iteration over ckpt.dataset(...) counts as an"
+                + " epoch of training. Evaluate the dataset itself, or ckpt.validation(...) of it");
+      }
+      batchDone();
+    }
+  }
+
   /** A boundary: the loop is done with the batch that it held. */
   void batchDone() {
     closeBatch();
@@ -234,6 +257,7 @@ final class Session {
     state.putStatisticsBack();
     position.batchDone(openSamples);
     openSamples = -1;
+    open = null;
   }
 
   /** From now on an interrupt of the training thread ends the training at the next boundary. */
@@ -391,6 +415,9 @@ final class Session {
 
   /** A batch was validated, of data that may not be wrapped. */
   void heardValidation(Batch batch) {
+    if (batch == open && openHeard == Heard.NEVER) {
+      openHeard = Heard.VALIDATED;
+    }
     if (batch.getProgressTotal() > 0) {
       validation = isLast(batch) ? Validation.WHOLE : Validation.BEGUN;
     }
@@ -410,6 +437,7 @@ final class Session {
 
   /** A batch was trained; counted only if nobody else counts. */
   void heardBatch(BatchData data) {
+    openHeard = Heard.TRAINED;
     if (!loopSeen) {
       requireTrainable();
       position.trainsOn();

@@ -146,9 +146,7 @@ final class TrainingData implements WrappedData {
 
     @Override
     public boolean hasNext() {
-      if (session.batchOpen()) {
-        session.batchDone();
-      }
+      session.nextBatch();
       boolean more = asked(source::hasNext);
       if (!more) {
         session.exhausted();
@@ -176,7 +174,7 @@ final class TrainingData implements WrappedData {
       if (samplesBefore > 0) {
         DjlInternals.BATCH_PROGRESS.set(batch, batch.getProgress() + samplesBefore);
       }
-      session.delivered(batch.getSize());
+      session.delivered(batch);
       return batch;
     }
   }

@@ -404,4 +404,31 @@ class LoopEndTest {
     assertThat(Told.by(() -> train(store, unaware, false))).contains(said, "behind 2 epochs");
     assertThat(Told.by(() -> train(store, leftSilently(5), false))).doesNotContain(said);
   }
+
+  @Test
+  void evaluatingTheWrappedTrainingDataIsRefusedAndCostsNoEpoch() throws Exception {
+    Loop evaluating =
+        (ckpt, trainer, data) -> {
+          var wrapped = ckpt.dataset(data);
+          for (Batch batch : trainer.iterateDataset(wrapped)) {
+            EasyTrain.validateBatch(trainer, batch); // before it is trained, and behind it
+            EasyTrain.trainBatch(trainer, batch);
+            trainer.step();
+            EasyTrain.validateBatch(trainer, batch);
+            batch.close();
+          }
+          trainer.notifyListeners(listener -> listener.onEpoch(trainer));
+          assertThatThrownBy(() -> EasyTrain.evaluateDataset(trainer, wrapped))
+              .isInstanceOf(IllegalStateException.class)
+              .hasMessageContaining("ckpt.validation(...)");
+        };
+    train(store, evaluating, false);
+    Loop right =
+        (ckpt, trainer, data) -> {
+          assertThat(ckpt.remainingEpochs(4)).isEqualTo(3);
+          EasyTrain.evaluateDataset(trainer, ckpt.validation(ckpt.dataset(data)));
+          assertThat(ckpt.remainingEpochs(4)).isEqualTo(3);
+        };
+    assertThat(train(store, right, false).steps()).isEqualTo(BATCHES);
+  }
 }
