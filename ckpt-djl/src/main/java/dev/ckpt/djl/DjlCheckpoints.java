@@ -350,6 +350,10 @@ public final class DjlCheckpoints implements AutoCloseable {
    * A boundary of a loop that does not iterate over {@link #dataset}: call it after each batch,
    * behind {@code trainer.step()} if that is due. Saves if a save is due and an update has fired.
    *
+   * <p>Such a loop finds its place by {@link #progress}, so its data come in an order that is the
+   * same wherever an epoch is entered: as they are, or by {@link #sampler}. DJL's own shuffling
+   * draws another one behind a resume inside an epoch; {@link #dataset} makes that exact, too.
+   *
    * @param samples how many the batch held
    */
   public void step(int samples) {
