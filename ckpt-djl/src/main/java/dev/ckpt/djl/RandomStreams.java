@@ -1,5 +1,6 @@
 package dev.ckpt.djl;
 
+import ai.djl.training.Trainer;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Random;
@@ -18,7 +19,11 @@ final class RandomStreams extends SmallState {
 
   private volatile Map<String, Long> restored = Map.of();
 
+  /** As all listeners left them at an epoch's end, if that is known. */
   private @Nullable Map<String, ?> heard;
+
+  /** Who may still be telling listeners of it. */
+  private @Nullable Thread telling;
 
   RandomStreams(LongSupplier seed) {
     this.seed = seed;
@@ -30,7 +35,7 @@ final class RandomStreams extends SmallState {
         name,
         unused -> {
           Long state = restored.get(name);
-          return new Stream(state != null ? state : first(name));
+          return new Stream(state != null ? state : first(name), this::draws);
         });
   }
 
@@ -48,13 +53,36 @@ final class RandomStreams extends SmallState {
     streams.values().forEach(stream -> stream.state.set(stream.marked));
   }
 
-  /** All listeners have: what is drawn from now on is drawn for the next epoch. */
-  void epochHeard() {
-    heard = read();
+  /**
+   * What is drawn behind all listeners of an epoch's end is drawn for the next one.
+   *
+   * @param byAll whether none is left to be told
+   */
+  void epochHeard(boolean byAll) {
+    heard = byAll ? read() : null;
+    telling = byAll ? null : Thread.currentThread();
   }
 
   void trainsOn() {
     heard = null;
+    telling = null;
+  }
+
+  /** Between an epoch's end and the next batch, the first draw outside a listener tells. */
+  private void draws() {
+    if (telling == Thread.currentThread() && !isTelling()) {
+      epochHeard(true);
+    }
+  }
+
+  private static boolean isTelling() {
+    return StackWalker.getInstance()
+        .walk(
+            frames ->
+                frames.anyMatch(
+                    frame ->
+                        frame.getMethodName().equals("notifyListeners")
+                            && frame.getClassName().equals(Trainer.class.getName())));
   }
 
   /** Saves the end of an epoch: a resume from there draws for the next one again. */
@@ -111,10 +139,12 @@ final class RandomStreams extends SmallState {
     private static final long serialVersionUID = 1L;
 
     private final AtomicLong state;
+    private final transient Runnable beforeDraw;
     private long marked;
 
-    Stream(long state) {
+    Stream(long state, Runnable beforeDraw) {
       this.state = new AtomicLong(state);
+      this.beforeDraw = beforeDraw;
       this.marked = state;
     }
 
@@ -125,6 +155,7 @@ final class RandomStreams extends SmallState {
 
     @Override
     public long nextLong() {
+      beforeDraw.run();
       return Mixing.avalanche(state.addAndGet(Mixing.GAMMA));
     }
 

@@ -457,8 +457,8 @@ final class Session {
       // also of a loop that was left by break, which never sees the end of its data
       epochHeard = iterating;
       allHeardEpoch = iterating && all.get(all.size() - 1) == ours;
-      if (allHeardEpoch) {
-        state.streams().epochHeard();
+      if (iterating) {
+        state.streams().epochHeard(allHeardEpoch);
       }
       return;
     }

@@ -16,6 +16,7 @@ import ai.djl.training.Trainer;
 import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.training.dataset.Batch;
 import ai.djl.training.listener.TrainingListener;
+import ai.djl.training.listener.TrainingListenerAdapter;
 import ai.djl.training.loss.Loss;
 import ai.djl.training.optimizer.Optimizer;
 import dev.ckpt.CheckpointManager;
@@ -35,6 +36,9 @@ class LoopEndTest {
   private static final int TAKEN = 4;
 
   private final CheckpointStore store = Stores.inMemory();
+
+  /** Whether a listener behind the checkpoints' draws at each epoch's end. */
+  private boolean drawsBehind;
 
   /** A loop that a user wrote. */
   private interface Loop {
@@ -64,6 +68,15 @@ class LoopEndTest {
               .optOptimizer(Optimizer.adam().build())
               .addTrainingListeners(TrainingListener.Defaults.basic())
               .addTrainingListeners(ckpt.listener());
+      if (drawsBehind) {
+        config.addTrainingListeners(
+            new TrainingListenerAdapter() {
+              @Override
+              public void onEpoch(Trainer trainer) {
+                ckpt.random("taken").nextInt();
+              }
+            });
+      }
       String sha;
       try (Trainer trainer = model.newTrainer(config)) {
         trainer.initialize(new Shape(8, 4));
@@ -375,8 +388,10 @@ class LoopEndTest {
     };
   }
 
-  @Test
-  void whatIsDrawnForTheNextEpochIsDrawnAgainBehindAnEpochsEnd() throws Exception {
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void whatIsDrawnForTheNextEpochIsDrawnAgainBehindAnEpochsEnd(boolean behind) throws Exception {
+    drawsBehind = behind;
     End unbroken = train(Stores.inMemory(), drawn(4, -1), false);
     for (int kill = 2 * TAKEN; kill < unbroken.steps(); kill++) {
       CheckpointStore own = Stores.inMemory();
