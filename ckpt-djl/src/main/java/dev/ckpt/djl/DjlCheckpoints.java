@@ -157,6 +157,7 @@ public final class DjlCheckpoints implements AutoCloseable {
    * @param validation evaluated after each epoch, if there is one
    * @throws dev.ckpt.CheckpointException if the run cannot be resumed, or a save failed and the
    *     policy is to fail
+   * @throws IllegalArgumentException if other checkpoints have wrapped the data
    * @throws IllegalStateException if there is something left to train and these checkpoints are
    *     closed or have completed the run, or if the training threw before: open the run again
    */
@@ -179,7 +180,11 @@ public final class DjlCheckpoints implements AutoCloseable {
       log.info("Run {} has reached its goal of {} epochs", manager.run(), epochs);
     }
     Dataset wrapped = dataset(train);
-    Dataset evaluated = validation == null ? null : validation(validation);
+    Dataset evaluated = null;
+    if (validation != null) {
+      evaluated = validation(validation);
+      session.split().validates(WrappedData.source(validation, session));
+    }
     session.endsByInterrupt(true);
     try {
       for (int i = 0; i < remaining; i++) {
@@ -196,7 +201,7 @@ public final class DjlCheckpoints implements AutoCloseable {
     } catch (Interrupted e) {
       throw e;
     } catch (Throwable e) {
-      session.failed(e);
+      session.threw(e);
       throw e;
     } finally {
       session.endsByInterrupt(false);
@@ -247,11 +252,11 @@ public final class DjlCheckpoints implements AutoCloseable {
   }
 
   /**
-   * How many epochs are left of {@code epochs}, for {@code EasyTrain.fit(trainer,
-   * ckpt.remainingEpochs(20), ckpt.dataset(train), ckpt.validation(validation))}. An epoch that has
-   * begun counts. Resumes the run if that has not been done. 0 if the run is complete, or was
-   * stopped early by a listener that is still there; DJL's own with more patience than it had then,
-   * or other limits that are wider, is none.
+   * How many epochs are left of {@code epochs}: before the loop, or again before each epoch; for
+   * {@code EasyTrain.fit(trainer, ckpt.remainingEpochs(20), ckpt.dataset(train),
+   * ckpt.validation(validation))}. An epoch that has begun counts. Resumes the run if that has not
+   * been done. 0 if the run is complete, or was stopped early by a listener that is still there;
+   * DJL's own with more patience than it had then, or other limits that are wider, is none.
    */
   public int remainingEpochs(int epochs) {
     if (epochs < 0) {
@@ -259,7 +264,7 @@ public final class DjlCheckpoints implements AutoCloseable {
     }
     goal = epochs;
     session.resume();
-    int done = session.position().epoch();
+    int done = session.progress().epoch();
     if (session.stoppedEarly()) {
       return 0;
     }
@@ -281,23 +286,44 @@ public final class DjlCheckpoints implements AutoCloseable {
 
   /**
    * The training data, to be iterated in place of {@code train}: each iteration is one epoch, the
-   * first one begins behind the batches that are done. Prefetch, {@code dropLast} and devices work
-   * as before.
+   * first one begins behind the batches that are done. How many are left is asked for before:
+   *
+   * <pre>{@code
+   * Dataset data = ckpt.dataset(train);
+   * for (int left = ckpt.remainingEpochs(20); left > 0; left--) {
+   *   for (Batch batch : trainer.iterateDataset(data)) { ... }
+   *   EasyTrain.evaluateDataset(trainer, ckpt.validation(validation));
+   *   trainer.notifyListeners(each -> each.onEpoch(trainer));
+   * }
+   * ckpt.complete();
+   * }</pre>
+   *
+   * <p>Prefetch, {@code dropLast} and devices work as before.
    *
    * <p>If DJL draws its samples through a sampler, that sampler's first index lists are drawn again
    * and no sample is fetched; with {@link #sampler} not even that. A sampler of one's own must draw
    * from {@code RandomUtils}, in {@code Sampler.sample}. Any other dataset is read from its start.
    *
    * <p>A loop may leave an epoch by {@code break}: the epoch ends with {@code onEpoch} or the next
-   * iteration. If it counts batches for that, it begins to count at {@code progress().batch()}.
+   * iteration. If it counts batches for that, it begins each epoch to count at {@code
+   * progress().batch()}, and notifies {@code onEpoch} at its end: else progress is still of the old
+   * one. So does a loop that counts batches to an update.
+   *
+   * @param train wrapped already, it counts once
+   * @throws IllegalArgumentException if other checkpoints have wrapped it
    */
   public Dataset dataset(Dataset train) {
-    return new TrainingData(train, session);
+    return new TrainingData(WrappedData.source(train, session), session);
   }
 
-  /** The validation data, to be iterated in place of {@code validation}. */
+  /**
+   * The validation data, to be iterated in place of {@code validation}.
+   *
+   * @param validation wrapped already, it counts once
+   * @throws IllegalArgumentException if other checkpoints have wrapped it
+   */
   public Dataset validation(Dataset validation) {
-    return new ValidationData(validation, session);
+    return new ValidationData(WrappedData.source(validation, session), session);
   }
 
   /**
@@ -324,6 +350,10 @@ public final class DjlCheckpoints implements AutoCloseable {
    * A boundary of a loop that does not iterate over {@link #dataset}: call it after each batch,
    * behind {@code trainer.step()} if that is due. Saves if a save is due and an update has fired.
    *
+   * <p>Such a loop finds its place by {@link #progress}, so its data come in an order that is the
+   * same wherever an epoch is entered: as they are, or by {@link #sampler}. DJL's own shuffling
+   * draws another one behind a resume inside an epoch; {@link #dataset} makes that exact, too.
+   *
    * @param samples how many the batch held
    */
   public void step(int samples) {
@@ -338,17 +368,21 @@ public final class DjlCheckpoints implements AutoCloseable {
     session.endEpoch();
   }
 
-  /** Where the training stands: after a resume, where to begin. */
+  /**
+   * Where the training stands: after a resume, where to begin. Behind the last batch of wrapped
+   * data, or {@code onEpoch}, that is the start of the next epoch.
+   */
   public Progress progress() {
-    return session.position().progress();
+    return session.progress();
   }
 
   /**
    * Says that the training has reached its goal: saves the final state and records the goal, which
    * is the number of epochs given to {@link #remainingEpochs}, else of those done; of a training
-   * that stopped early it is those done. An epoch that was left by {@code break} ends here. {@link
-   * #fit} does so by itself. Call it before the trainer is closed: afterwards it can only record a
-   * state that was saved at the end of an epoch.
+   * that stopped early it is those done, and behind fewer, of which nobody told why, it warns. An
+   * epoch that was left by {@code break} ends here. {@link #fit} does so by itself. Call it before
+   * the trainer is closed: afterwards it can only record a state that was saved at the end of an
+   * epoch.
    *
    * @return whether the goal is recorded: not if the training threw or the final save failed, or if
    *     the training ended behind a batch that brought no update, whose gradients no checkpoint
@@ -524,6 +558,11 @@ public final class DjlCheckpoints implements AutoCloseable {
     @Override
     public void onTrainingBatch(Trainer trainer, BatchData batchData) {
       session.heardBatch(batchData);
+    }
+
+    @Override
+    public void onValidationBatch(Trainer trainer, BatchData batchData) {
+      session.heardValidation(batchData.getBatch());
     }
 
     @Override

@@ -28,16 +28,23 @@ final class EarlyStop {
   /** Classes of the listeners that threw, themselves or what they called; empty if none did. */
   static List<String> by(EarlyStoppedException thrown, Trainer trainer) {
     Set<String> frames =
-        Arrays.stream(thrown.getStackTrace())
-            .map(StackTraceElement::getClassName)
-            .collect(Collectors.toSet());
+        calls(thrown).stream().map(StackTraceElement::getClassName).collect(Collectors.toSet());
     return names(trainer, type -> isIn(frames, type));
   }
 
   /** Whether it was thrown in a call of a listener of that name. */
   static boolean isIn(String call, EarlyStoppedException thrown) {
+    return calls(thrown).stream().anyMatch(frame -> frame.getMethodName().equals(call));
+  }
+
+  /** What was called when the listeners were: not who trains, which may be a listener, too. */
+  private static List<StackTraceElement> calls(EarlyStoppedException thrown) {
     return Arrays.stream(thrown.getStackTrace())
-        .anyMatch(frame -> frame.getMethodName().equals(call));
+        .takeWhile(
+            frame ->
+                !frame.getClassName().equals(Trainer.class.getName())
+                    || !frame.getMethodName().equals("notifyListeners"))
+        .toList();
   }
 
   /** Whether listeners of all these classes are attached. */

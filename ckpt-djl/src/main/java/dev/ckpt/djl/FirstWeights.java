@@ -123,6 +123,11 @@ final class FirstWeights extends SmallState implements CheckpointManager.Initial
 
   /** What the training froze of the layer of such a statistic. */
   List<Parameter> frozenInLayerOf(String statistic) {
+    return model.get().frozenInLayerOf(statistic, frozenByProgram.negate());
+  }
+
+  /** What the program itself froze there: all of it, or a scale that the layer does without. */
+  List<Parameter> frozenByProgramInLayerOf(String statistic) {
     return model.get().frozenInLayerOf(statistic, frozenByProgram);
   }
 

@@ -10,7 +10,8 @@ import java.util.List;
  * Running statistics that are to stay as they are. DJL freezes what has a gradient, and statistics
  * have none: each forward of a training changes them. So they are put back behind each batch,
  * before anybody looks at them. They move again when all is thawed of their layer that was frozen
- * with them: there is no call of DJL's by which a program could thaw them.
+ * with them. If nothing was, but what the program froze itself, any of that is enough: a scale that
+ * the layer does without stays frozen for ever.
  */
 final class HeldStatistics {
   private record Held(
@@ -18,9 +19,13 @@ final class HeldStatistics {
       Parameter parameter,
       TensorSpec spec,
       ByteBuffer contents,
-      List<Parameter> frozenWith) {
+      List<Parameter> frozenWith,
+      List<Parameter> frozenByProgram) {
     boolean thawed() {
-      return !frozenWith.isEmpty() && frozenWith.stream().allMatch(Parameter::requiresGradient);
+      return parameter.requiresGradient() // by freezeParameters(false) of its block
+          || (frozenWith.isEmpty()
+              ? frozenByProgram.stream().anyMatch(Parameter::requiresGradient)
+              : frozenWith.stream().allMatch(Parameter::requiresGradient));
     }
   }
 
@@ -38,8 +43,14 @@ final class HeldStatistics {
         TensorSpec spec = parameters.spec(name);
         ByteBuffer contents = ByteBuffer.allocateDirect(Math.toIntExact(spec.bytes()));
         bytes(parameter, spec).copy(0, contents);
-        List<Parameter> frozenWith = firstWeights.frozenInLayerOf(name);
-        held.add(new Held(name, parameter, spec, contents.flip(), frozenWith));
+        held.add(
+            new Held(
+                name,
+                parameter,
+                spec,
+                contents.flip(),
+                firstWeights.frozenInLayerOf(name),
+                firstWeights.frozenByProgramInLayerOf(name)));
       }
     }
   }

@@ -32,8 +32,10 @@ final class Interrupted extends CancellationException {
       if (e instanceof InterruptedException || e instanceof ClosedByInterruptException) {
         return true;
       }
-      // which is also what a read says that timed out
-      if (e instanceof InterruptedIOException && Thread.currentThread().isInterrupted()) {
+      // which is also what a read says that timed out, in its own class or with a message
+      if (e instanceof InterruptedIOException
+          && (Thread.currentThread().isInterrupted()
+              || e.getClass() == InterruptedIOException.class && e.getMessage() == null)) {
         return true;
       }
     }

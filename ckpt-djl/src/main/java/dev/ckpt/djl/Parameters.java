@@ -71,9 +71,9 @@ final class Parameters {
   /**
    * What is frozen of the block that a running statistic belongs to.
    *
-   * @param anyway what the program freezes itself, as a scale that it does without
+   * @param which of them, by name
    */
-  List<Parameter> frozenInLayerOf(String statistic, Predicate<String> anyway) {
+  List<Parameter> frozenInLayerOf(String statistic, Predicate<String> which) {
     Parameter own = byName.get(statistic);
     if (own == null) {
       return List.of();
@@ -85,7 +85,7 @@ final class Parameters {
         .filter(
             each -> {
               String name = nameOf(each.getId());
-              return name != null && name.startsWith(layer) && !anyway.test(name);
+              return name != null && name.startsWith(layer) && which.test(name);
             })
         .toList();
   }

@@ -75,6 +75,15 @@ final class Position extends SmallState {
   }
 
   /**
+   * The start of the next epoch, before this one's end.
+   *
+   * @param open samples of a last batch that is trained and not counted yet
+   */
+  Progress nextEpoch(long open) {
+    return new Progress(watch.updates(), epoch + 1, 0, samples + open, phase);
+  }
+
+  /**
    * How many batches of {@code size} to pass over so that no sample of this epoch comes twice.
    *
    * @param size today's size; 0 if it is not known

@@ -1,17 +1,29 @@
 package dev.ckpt.djl;
 
+import ai.djl.training.Trainer;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /** The random streams that the program asked for by name. */
 final class RandomStreams extends SmallState {
   private final LongSupplier seed;
-  private final Map<String, Stream> streams = new TreeMap<>();
-  private Map<String, Long> restored = Map.of();
+
+  /** Loaders of data ask for them while the training thread looks at all. */
+  private final Map<String, Stream> streams = new ConcurrentSkipListMap<>();
+
+  private volatile Map<String, Long> restored = Map.of();
+
+  /** As all listeners left them at an epoch's end, if that is known. */
+  private @Nullable Map<String, ?> heard;
+
+  /** Who may still be telling listeners of it. */
+  private @Nullable Thread telling;
 
   RandomStreams(LongSupplier seed) {
     this.seed = seed;
@@ -23,11 +35,12 @@ final class RandomStreams extends SmallState {
         name,
         unused -> {
           Long state = restored.get(name);
-          return new Stream(
-              state != null
-                  ? state
-                  : Mixing.mix(seed.getAsLong(), Mixing.number("stream " + name)));
+          return new Stream(state != null ? state : first(name), this::draws);
         });
+  }
+
+  private long first(String name) {
+    return Mixing.mix(seed.getAsLong(), Mixing.number("stream " + name));
   }
 
   /** The loop is about to wait for a batch, which may draw. */
@@ -38,6 +51,53 @@ final class RandomStreams extends SmallState {
   /** That batch is not there: what was drawn for it will be drawn again. */
   void backToMark() {
     streams.values().forEach(stream -> stream.state.set(stream.marked));
+  }
+
+  /**
+   * What is drawn behind all listeners of an epoch's end is drawn for the next one.
+   *
+   * @param byAll whether none is left to be told
+   */
+  void epochHeard(boolean byAll) {
+    heard = byAll ? read() : null;
+    telling = byAll ? null : Thread.currentThread();
+  }
+
+  void trainsOn() {
+    heard = null;
+    telling = null;
+  }
+
+  /** Between an epoch's end and the next batch, the first draw outside a listener tells. */
+  private void draws() {
+    if (telling == Thread.currentThread() && !isTelling()) {
+      epochHeard(true);
+    }
+  }
+
+  private static boolean isTelling() {
+    return StackWalker.getInstance()
+        .walk(
+            frames ->
+                frames.anyMatch(
+                    frame ->
+                        frame.getMethodName().equals("notifyListeners")
+                            && frame.getClassName().equals(Trainer.class.getName())));
+  }
+
+  /** Saves the end of an epoch: a resume from there draws for the next one again. */
+  void asHeard(Runnable save) {
+    Map<String, ?> then = heard;
+    if (then == null) {
+      save.run();
+      return;
+    }
+    freeze(then);
+    try {
+      save.run();
+    } finally {
+      thaw();
+    }
   }
 
   @Override
@@ -63,15 +123,28 @@ final class RandomStreams extends SmallState {
         });
   }
 
+  @Override
+  void goBack(Map<String, ?> values) {
+    write(values);
+    streams.forEach(
+        (name, stream) -> {
+          if (!values.containsKey(name)) {
+            stream.state.set(first(name)); // it was first asked for since
+          }
+        });
+  }
+
   /** SplitMix64: its whole state is one number, which {@link Random} does not show of its own. */
   private static final class Stream extends Random {
     private static final long serialVersionUID = 1L;
 
     private final AtomicLong state;
+    private final transient Runnable beforeDraw;
     private long marked;
 
-    Stream(long state) {
+    Stream(long state, Runnable beforeDraw) {
       this.state = new AtomicLong(state);
+      this.beforeDraw = beforeDraw;
       this.marked = state;
     }
 
@@ -82,6 +155,7 @@ final class RandomStreams extends SmallState {
 
     @Override
     public long nextLong() {
+      beforeDraw.run();
       return Mixing.avalanche(state.addAndGet(Mixing.GAMMA));
     }
 

@@ -1,6 +1,7 @@
 package dev.ckpt.djl;
 
 import ai.djl.training.Trainer;
+import ai.djl.training.dataset.Batch;
 import ai.djl.training.listener.EarlyStoppingListener.EarlyStoppedException;
 import ai.djl.training.listener.TrainingListener;
 import ai.djl.training.listener.TrainingListener.BatchData;
@@ -8,6 +9,7 @@ import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.CheckpointManager;
 import dev.ckpt.Moment.Kind;
+import dev.ckpt.Progress;
 import dev.ckpt.Progress.Phase;
 import dev.ckpt.Restored;
 import dev.ckpt.SaveHandle;
@@ -69,14 +71,39 @@ final class Session {
   private boolean trained;
   private boolean epochEndOwed;
   private long openSamples = -1;
+  private @Nullable Batch open;
+  private Heard openHeard = Heard.NEVER;
   private long heardBatches;
   private long heardSamples;
+
+  /** More batches of its data follow the last one that was heard. */
+  private boolean moreToHear;
+
+  private Validation validation = Validation.NONE;
+
+  /** A loop by {@link #step} was stopped behind its last batch, before it said so. */
+  private boolean steppedEpochHeard;
+
   private boolean listenerOnlySaid;
   private @Nullable Throwable failure;
   private boolean recorded;
 
   /** By an early stop that is no listener's: the goal stays open. */
   private boolean endedShort;
+
+  /** As what listeners have heard of a batch that the loop holds. */
+  private enum Heard {
+    NEVER,
+    VALIDATED,
+    TRAINED
+  }
+
+  /** What was seen of a validation since the last batch was trained. */
+  private enum Validation {
+    NONE,
+    BEGUN,
+    WHOLE
+  }
 
   Session(CheckpointManager manager, IntConsumer seedEngine) {
     this.manager = manager;
@@ -146,12 +173,17 @@ final class Session {
   }
 
   void beginEpoch() {
+    boolean asked = restored != null;
     resume();
     requireTrainable();
-    loopSeen = true;
-    if (openSamples >= 0) {
-      batchDone();
+    if (!asked && position.epoch() > 0) {
+      log.warn(
+          "Run '{}' goes on behind {} epochs, which the loop has not asked for: it trains all of its"
+              + " epochs on top of them. Ask for ckpt.remainingEpochs(n) before its first epoch",
+          manager.run(),
+          position.epoch());
     }
+    loopSeen = true;
     if (iterating && !interrupted) {
       epochDone();
     } else {
@@ -164,18 +196,31 @@ final class Session {
     allHeardEpoch = false;
   }
 
-  void delivered(long samples) {
+  void delivered(Batch batch) {
     validationEnds();
     trainsOn();
-    openSamples = samples;
+    open = batch;
+    openSamples = batch.getSize();
+    openHeard = Heard.NEVER;
+    epochHeard = false; // of one that is told in its midst
+    allHeardEpoch = false;
+    state.streams().trainsOn();
     watch.batchDelivered();
   }
 
   private void trainsOn() {
     position.trainsOn();
+    validation = Validation.NONE;
+    steppedEpochHeard = false;
     trained = true;
     failure = null; // the loop got over it
     endedShort = false;
+  }
+
+  /** Where the program stands: behind the batches of an epoch that is at the next one's start. */
+  Progress progress() {
+    boolean over = iterating && !interrupted && (exhausted || epochHeard);
+    return over ? position.nextEpoch(Math.max(0, openSamples)) : position.progress();
   }
 
   /** Whether the loop holds a batch. */
@@ -183,11 +228,21 @@ final class Session {
     return openSamples >= 0;
   }
 
+  /** The loop asks for the next batch. */
+  void nextBatch() {
+    if (batchOpen()) {
+      if (openHeard == Heard.VALIDATED && !watch.atCut()) {
+        throw new IllegalStateException(
+            "The training data is evaluated, and each iteration over ckpt.dataset(...) counts as an"
+                + " epoch of training. Evaluate the dataset itself, or ckpt.validation(...) of it");
+      }
+      batchDone();
+    }
+  }
+
   /** A boundary: the loop is done with the batch that it held. */
   void batchDone() {
-    state.putStatisticsBack();
-    position.batchDone(openSamples);
-    openSamples = -1;
+    closeBatch();
     if (atCut()) {
       if (offer(Kind.STEP).isEmpty() && epochEndOwed) {
         offer(Kind.EPOCH_END);
@@ -196,6 +251,13 @@ final class Session {
     }
     seedHere();
     endIfInterrupted();
+  }
+
+  private void closeBatch() {
+    state.putStatisticsBack();
+    position.batchDone(openSamples);
+    openSamples = -1;
+    open = null;
   }
 
   /** From now on an interrupt of the training thread ends the training at the next boundary. */
@@ -214,7 +276,11 @@ final class Session {
    * and stays frozen until the training goes on: a look at the model meanwhile changes nothing.
    */
   private Interrupted endedByInterrupt() {
-    String saved = trained && isTrainable() ? saved() : "nothing was trained";
+    if (trained && !isTrainable()) {
+      return Interrupted.because(
+          "Interrupted behind the end of the training, which stays as it is");
+    }
+    String saved = trained ? saved() : "nothing was trained";
     state.rollBack();
     state.freeze();
     interrupted = iterating;
@@ -252,10 +318,10 @@ final class Session {
   }
 
   /**
-   * The data threw, of a training or a validation. A wait for it is where an interrupt mostly
-   * comes; then the batch is not there, and the loop ends at once, whosever it is.
+   * The data threw, of a training or a validation, or a listener in a training by fit. A wait is
+   * where an interrupt mostly comes; then the loop ends at once, whosever it is.
    */
-  void dataThrew(Throwable thrown) {
+  void threw(Throwable thrown) {
     if (!Interrupted.broke(thrown)) {
       failed(thrown);
       return;
@@ -267,9 +333,8 @@ final class Session {
       failure = thrown;
       ended =
           Interrupted.because(
-              "Interrupted behind a batch that brought no update: what follows step "
-                  + position.progress().step()
-                  + " is repeated. To go on,"
+              "Interrupted inside a batch, or behind one that brought no update: nothing is saved"
+                  + " there, and what follows the last checkpoint is repeated. To go on,"
                   + OPEN_AGAIN);
     }
     ended.initCause(thrown);
@@ -305,17 +370,28 @@ final class Session {
 
   /** Validation and listeners of the epoch are done. */
   void epochDone() {
+    boolean left = openSamples >= 0; // by break: no boundary, a resume would not leave it there
+    if (left) {
+      closeBatch();
+    }
     iterating = false;
     exhausted = false;
     epochHeard = false;
     allHeardEpoch = false;
     state.thaw();
     position.epochDone();
-    if (atCut()) {
-      offer(Kind.EPOCH_END);
-    } else {
-      epochEndOwed = true;
+    epochEndOwed = !atCut();
+    if (!epochEndOwed) {
+      state
+          .streams()
+          .asHeard(
+              () -> {
+                if (offer(Kind.EPOCH_END).isEmpty() && left) {
+                  offer(Kind.STEP); // the triggers by step and time have not seen the last one
+                }
+              });
     }
+    state.streams().trainsOn();
   }
 
   void endEpoch() {
@@ -329,6 +405,27 @@ final class Session {
     resume();
     state.putStatisticsBack();
     seeding.validation(position.batches());
+    validation = Validation.BEGUN;
+  }
+
+  /** It had no further batch. */
+  void endValidation() {
+    validation = Validation.WHOLE;
+  }
+
+  /** A batch was validated, of data that may not be wrapped. */
+  void heardValidation(Batch batch) {
+    if (batch == open && openHeard == Heard.NEVER) {
+      openHeard = Heard.VALIDATED;
+    }
+    if (batch.getProgressTotal() > 0) {
+      validation = isLast(batch) ? Validation.WHOLE : Validation.BEGUN;
+    }
+  }
+
+  private static boolean isLast(Batch batch) {
+    return batch.getProgressTotal() > 0
+        && batch.getProgressTotal() - batch.getProgress() < batch.getSize();
   }
 
   /** Between two batches of a validation, which may outlast the time that a SIGTERM gives. */
@@ -340,11 +437,14 @@ final class Session {
 
   /** A batch was trained; counted only if nobody else counts. */
   void heardBatch(BatchData data) {
+    openHeard = Heard.TRAINED;
     if (!loopSeen) {
       requireTrainable();
       position.trainsOn();
+      validation = Validation.NONE;
       heardBatches++;
       heardSamples += data.getBatch().getSize();
+      moreToHear = data.getBatch().getProgressTotal() > 0 && !isLast(data.getBatch());
       state.putStatisticsBack();
       watch.batchDelivered();
     }
@@ -357,6 +457,9 @@ final class Session {
       // also of a loop that was left by break, which never sees the end of its data
       epochHeard = iterating;
       allHeardEpoch = iterating && all.get(all.size() - 1) == ours;
+      if (iterating) {
+        state.streams().epochHeard(allHeardEpoch);
+      }
       return;
     }
     resume();
@@ -402,9 +505,6 @@ final class Session {
       log.warn("The training threw ({}): the run is not recorded as complete", failure.toString());
       return false;
     }
-    if (openSamples >= 0) {
-      batchDone();
-    }
     endLastEpoch(goal);
     if (!atCut()) {
       log.warn(
@@ -432,23 +532,47 @@ final class Session {
    */
   private void endLastEpoch(@Nullable Integer goal) {
     boolean early = endedEarly();
-    boolean open =
-        loopSeen
-            ? iterating
-                && !interrupted
-                && (exhausted || epochHeard || !early && position.batch() > 0)
-            : !early && heardBatches > 0;
+    boolean open = isEpochOpen(early);
     int done = position.epoch() + (open ? 1 : 0);
     // before the end of the epoch is saved
-    boolean untold = trained && !early && goal != null && done < goal;
+    boolean untold = (trained || open) && !early && goal != null && done < goal;
     if (untold && EarlyStop.areThere(EarlyStop.BY_DJL, trainer())) {
       stopsEarly(EarlyStop.BY_DJL);
+      open |= !iterating && loopSeen && position.batch() > 0; // it stops behind the last batch
+    } else if (untold) {
+      log.warn(
+          "complete() was called behind {} of {} epochs, and nobody told of an early stop: the run"
+              + " is recorded as complete. If a listener stopped it, catch its"
+              + " EarlyStoppedException and call ckpt.failed(e) before complete(): then a start"
+              + " without that listener trains on",
+          done,
+          goal);
+    }
+    boolean cut = validation == Validation.BEGUN || untold && validation == Validation.NONE;
+    if (open && !early && !epochHeard && (cut || untold)) {
+      EpochMetrics.close(trainer(), cut);
+    } else if (untold) {
+      EpochMetrics.close(trainer(), false);
     }
     if (open && loopSeen) {
       epochDone();
     } else if (open) {
       countHeard(); // who stopped it threw before this listener heard the epoch's end
+    } else if (batchOpen()) {
+      batchDone(); // in the midst of an epoch
     }
+  }
+
+  /** Whether there is an epoch that ends now. */
+  private boolean isEpochOpen(boolean early) {
+    if (!loopSeen) {
+      return !early && heardBatches > 0;
+    }
+    if (!iterating) {
+      return steppedEpochHeard && position.batch() > 0;
+    }
+    return !interrupted
+        && (exhausted || epochHeard || !early && (batchOpen() || position.batch() > 0));
   }
 
   private void stopsEarly(List<String> by) {
@@ -534,18 +658,7 @@ final class Session {
    */
   void failed(Throwable thrown) {
     if (thrown instanceof EarlyStoppedException stop) {
-      List<String> by = EarlyStop.by(stop, trainer());
-      if (!loopSeen && heardBatches > 0 && EarlyStop.isIn("onEpoch", stop)) {
-        countHeard(); // it threw before this listener heard the epoch's end
-      }
-      if (by.isEmpty()) {
-        endedShort = true;
-      } else {
-        stopsEarly(by);
-      }
-      if (iterating && exhausted) {
-        EpochMetrics.close(trainer(), EarlyStop.isIn("onValidationBatch", stop));
-      }
+      stopped(stop);
       return;
     }
     if (failure == thrown) {
@@ -570,6 +683,27 @@ final class Session {
       offer(Kind.EXCEPTION);
     } catch (RuntimeException e) {
       thrown.addSuppressed(e);
+    }
+  }
+
+  /** An epoch whose batches are all trained counts, wherever it was stopped then. */
+  private void stopped(EarlyStoppedException stop) {
+    boolean inOnEpoch = EarlyStop.isIn("onEpoch", stop);
+    boolean inValidation =
+        EarlyStop.isIn("onValidationBatch", stop) || !inOnEpoch && validation == Validation.BEGUN;
+    boolean heard = !loopSeen && heardBatches > 0 && (inOnEpoch || atCut() && !moreToHear);
+    if (heard) {
+      countHeard(); // it threw before this listener heard the epoch's end
+    }
+    steppedEpochHeard = loopSeen && !iterating && inOnEpoch;
+    List<String> by = EarlyStop.by(stop, trainer());
+    if (by.isEmpty()) {
+      endedShort = true;
+    } else {
+      stopsEarly(by);
+    }
+    if (heard || steppedEpochHeard || iterating && exhausted) {
+      EpochMetrics.close(trainer(), inValidation);
     }
   }
 

@@ -22,7 +22,12 @@ abstract class SmallState implements Checkpointable {
   abstract void write(Map<String, ?> state);
 
   final void freeze() {
-    frozen = read();
+    freeze(read());
+  }
+
+  /** A save holds these values until it thaws. */
+  final void freeze(Map<String, ?> values) {
+    frozen = values;
   }
 
   final void thaw() {
@@ -33,9 +38,14 @@ abstract class SmallState implements Checkpointable {
   final void rollBack() {
     Map<String, ?> values = frozen;
     if (values != null) {
-      write(values);
+      goBack(values);
       thaw();
     }
+  }
+
+  /** As {@link #write}, in the process that wrote them; what came since is undone, too. */
+  void goBack(Map<String, ?> values) {
+    write(values);
   }
 
   @Override

@@ -83,6 +83,9 @@ final class Split {
   /** Whether the training data was replaced, and none of the validation given since. */
   private boolean replaced;
 
+  /** Whether that validation was evaluated before there was training data: maybe a test set. */
+  private boolean evaluatedFirst;
+
   private boolean begun;
   private boolean decided;
   private boolean said;
@@ -102,14 +105,33 @@ final class Split {
 
   /**
    * What is validated from now on: the first one that goes with the training data. What a program
-   * evaluates besides, a part of the training data or a test set, is its own affair.
+   * evaluates besides, a part of the training data or a test set, is its own affair, also before
+   * there is training data.
    */
   void validation(Dataset dataset) {
-    if (validation == null || replaced && validation.dataset() != dataset) {
+    boolean other = validation == null || validation.dataset() != dataset;
+    if (other && (validation == null || replaced || evaluatedFirst && training != null)) {
+      validates(dataset);
+    }
+    replaced = false;
+  }
+
+  /** What is validated from now on, whatever was evaluated before. */
+  void validates(Dataset dataset) {
+    if (validation == null || validation.dataset() != dataset) {
       validation = Data.of(dataset);
       decided = false;
     }
     replaced = false;
+    evaluatedFirst = false;
+  }
+
+  /** It is evaluated now. */
+  void evaluated(Dataset dataset) {
+    validation(dataset);
+    if (validation != null && validation.dataset() == dataset) {
+      evaluatedFirst = training == null;
+    }
   }
 
   /**

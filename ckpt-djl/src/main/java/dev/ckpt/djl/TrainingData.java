@@ -22,7 +22,7 @@ import org.slf4j.LoggerFactory;
  * The user's training data, entered where the run stands. The loop's {@code hasNext()} after a
  * batch is the boundary: on the training thread, behind the update, before the next batch.
  */
-final class TrainingData implements Dataset {
+final class TrainingData implements WrappedData {
   private static final Logger log = LoggerFactory.getLogger(TrainingData.class);
 
   private final Dataset source;
@@ -33,6 +33,16 @@ final class TrainingData implements Dataset {
     this.source = source;
     this.session = session;
     session.split().training(source);
+  }
+
+  @Override
+  public Dataset source() {
+    return source;
+  }
+
+  @Override
+  public Session session() {
+    return session;
   }
 
   @Override
@@ -54,7 +64,7 @@ final class TrainingData implements Dataset {
               ? seek(indexed, manager, executor)
               : readPast(manager, executor);
     } catch (Throwable e) {
-      session.dataThrew(e);
+      session.threw(e);
       throw e;
     }
     session.seedHere();
@@ -136,9 +146,7 @@ final class TrainingData implements Dataset {
 
     @Override
     public boolean hasNext() {
-      if (session.batchOpen()) {
-        session.batchDone();
-      }
+      session.nextBatch();
       boolean more = asked(source::hasNext);
       if (!more) {
         session.exhausted();
@@ -152,7 +160,7 @@ final class TrainingData implements Dataset {
         return source.get();
       } catch (Throwable e) {
         session.streams().backToMark();
-        session.dataThrew(e);
+        session.threw(e);
         throw e;
       }
     }
@@ -166,7 +174,7 @@ final class TrainingData implements Dataset {
       if (samplesBefore > 0) {
         DjlInternals.BATCH_PROGRESS.set(batch, batch.getProgress() + samplesBefore);
       }
-      session.delivered(batch.getSize());
+      session.delivered(batch);
       return batch;
     }
   }

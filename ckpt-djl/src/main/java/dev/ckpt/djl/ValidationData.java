@@ -12,7 +12,7 @@ import java.util.concurrent.ExecutorService;
 import org.jspecify.annotations.Nullable;
 
 /** The user's validation data: seeded at its start, and interruptible between its batches. */
-final class ValidationData implements Dataset {
+final class ValidationData implements WrappedData {
   private final Dataset source;
   private final Session session;
 
@@ -20,6 +20,16 @@ final class ValidationData implements Dataset {
     this.source = source;
     this.session = session;
     session.split().validation(source);
+  }
+
+  @Override
+  public Dataset source() {
+    return source;
+  }
+
+  @Override
+  public Session session() {
+    return session;
   }
 
   @Override
@@ -31,7 +41,7 @@ final class ValidationData implements Dataset {
   public Iterable<Batch> getData(NDManager manager, @Nullable ExecutorService executor)
       throws IOException, TranslateException {
     session.beginValidation();
-    session.split().validation(source);
+    session.split().evaluated(source);
     session.split().check();
     Iterator<Batch> batches =
         (executor == null ? source.getData(manager) : source.getData(manager, executor)).iterator();
@@ -44,9 +54,13 @@ final class ValidationData implements Dataset {
           public boolean hasNext() {
             session.validationBoundary();
             try {
-              return batches.hasNext();
+              boolean more = batches.hasNext();
+              if (!more) {
+                session.endValidation();
+              }
+              return more;
             } catch (Throwable e) {
-              session.dataThrew(e);
+              session.threw(e);
               throw e;
             }
           }
@@ -56,7 +70,7 @@ final class ValidationData implements Dataset {
             try {
               return batches.next();
             } catch (Throwable e) {
-              session.dataThrew(e);
+              session.threw(e);
               throw e;
             }
           }

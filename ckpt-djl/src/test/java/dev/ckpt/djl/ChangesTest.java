@@ -221,9 +221,10 @@ class ChangesTest {
     row(
         "More patience",
         "A run that `EarlyStoppingListener` has stopped trains on, and ends where that patience"
-            + " ends a run that had it from the start. So it does with a longer duration, a higher"
-            + " least number of epochs, less improvement asked for, another metric. Less patience,"
-            + " or more epochs alone, is no reason.",
+            + " ends a run that had it from the start. A longer duration, a higher least number of"
+            + " epochs, less improvement asked for, or another metric is a reason to train on, too:"
+            + " it counts from there on, and what was counted before, was by the old one. Less"
+            + " patience, or more epochs alone, is no reason.",
         more,
         "epochPatience was 2 and is 4");
     Outcome less = again(more.training(), each -> each.listener = patient(3));

@@ -28,7 +28,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /** A training that a listener ends, and that gives back its best weights. */
 class EarlyStopTest {
@@ -155,7 +154,9 @@ class EarlyStopTest {
     "EASY_TRAIN, true",
     "EASY_TRAIN, false",
     "LISTENER_ONLY, true",
-    "LISTENER_ONLY, false"
+    "LISTENER_ONLY, false",
+    "STEP, true",
+    "STEP, false"
   })
   void morePatienceTrainsOnAsIfItHadBeenThereFromTheStart(Loop loop, boolean told) {
     List<Double> wanted = new ArrayList<>();
@@ -176,6 +177,26 @@ class EarlyStopTest {
     assertThat(compared).isEqualTo(wanted);
     assertThat(training.log.epochs).isEqualTo(whole.log.epochs);
     assertThat(training.log.sha256).isEqualTo(whole.log.sha256);
+  }
+
+  /** As a main class that is a listener, and calls fit. */
+  @Test
+  void whoTrainsIsNotWhoStops() {
+    var program =
+        new TrainingListenerAdapter() {
+          void run(SmallTraining training) {
+            training.run();
+          }
+        };
+    SmallTraining training = new SmallTraining(Setup.plain(), store);
+    training.epochs = GOAL;
+    training.first = List.of(program);
+    for (int patience : new int[] {2, 4}) {
+      training.listener = patient(patience);
+      program.run(training);
+    }
+    assertThat(training.log.startedAt).containsExactly(0L, 30L);
+    assertThat(training.log.executed).isEqualTo(50);
   }
 
   private static EarlyStoppingListener.Builder stopping() {
@@ -408,6 +429,90 @@ class EarlyStopTest {
     assertThat(training.log.sha256).isEqualTo(whole.log.sha256);
   }
 
+  /** In the validation batch of that number; three are an epoch's. */
+  private static final class StopsInValidation extends TrainingListenerAdapter {
+    private final int batch;
+    private int batches;
+
+    StopsInValidation(int batch) {
+      this.batch = batch;
+    }
+
+    @Override
+    public void onValidationBatch(Trainer trainer, BatchData data) {
+      if (++batches == batch) {
+        throw new EarlyStoppedException(batch, "enough");
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "LISTENER_ONLY, true, 1", "LISTENER_ONLY, false, 1",
+    "LISTENER_ONLY, true, 5", "LISTENER_ONLY, false, 5",
+    "LISTENER_ONLY, true, 4", "LISTENER_ONLY, false, 4",
+    "EASY_TRAIN, true, 5", "EASY_TRAIN, false, 5",
+    "EASY_TRAIN, true, 8", "EASY_TRAIN, false, 8"
+  })
+  void aStopInAValidationEndsItsEpochWithoutMetricsOfAPart(Loop loop, boolean told, int batch) {
+    SmallTraining whole = new SmallTraining(Setup.plain().with(loop));
+    whole.run();
+    SmallTraining training = new SmallTraining(Setup.plain().with(loop), store);
+    training.listener = new StopsInValidation(batch);
+    training.tellsOfStops = told;
+    String said = Told.by(() -> training.run());
+    int epoch = (batch + 2) / 3;
+    Checkpoint stopped = run.latest().orElseThrow();
+    assertThat(stopped.progress().step()).isEqualTo(epoch * 10);
+    assertThat(stopped.progress().epoch()).isEqualTo(epoch);
+    assertThat(stopped.progress().samples()).isEqualTo(epoch * SmallTraining.SAMPLES);
+    assertThat(stopped.metrics().keySet())
+        .as("%s", stopped.metrics())
+        .contains("train_loss")
+        .noneMatch(name -> name.startsWith("validate_"));
+    if (told || epoch == SmallTraining.EPOCHS) {
+      assertThat(said).doesNotContain("ckpt.failed");
+    } else {
+      assertThat(said)
+          .contains("behind " + epoch + " of 3 epochs", "ckpt.failed(e) before complete()");
+    }
+    training.listener = new TrainingListenerAdapter() {};
+    training.epochs += told ? 0 : 1;
+    whole.epochs = training.epochs;
+    whole.run();
+    training.run();
+    assertThat(training.log.sha256).isEqualTo(whole.log.sha256);
+    if (epoch < whole.epochs) {
+      assertThat(training.log.epochs.values()).contains(whole.log.epochs.get(epoch + 1));
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "EASY_TRAIN, true",
+    "EASY_TRAIN, false",
+    "LISTENER_ONLY, true",
+    "LISTENER_ONLY, false"
+  })
+  void djlsListenerBeforeTheEvaluatorsLeavesNextEpochsMetricsAlone(Loop loop, boolean told) {
+    InMemoryStore whole = new InMemoryStore(Clock.systemUTC());
+    SmallTraining unstopped = new SmallTraining(Setup.plain().with(loop), whole);
+    unstopped.checkpointing = builder -> builder.keep(Retention.latest(9));
+    unstopped.epochs = GOAL;
+    unstopped.run();
+    SmallTraining stopped = new SmallTraining(Setup.plain().with(loop), store);
+    stopped.checkpointing = builder -> builder.keep(Retention.latest(9));
+    stopped.epochs = GOAL;
+    stopped.tellsOfStops = told;
+    stopped.first = List.of(patient(2));
+    stopped.run();
+    assertThat(stopped.log.executed).isLessThan(GOAL * 10);
+    stopped.first = List.of(patient(99));
+    stopped.run();
+    assertThat(metrics(run)).isEqualTo(metrics(Checkpoints.read(whole, "small")));
+    assertThat(stopped.log.sha256).isEqualTo(unstopped.log.sha256);
+  }
+
   /** Data that ends the training, in its n-th batch: no listener does. */
   private static final class StoppingData extends ArrayDataset {
     private int left;
@@ -428,13 +533,16 @@ class EarlyStopTest {
 
   /** In the validation of the first epoch, and of the second. */
   @ParameterizedTest
-  @ValueSource(ints = {1, 4})
-  void aStopThatIsNoListenersLeavesTheGoalOpen(int batch) {
-    SmallTraining training = new SmallTraining(Setup.plain(), store);
+  @CsvSource({"FIT, 1", "FIT, 5", "LISTENER_ONLY, 1", "LISTENER_ONLY, 5"})
+  void aStopThatIsNoListenersLeavesTheGoalOpen(Loop loop, int batch) {
+    SmallTraining training = new SmallTraining(Setup.plain().with(loop), store);
     training.epochs = GOAL;
     training.dataset =
         (builder, which) -> which == 2 ? new StoppingData(builder, batch) : builder.build();
     training.run();
+    assertThat(run.latest().orElseThrow().metrics().keySet())
+        .contains("train_loss")
+        .noneMatch(name -> name.startsWith("validate_"));
     training.dataset = (builder, which) -> builder.build();
     training.run();
     assertThat(training.log.startedAt).containsExactly(0L, batch == 1 ? 10L : 20L);

@@ -38,6 +38,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -299,6 +300,47 @@ class FineTuneTest {
     }
   }
 
+  /** As DJL's own fine-tuning freezes: before anything is trained. */
+  @ParameterizedTest
+  @ValueSource(strings = {"gamma and beta", "gamma"})
+  void whatTheProgramFrozeAndThawsLetsItsStatisticsMove(String thawed) {
+    InitFrom statistics =
+        InitFrom.of("base", "latest").exclude("10Linear_*").freeze("02BatchNorm_running*");
+    SmallTraining training = tuned(store, statistics);
+    training.beforeResume =
+        trainer ->
+            Weights.byName(trainer.getModel().getBlock())
+                .forEach((name, each) -> each.freeze(!name.matches("0[457].*_(w|b|g).*|10.*")));
+    List<List<float[]>> seen = new ArrayList<>();
+    training.afterResume = (ckpt, trainer) -> seen.add(statisticsOf("02BatchNorm", trainer));
+    for (int epochs = 1; epochs <= 2; epochs++) {
+      training.epochs = epochs;
+      training.run();
+    }
+    training.listener =
+        new TrainingListenerAdapter() {
+          @Override
+          public void onEpoch(Trainer trainer) {
+            Map<String, Parameter> all = Weights.byName(trainer.getModel().getBlock());
+            for (String each : thawed.split(" and ", -1)) {
+              java.util.Objects.requireNonNull(all.get("02BatchNorm_" + each)).freeze(false);
+            }
+          }
+        };
+    training.epochs = 4; // the third is frozen still
+    training.run();
+    training.listener = new TrainingListenerAdapter() {};
+    training.epochs = 5;
+    training.run();
+    training.run();
+    for (int i = 0; i < 2; i++) {
+      assertThat(seen.get(1).get(i)).as("frozen").isEqualTo(seen.get(0).get(i));
+      assertThat(seen.get(2).get(i)).as("frozen").isEqualTo(seen.get(0).get(i));
+      assertThat(seen.get(3).get(i)).as("thawed").isNotEqualTo(seen.get(0).get(i));
+      assertThat(seen.get(4).get(i)).as("for good").isNotEqualTo(seen.get(3).get(i));
+    }
+  }
+
   @Test
   void aScaleThatALayerDoesWithoutKeepsNoStatisticsFrozen() {
     SmallTraining training = new SmallTraining(Setup.plain(), store);
@@ -378,8 +420,14 @@ class FineTuneTest {
 
   /** What is frozen of the user's own block, and the program thaws. */
   @ParameterizedTest
-  @ValueSource(strings = {"02*", "02*, 01*", "02Factor_factor, 02Factor_running_mean"})
-  void whatAUsersOwnBlockHoldsIsFrozenAndThawedWhateverItsTypesAndNamesAre(String frozen) {
+  @CsvSource({
+    "02*, false",
+    "'02*, 01*', false",
+    "'02Factor_factor, 02Factor_running_mean', false",
+    "02*, true"
+  })
+  void whatAUsersOwnBlockHoldsIsFrozenAndThawedWhateverItsTypesAndNamesAre(
+      String frozen, boolean byTheProgramToo) {
     SmallTraining training = new SmallTraining(Setup.plain(), store);
     training.block = small -> ownBlock();
     training.checkpointing = builder -> builder.run("own");
@@ -388,6 +436,12 @@ class FineTuneTest {
         InitFrom.of("own", "latest").exclude("04Linear_*").freeze(frozen.split(", ", -1));
     training.checkpointing = builder -> builder.run("tuned").seed(5).initFrom(body);
     List<Map<String, float[]>> seen = new ArrayList<>();
+    if (byTheProgramToo) {
+      training.beforeResume =
+          trainer ->
+              Weights.byName(trainer.getModel().getBlock())
+                  .forEach((name, each) -> each.freeze(!name.startsWith("04")));
+    }
     training.afterResume = (ckpt, trainer) -> seen.add(weights(trainer));
     training.atEnd = (ckpt, trainer) -> seen.add(weights(trainer));
     training.epochs = 1;

@@ -16,6 +16,7 @@ import ai.djl.training.Trainer;
 import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.training.dataset.Batch;
 import ai.djl.training.listener.TrainingListener;
+import ai.djl.training.listener.TrainingListenerAdapter;
 import ai.djl.training.loss.Loss;
 import ai.djl.training.optimizer.Optimizer;
 import dev.ckpt.CheckpointManager;
@@ -24,6 +25,8 @@ import dev.ckpt.Stores;
 import dev.ckpt.spi.CheckpointStore;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Loops that end in their own ways: by break, or with the trainer closed before the goal is said.
@@ -33,6 +36,9 @@ class LoopEndTest {
   private static final int TAKEN = 4;
 
   private final CheckpointStore store = Stores.inMemory();
+
+  /** Whether a listener behind the checkpoints' draws at each epoch's end. */
+  private boolean drawsBehind;
 
   /** A loop that a user wrote. */
   private interface Loop {
@@ -62,6 +68,15 @@ class LoopEndTest {
               .optOptimizer(Optimizer.adam().build())
               .addTrainingListeners(TrainingListener.Defaults.basic())
               .addTrainingListeners(ckpt.listener());
+      if (drawsBehind) {
+        config.addTrainingListeners(
+            new TrainingListenerAdapter() {
+              @Override
+              public void onEpoch(Trainer trainer) {
+                ckpt.random("taken").nextInt();
+              }
+            });
+      }
       String sha;
       try (Trainer trainer = model.newTrainer(config)) {
         trainer.initialize(new Shape(8, 4));
@@ -225,5 +240,210 @@ class LoopEndTest {
     End again = train(store, easy, false);
     assertThat(again.steps()).isEqualTo(first.steps()).isEqualTo(2 * BATCHES);
     assertThat(again.sha256()).isEqualTo(first.sha256());
+  }
+
+  @Test
+  void dataThatAreWrappedAlreadyCountOnce() throws Exception {
+    End plain = train(Stores.inMemory(), (ckpt, t, data) -> ckpt.fit(t, 3, data, data), false);
+    Loop wrapped =
+        (ckpt, trainer, data) ->
+            ckpt.fit(
+                trainer,
+                3,
+                ckpt.dataset(ckpt.dataset(data)),
+                ckpt.validation(ckpt.validation(ckpt.dataset(data))));
+    assertThat(train(store, wrapped, false)).isEqualTo(plain);
+    assertThat(plain.steps()).isEqualTo(3 * BATCHES);
+    Loop swapped =
+        (ckpt, trainer, data) -> ckpt.fit(trainer, 3, ckpt.validation(data), ckpt.dataset(data));
+    assertThat(train(Stores.inMemory(), swapped, false)).isEqualTo(plain);
+  }
+
+  @Test
+  void dataThatOtherCheckpointsHaveWrappedAreRefused() throws Exception {
+    Loop others =
+        (ckpt, trainer, data) -> {
+          try (DjlCheckpoints other = DjlCheckpoints.open(CheckpointManager.in(store).run("o"))) {
+            assertThatThrownBy(() -> ckpt.fit(trainer, 1, other.dataset(data), null))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("wrapped by other checkpoints");
+            assertThatThrownBy(() -> ckpt.fit(trainer, 1, data, other.validation(data)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("wrapped by other checkpoints");
+          }
+        };
+    assertThat(train(store, others, false).steps()).isZero();
+  }
+
+  /** Two batches to an update; counts from where the epoch begins, as the Javadoc says. */
+  private static Loop counted(int epochs, int taken, int killedIn) {
+    return (ckpt, trainer, data) -> {
+      var wrapped = ckpt.dataset(data);
+      int trained = 0;
+      for (int left = ckpt.remainingEpochs(epochs); left > 0; left--) {
+        long count = ckpt.progress().batch();
+        for (Batch batch : trainer.iterateDataset(wrapped)) {
+          ckpt.manager().requestSave("each batch");
+          EasyTrain.trainBatch(trainer, batch);
+          if (trained++ == killedIn) {
+            throw new IllegalStateException("killed by the test");
+          }
+          if (++count % 2 == 0) {
+            trainer.step();
+          }
+          batch.close();
+          if (count == taken) {
+            break;
+          }
+        }
+        trainer.notifyListeners(listener -> listener.onEpoch(trainer));
+        assertThat(ckpt.progress().batch()).as("of the next epoch").isZero();
+      }
+      ckpt.complete();
+    };
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {TAKEN, BATCHES})
+  void aLoopThatCountsFromItsProgressCountsAlikeWhereverItIsKilled(int taken) throws Exception {
+    End unbroken = train(Stores.inMemory(), counted(3, taken, -1), false);
+    assertThat(unbroken.steps()).isEqualTo(3 * taken / 2);
+    for (int kill = 0; kill < 3 * taken; kill++) {
+      CheckpointStore own = Stores.inMemory();
+      int at = kill;
+      assertThatThrownBy(() -> train(own, counted(3, taken, at), false))
+          .hasMessage("killed by the test");
+      assertThat(train(own, counted(3, taken, -1), false))
+          .as("killed in %d", at)
+          .isEqualTo(unbroken);
+    }
+  }
+
+  @Test
+  void progressIsOfTheNextEpochOnceTheDataAreExhausted() throws Exception {
+    Loop silent =
+        (ckpt, trainer, data) -> {
+          var wrapped = ckpt.dataset(data);
+          for (int epoch = 0; epoch < 2; epoch++) {
+            assertThat(ckpt.progress().epoch()).isEqualTo(epoch);
+            assertThat(ckpt.progress().batch()).isZero();
+            int done = 0;
+            for (Batch batch : trainer.iterateDataset(wrapped)) {
+              assertThat(ckpt.progress().epoch()).isEqualTo(epoch);
+              assertThat(ckpt.progress().batch()).isEqualTo(done++);
+              EasyTrain.trainBatch(trainer, batch);
+              trainer.step();
+              batch.close();
+            }
+          }
+          assertThat(ckpt.progress().samples()).isEqualTo(2 * 8 * BATCHES);
+        };
+    train(store, silent, false);
+  }
+
+  @Test
+  void aLoopThatAsksBeforeEachEpochTrainsNoneTooMany() throws Exception {
+    for (boolean byProgress : new boolean[] {false, true}) {
+      Loop asking =
+          (ckpt, trainer, data) -> {
+            ckpt.resume(trainer);
+            while (byProgress ? ckpt.progress().epoch() < 3 : ckpt.remainingEpochs(3) > 0) {
+              for (Batch batch : trainer.iterateDataset(ckpt.dataset(data))) {
+                EasyTrain.trainBatch(trainer, batch);
+                trainer.step();
+                batch.close();
+              }
+              trainer.notifyListeners(listener -> listener.onEpoch(trainer));
+            }
+            assertThat(ckpt.complete()).isTrue();
+          };
+      End end = train(Stores.inMemory(), asking, false);
+      assertThat(end.steps()).isEqualTo(3 * BATCHES);
+      assertThat(end.epoch()).isEqualTo(3);
+    }
+  }
+
+  /** Draws before each epoch how many batches it has, and behind it. */
+  private static Loop drawn(int epochs, int killedIn) {
+    return (ckpt, trainer, data) -> {
+      int trained = 0;
+      for (int left = ckpt.remainingEpochs(epochs); left > 0; left--) {
+        int taken = TAKEN + ckpt.random("taken").nextInt(BATCHES - TAKEN);
+        long count = ckpt.progress().batch();
+        for (Batch batch : trainer.iterateDataset(ckpt.dataset(data))) {
+          EasyTrain.trainBatch(trainer, batch);
+          if (trained++ == killedIn) {
+            throw new IllegalStateException("killed by the test");
+          }
+          trainer.step();
+          batch.close();
+          if (++count == taken) {
+            break;
+          }
+        }
+        ckpt.random("taken").nextInt();
+        trainer.notifyListeners(listener -> listener.onEpoch(trainer));
+      }
+      ckpt.complete();
+    };
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void whatIsDrawnForTheNextEpochIsDrawnAgainBehindAnEpochsEnd(boolean behind) throws Exception {
+    drawsBehind = behind;
+    End unbroken = train(Stores.inMemory(), drawn(4, -1), false);
+    for (int kill = 2 * TAKEN; kill < unbroken.steps(); kill++) {
+      CheckpointStore own = Stores.inMemory();
+      int at = kill;
+      assertThatThrownBy(() -> train(own, drawn(4, at), false)).hasMessage("killed by the test");
+      assertThat(train(own, drawn(4, -1), false)).as("killed in %d", at).isEqualTo(unbroken);
+    }
+  }
+
+  @Test
+  void aLoopThatNeverAsksWhereItStandsIsToldWhenItGoesOn() throws Exception {
+    Loop unaware =
+        (ckpt, trainer, data) -> {
+          for (int epoch = 0; epoch < 2; epoch++) {
+            for (Batch batch : trainer.iterateDataset(ckpt.dataset(data))) {
+              EasyTrain.trainBatch(trainer, batch);
+              trainer.step();
+              batch.close();
+            }
+          }
+          ckpt.complete();
+        };
+    String said = "ckpt.remainingEpochs(n) before its first epoch";
+    assertThat(Told.by(() -> train(store, unaware, false))).doesNotContain(said);
+    assertThat(Told.by(() -> train(store, unaware, false))).contains(said, "behind 2 epochs");
+    assertThat(Told.by(() -> train(store, leftSilently(5), false))).doesNotContain(said);
+  }
+
+  @Test
+  void evaluatingTheWrappedTrainingDataIsRefusedAndCostsNoEpoch() throws Exception {
+    Loop evaluating =
+        (ckpt, trainer, data) -> {
+          var wrapped = ckpt.dataset(data);
+          for (Batch batch : trainer.iterateDataset(wrapped)) {
+            EasyTrain.validateBatch(trainer, batch); // before it is trained, and behind it
+            EasyTrain.trainBatch(trainer, batch);
+            trainer.step();
+            EasyTrain.validateBatch(trainer, batch);
+            batch.close();
+          }
+          trainer.notifyListeners(listener -> listener.onEpoch(trainer));
+          assertThatThrownBy(() -> EasyTrain.evaluateDataset(trainer, wrapped))
+              .isInstanceOf(IllegalStateException.class)
+              .hasMessageContaining("ckpt.validation(...)");
+        };
+    train(store, evaluating, false);
+    Loop right =
+        (ckpt, trainer, data) -> {
+          assertThat(ckpt.remainingEpochs(4)).isEqualTo(3);
+          EasyTrain.evaluateDataset(trainer, ckpt.validation(ckpt.dataset(data)));
+          assertThat(ckpt.remainingEpochs(4)).isEqualTo(3);
+        };
+    assertThat(train(store, right, false).steps()).isEqualTo(BATCHES);
   }
 }

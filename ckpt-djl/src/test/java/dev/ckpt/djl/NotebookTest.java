@@ -290,6 +290,7 @@ class NotebookTest {
           looks.add(() -> evaluate(trainer, made.get(1)));
           looks.add(() -> evaluate(trainer, ckpt.validation(made.get(1))));
           looks.add(() -> ckpt.random("noise").nextGaussian());
+          looks.add(() -> ckpt.random("of the look alone").nextGaussian());
         };
     AtomicInteger looked = new AtomicInteger();
     training.whenStopped =
@@ -300,7 +301,7 @@ class NotebookTest {
                   looked.incrementAndGet();
                 });
     training.run();
-    assertThat(looked).hasValue(3);
+    assertThat(looked).hasValue(4);
     assertThat(training.log.epochs).isEqualTo(whole.log.epochs);
     assertThat(training.log.batches).isEqualTo(whole.log.batches);
     assertThat(training.log.sha256).isEqualTo(whole.log.sha256);
@@ -441,13 +442,104 @@ class NotebookTest {
     assertThat(training.log.startedAt).containsOnly(0L);
   }
 
+  /** A listener that sends something, and has no other way to say that it was interrupted. */
+  @ParameterizedTest
+  @CsvSource({"validation, 2, 10", "epoch, 1, 10", "epoch, 2, 20"})
+  void aStopWhileAListenerWaitsIsAStop(String where, int time, long step) {
+    SmallTraining whole = new SmallTraining(SmallTraining.Setup.plain());
+    whole.run();
+    for (boolean again : List.of(true, false)) {
+      SmallTraining training = new SmallTraining(SmallTraining.Setup.plain());
+      training.first = List.of(stopIn(where, time));
+      training.listener = new Sends(where);
+      training.fitsAgain = again;
+      Throwable thrown = org.assertj.core.api.Assertions.catchThrowable(training::run);
+      if (!again) {
+        assertThat(thrown)
+            .isInstanceOf(CancellationException.class)
+            .hasMessageContaining("is saved at step " + step);
+        training.first = List.of();
+        training.run();
+      } else {
+        assertThat(thrown).isNull();
+      }
+      assertThat(training.log.sha256).as("again: %s", again).isEqualTo(whole.log.sha256);
+      assertThat(training.log.executed).isEqualTo(whole.log.executed);
+      assertThat(training.log.epochs).isEqualTo(whole.log.epochs);
+    }
+  }
+
+  @Test
+  void stopsWhileAListenerWaitsAreNoCrashLoop() {
+    for (String where : List.of("epoch", "batch")) {
+      SmallTraining training = new SmallTraining(SmallTraining.Setup.plain());
+      training.listener = new Sends(where);
+      for (int i = 0; i < 5; i++) {
+        training.first = List.of(stopIn(where, 1));
+        assertThatThrownBy(training::run).isInstanceOf(CancellationException.class);
+      }
+      training.first = List.of();
+      training.run();
+    }
+  }
+
+  private static final class Sends extends TrainingListenerAdapter {
+    private final String where;
+
+    Sends(String where) {
+      this.where = where;
+    }
+
+    private void at(String here) {
+      if (here.equals(where)) {
+        try {
+          Thread.sleep(1);
+        } catch (InterruptedException e) {
+          throw new IllegalStateException(e);
+        }
+      }
+    }
+
+    @Override
+    public void onTrainingBatch(Trainer trainer, BatchData data) {
+      at("batch");
+    }
+
+    @Override
+    public void onValidationBatch(Trainer trainer, BatchData data) {
+      at("validation");
+    }
+
+    @Override
+    public void onEpoch(Trainer trainer) {
+      at("epoch");
+    }
+  }
+
+  /** As the JDK's own pipes tell of it: no cause, no message, and the interrupt cleared. */
+  @Test
+  void aReadThatSaysThatItWasInterruptedIsAStop() {
+    SmallTraining training = new SmallTraining(SmallTraining.Setup.plain());
+    training.dataset =
+        (builder, made) ->
+            made == 1
+                ? new TimesOut(builder, new java.io.InterruptedIOException(), true)
+                : builder.build();
+    for (int i = 0; i < 5; i++) {
+      assertThatThrownBy(training::run).isInstanceOf(CancellationException.class);
+    }
+  }
+
   /** A socket's time-out is an {@link java.io.InterruptedIOException}, too. */
   @ParameterizedTest
   @ValueSource(booleans = {false, true})
   void aReadThatTimesOutIsNoStop(boolean unchecked) {
     SmallTraining training = new SmallTraining(SmallTraining.Setup.plain());
     training.dataset =
-        (builder, made) -> made == 1 ? new TimesOut(builder, unchecked) : builder.build();
+        (builder, made) ->
+            made == 1
+                ? new TimesOut(builder, new SocketTimeoutException("Read timed out"), unchecked)
+                : builder.build();
     for (int i = 0; i < 3; i++) {
       Throwable thrown = org.assertj.core.api.Assertions.catchThrowable(training::run);
       assertThat(thrown).isNotInstanceOf(CancellationException.class);
@@ -457,16 +549,17 @@ class NotebookTest {
   }
 
   private static final class TimesOut extends ArrayDataset {
+    private final IOException thrown;
     private final boolean unchecked;
 
-    TimesOut(ArrayDataset.Builder builder, boolean unchecked) {
+    TimesOut(ArrayDataset.Builder builder, IOException thrown, boolean unchecked) {
       super(builder);
+      this.thrown = thrown;
       this.unchecked = unchecked;
     }
 
     @Override
     public Batch getByIndices(NDManager manager, long... indices) {
-      SocketTimeoutException thrown = new SocketTimeoutException("Read timed out");
       if (unchecked) {
         throw new UncheckedIOException(thrown);
       }

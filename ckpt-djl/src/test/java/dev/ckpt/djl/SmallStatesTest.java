@@ -7,6 +7,7 @@ import ai.djl.nn.Parameter;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 
 class SmallStatesTest {
@@ -68,6 +69,39 @@ class SmallStatesTest {
     assertThat(captured(streams)).isEqualTo(then);
     streams.thaw();
     assertThat(captured(streams)).isNotEqualTo(then).isEqualTo(streams.read());
+  }
+
+  @Test
+  void aStreamThatIsFirstAskedForBehindTheFreezeGoesBackToItsStart() {
+    List<Object> wanted = draws(new RandomStreams(() -> 7).named("val"));
+    RandomStreams streams = new RandomStreams(() -> 7);
+    streams.freeze();
+    assertThat(draws(streams.named("val"))).isEqualTo(wanted);
+    streams.rollBack();
+    assertThat(draws(streams.named("val"))).isEqualTo(wanted);
+  }
+
+  /** As loaders do that draw for each sample. */
+  @Test
+  void streamsAreAskedForByOtherThreadsWhileAllAreLookedAt() throws Exception {
+    RandomStreams streams = new RandomStreams(() -> 7);
+    AtomicBoolean asking = new AtomicBoolean(true);
+    Thread loader =
+        new Thread(
+            () -> {
+              for (int i = 0; i < 20_000; i++) {
+                streams.named("sample " + i);
+              }
+              asking.set(false);
+            });
+    loader.start();
+    while (asking.get()) {
+      streams.mark();
+      streams.backToMark();
+      streams.read();
+    }
+    loader.join();
+    assertThat(streams.read()).hasSize(20_000);
   }
 
   private static Object captured(SmallState state) {

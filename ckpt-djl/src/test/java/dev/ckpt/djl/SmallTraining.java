@@ -448,7 +448,16 @@ final class SmallTraining {
         }
         ckpt.complete();
       }
-      case STEP -> byHand(ckpt, trainer, train, validation);
+      case STEP -> {
+        try {
+          byHand(ckpt, trainer, train, validation);
+        } catch (EarlyStoppedException e) {
+          if (tellsOfStops) {
+            ckpt.failed(e);
+          }
+        }
+        ckpt.complete();
+      }
       case LISTENER_ONLY -> {
         try {
           EasyTrain.fit(trainer, ckpt.remainingEpochs(epochs), train, validation);
@@ -494,7 +503,6 @@ final class SmallTraining {
       trainer.notifyListeners(listener -> listener.onEpoch(trainer));
       ckpt.endEpoch();
     }
-    ckpt.complete();
   }
 
   /** Writes down what a user would see, and kills. */

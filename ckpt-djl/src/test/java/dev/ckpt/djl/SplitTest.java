@@ -12,6 +12,7 @@ import ai.djl.training.dataset.Dataset;
 import ai.djl.training.dataset.RandomAccessDataset;
 import ai.djl.util.Progress;
 import dev.ckpt.CheckpointException;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
@@ -260,6 +261,57 @@ class SplitTest {
     Split leaking = resumed(facts);
     assertThatThrownBy(() -> check(leaking, training, whole.subDataset(0, 64)))
         .hasMessageContaining("16 samples of the validation data are in the training data");
+  }
+
+  /** A baseline: a test set, before anything is trained. */
+  @Test
+  void whatIsEvaluatedFirstIsNotTakenForTheValidation() throws Exception {
+    ArrayDataset whole = whole(200);
+    Environment environment = new Environment();
+    Split split = new Split(environment);
+    split.evaluated(whole.subDataset(0, 20));
+    check(split, whole.subDataset(60, 200), whole.subDataset(20, 60));
+    split.evaluated(whole.subDataset(0, 20));
+    Map<String, Object> facts = new HashMap<>(environment.read());
+    assertThat(
+            new HashMap<String, Object>(saved(whole.subDataset(60, 200), whole.subDataset(20, 60))))
+        .containsAllEntriesOf(facts);
+
+    Split leaking = resumed(facts);
+    leaking.evaluated(whole.subDataset(0, 20));
+    assertThatThrownBy(() -> check(leaking, whole.subDataset(20, 160), whole.subDataset(160, 200)))
+        .hasMessageContaining("both another part");
+  }
+
+  @Test
+  void theValidationMayBeWrappedBeforeTheTrainingData() throws Exception {
+    ArrayDataset whole = whole(200);
+    Environment environment = new Environment();
+    Split split = new Split(environment);
+    RandomAccessDataset validation = whole.subDataset(20, 60);
+    split.validation(validation);
+    split.training(whole.subDataset(60, 200));
+    split.validation(whole.subDataset(0, 20));
+    split.check();
+    split.evaluated(validation);
+    split.evaluated(whole.subDataset(0, 20));
+    split.check();
+    assertThat(environment.read().get("validation.subset"))
+        .isEqualTo(saved(whole.subDataset(60, 200), validation).get("validation.subset"));
+  }
+
+  @Test
+  void whatFitIsGivenIsTheValidationAlsoBehindAStop() throws Exception {
+    ArrayDataset whole = whole(200);
+    RandomAccessDataset training = whole.subDataset(40, 200);
+    Split split = new Split(new Environment());
+    check(split, training, whole.subDataset(0, 40));
+    split.training(training);
+    split.validates(whole.subDataset(100, 140));
+    assertThatThrownBy(split::check)
+        .hasMessageContaining("40 samples of the validation data are in the training data");
+    split.validates(whole.subDataset(0, 40));
+    split.check();
   }
 
   @Test
