@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -58,6 +59,9 @@ class GoldenTrainingsTest {
     assertThat(state(checkpoints)).isEqualTo(saved).hasSizeGreaterThan(15);
   }
 
+  /** What later builds say besides, and these stores do not. */
+  private static final Set<String> ADDED = Set.of("epochSamples", "batchSize", "firstBatch");
+
   /** All of the newest checkpoint but what belongs to the machine. */
   private static Map<String, Object> state(Checkpoints run) {
     Map<String, Object> state = new TreeMap<>();
@@ -71,7 +75,13 @@ class GoldenTrainingsTest {
         }
         for (String name : view.values()) {
           if (!part.equals("environment")) {
-            state.put(part + "." + name, view.value(name, Object.class));
+            Object value = view.value(name, Object.class);
+            if (value instanceof Map<?, ?> map) {
+              Map<Object, Object> old = new TreeMap<>(map);
+              old.keySet().removeAll(ADDED);
+              value = old;
+            }
+            state.put(part + "." + name, value);
           }
         }
       }
