@@ -22,6 +22,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -46,6 +47,7 @@ final class Mirror {
   private final RemoteRun run;
   private final RemoteModels models;
   private final LocalReports reports;
+  private final LongSupplier dropped;
   private final Checkpoints checkpoints;
   private final Optional<ShardUpload> shards;
   private boolean tableIsOld = true;
@@ -57,16 +59,21 @@ final class Mirror {
   /** How many events had been dropped when the store was last compared for that. */
   private long looked;
 
+  /**
+   * @param dropped how many events the outbox has lost by now
+   */
   Mirror(
       MlflowApi api,
       Target target,
       Subject subject,
       LocalReports reports,
       CheckpointStore store,
-      boolean withShards) {
+      boolean withShards,
+      LongSupplier dropped) {
     this.api = api;
     this.subject = subject;
     this.reports = reports;
+    this.dropped = dropped;
     this.checkpoints = Checkpoints.read(store, subject.run());
     this.run = new RemoteRun(api, target, subject, checkpoints::attempts);
     this.models = new RemoteModels(api, target, run);
@@ -128,11 +135,10 @@ final class Mirror {
   /**
    * What is said once many events are through: the table of those that are there, and the newest.
    */
-  void finish(long dropped) throws IOException {
-    if (dropped > looked) {
+  void finish() throws IOException {
+    if (dropped.getAsLong() > looked) {
       // events of what is still in the store may be among them
       reconcile(Set::of);
-      looked = dropped;
     }
     if (!tableIsOld) {
       return;
@@ -150,8 +156,9 @@ final class Mirror {
           run.named(LATEST_TAG),
           latest.get().id() + " mlflow:" + latest.get().model());
     }
-    if (dropped > 0) {
-      api.runTag(remote.id(), run.named("ckpt.dropped"), Long.toString(dropped));
+    long lost = dropped.getAsLong();
+    if (lost > 0) {
+      api.runTag(remote.id(), run.named("ckpt.dropped"), Long.toString(lost));
     }
     tableIsOld = false;
   }
@@ -307,6 +314,7 @@ final class Mirror {
 
   /** What the store has and the server lacks, and the other way round. */
   private void reconcile(Read<Set<String>> awaited) throws IOException {
+    long lost = dropped.getAsLong(); // what is dropped from here on is not seen by this look
     MlflowApi.Run remote = run.get();
     Map<String, List<MlflowApi.Model>> shown = models.all();
     Map<String, ListedCheckpoint> traces = traces();
@@ -351,6 +359,7 @@ final class Mirror {
     models.keepNewest(failed, MOST_FAILED);
     tableIsOld = true;
     complete = remote.id();
+    looked = lost;
   }
 
   /** Makes a run show a checkpoint, whatever run its model was made by. */

@@ -69,7 +69,8 @@ public final class Session implements AutoCloseable {
     if (tracking.isPresent()) {
       MlflowApi made = new MlflowApi(tracking.get(), options.timeout(), traffic);
       this.api = made;
-      this.mirror = new Mirror(made, target, subject, reports, store, options.shards());
+      this.mirror =
+          new Mirror(made, target, subject, reports, store, options.shards(), outbox::dropped);
     } else {
       this.api = null;
       this.mirror = null;
@@ -172,7 +173,7 @@ public final class Session implements AutoCloseable {
 
   /** Says what is said once all is through. */
   public void finish() throws IOException {
-    mirror().finish(outbox.dropped());
+    mirror().finish();
   }
 
   /** The address of the run's page, once there was one. */
