@@ -3,9 +3,9 @@ package dev.ckpt.dl4j;
 import java.lang.reflect.Field;
 import java.lang.reflect.Modifier;
 import java.util.Iterator;
-import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.dataset.AsyncDataSetIterator;
 import org.nd4j.linalg.dataset.AsyncMultiDataSetIterator;
@@ -64,16 +64,10 @@ final class Callers {
 
   /** Around ours it counts batches or epochs, which no resume tells it. */
   static void refuseCounting() {
-    Optional<String> counting =
-        StackWalker.getInstance()
-            .walk(
-                frames ->
-                    frames
-                        .map(StackWalker.StackFrame::getClassName)
-                        .filter(COUNTING::contains)
-                        .findFirst());
+    Optional<StackWalker.StackFrame> counting =
+        outermost(frame -> COUNTING.contains(frame.getClassName()));
     if (counting.isPresent()) {
-      String name = counting.get().substring(counting.get().lastIndexOf('.') + 1);
+      String name = simpleName(counting.get());
       throw new UnsupportedOperationException(
           name
               + " around ckpt.iterator(...) counts what no resume tells it. Put it inside:"
@@ -85,14 +79,10 @@ final class Callers {
 
   /** Who reads ours without training on it would be taken for the training. */
   static void refuseReaders() {
-    // the outermost is what the program calls
-    Optional<StackWalker.StackFrame> reader =
-        StackWalker.getInstance()
-            .walk(frames -> frames.filter(Callers::onlyReads).reduce((inner, outer) -> outer));
+    Optional<StackWalker.StackFrame> reader = outermost(Callers::onlyReads);
     if (reader.isPresent()) {
-      String name = reader.get().getClassName();
       throw new UnsupportedOperationException(
-          name.substring(name.lastIndexOf('.') + 1)
+          simpleName(reader.get())
               + "."
               + reader.get().getMethodName()
               + " reads ckpt.iterator(...) and trains nothing: each batch would count as trained."
@@ -160,19 +150,24 @@ final class Callers {
 
   /** Whether DL4J's own loop over an epoch asks, not one by hand. */
   static boolean isFit() {
-    return StackWalker.getInstance()
-        .walk(
-            frames ->
-                frames.anyMatch(
-                    frame ->
-                        TRAINED.contains(frame.getClassName())
-                            && frame.getMethodName().startsWith("fit")));
+    return outermost(
+            frame ->
+                TRAINED.contains(frame.getClassName()) && frame.getMethodName().startsWith("fit"))
+        .isPresent();
   }
 
   private static boolean stands(String prefix) {
-    List<String> callers =
-        StackWalker.getInstance()
-            .walk(frames -> frames.map(StackWalker.StackFrame::getClassName).toList());
-    return callers.stream().anyMatch(name -> name.startsWith(prefix));
+    return outermost(frame -> frame.getClassName().startsWith(prefix)).isPresent();
+  }
+
+  /** Of those that are meant, the one that the program calls. */
+  private static Optional<StackWalker.StackFrame> outermost(
+      Predicate<StackWalker.StackFrame> meant) {
+    return StackWalker.getInstance()
+        .walk(frames -> frames.filter(meant).reduce((inner, outer) -> outer));
+  }
+
+  private static String simpleName(StackWalker.StackFrame frame) {
+    return frame.getClassName().substring(frame.getClassName().lastIndexOf('.') + 1);
   }
 }
