@@ -256,24 +256,36 @@ class LostRecordsTest {
     left.remove(KEYS.end(1)); // killed
     boolean cut = true;
     for (int calls = 1; cut; calls++) {
-      at = MaintainedStore.of(left);
-      FaultyStore faulty = FaultyStore.around(at.store);
-      faulty.on().nth(calls).stops();
-      try {
-        Maintenance.of(faulty).clock(at.clock).repair("toy", false);
-        cut = false;
-      } catch (UncheckedIOException | CheckpointException e) {
-        cut = faulty.isStopped();
-      }
-      faulty.heal();
-      at.clock.pass(Duration.ofHours(1));
-      at.repair();
+      cut = isRepairedAgainAfterACut(left, calls);
       isMended("cut at call " + calls);
       for (int step = 3; step <= 5; step++) {
         String key = KEYS.manifest(parsed(id(1, step)));
         assertThat(at.bytes(key)).as("cut at %s: %s", calls, key).isEqualTo(whole.get(key));
       }
     }
+  }
+
+  /**
+   * Repairs, dies at a call, and repairs again.
+   *
+   * @return false if the first repair ended before that call
+   */
+  private boolean isRepairedAgainAfterACut(TreeMap<String, byte[]> left, int call)
+      throws IOException {
+    at = MaintainedStore.of(left);
+    FaultyStore faulty = FaultyStore.around(at.store);
+    faulty.on().nth(call).stops();
+    boolean cut;
+    try {
+      Maintenance.of(faulty).clock(at.clock).repair("toy", false);
+      cut = false;
+    } catch (UncheckedIOException | CheckpointException e) {
+      cut = faulty.isStopped();
+    }
+    faulty.heal();
+    at.clock.pass(Duration.ofHours(1));
+    at.repair();
+    return cut;
   }
 
   /**
@@ -303,18 +315,7 @@ class LostRecordsTest {
     String start = at.next();
     boolean cut = true;
     for (int calls = 1; cut; calls++) {
-      at = MaintainedStore.of(left);
-      FaultyStore faulty = FaultyStore.around(at.store);
-      faulty.on().nth(calls).stops();
-      try {
-        Maintenance.of(faulty).clock(at.clock).repair("toy", false);
-        cut = false;
-      } catch (UncheckedIOException | CheckpointException e) {
-        cut = faulty.isStopped();
-      }
-      faulty.heal();
-      at.clock.pass(Duration.ofHours(1));
-      at.repair();
+      cut = isRepairedAgainAfterACut(left, calls);
       at.clock.pass(Duration.ofHours(1));
       assertThat(at.whole()).as("cut at call %s", calls).isEqualTo(whole);
       assertThat(at.next()).as("cut at call %s", calls).isEqualTo(start);
