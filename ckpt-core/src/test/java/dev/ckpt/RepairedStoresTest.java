@@ -124,6 +124,25 @@ class RepairedStoresTest {
     System.out.printf("a lost manifest and another damage: %d cases, 3 repairs each%n", cases);
   }
 
+  /**
+   * The last vote of a completed run may be the one that cannot be read: the one before it is not
+   * what completed the run, and does not lean on what the repair takes aside.
+   */
+  @Test
+  void theOneBeforeAnUnreadableLastVoteIsNotGivenUpByASecondRepair() throws IOException {
+    TreeMap<String, byte[]> template = template();
+    String before = "000003-000000000035-0";
+    String vote = KEYS.vote(GoldenRuns.id("000003-000000000045-0"), 0);
+    String shard = KEYS.shard(GoldenRuns.id(before), 0, 1, 0, "arrow");
+    TreeMap<String, byte[]> damaged = new TreeMap<>(template);
+    damaged.keySet().removeIf(key -> key.startsWith(KEYS.manifests()) && key.endsWith(".json"));
+    damaged.computeIfPresent(vote, (key, was) -> Arrays.copyOf(was, was.length - 1));
+    damaged.computeIfPresent(shard, (key, was) -> Arrays.copyOf(was, was.length - 1));
+    assertThat(damaged).containsKeys(vote, shard);
+    repaired(template, damaged, true, true);
+    assertThat(givenUp(damaged, template)).doesNotContain(before);
+  }
+
   /** What was committed, and what the third of three repairs at the latest gave up. */
   private static Set<String> givenUp(
       TreeMap<String, byte[]> damaged, TreeMap<String, byte[]> template) throws IOException {

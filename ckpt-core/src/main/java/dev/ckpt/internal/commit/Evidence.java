@@ -145,7 +145,7 @@ public record Evidence(
     NavigableMap<CheckpointId, String> untold = new TreeMap<>();
     NavigableMap<CheckpointId, String> voted = new TreeMap<>();
     if (!undecided.isEmpty()) {
-      Search search = new Search(undecided, run);
+      Search search = new Search(undecided, silence.voted(), run);
       search.into(mended, proven, likely);
       NavigableSet<CheckpointId> lost = new TreeSet<>(proven.keySet());
       if (!lost.isEmpty()) {
@@ -221,13 +221,15 @@ public record Evidence(
   /** One look through the records. */
   private static final class Search {
     private final NavigableSet<CheckpointId> undecided;
+    private final NavigableSet<CheckpointId> voted;
     private final RunLog run;
     private final NavigableMap<CheckpointId, String> said = new TreeMap<>();
     private final Map<CheckpointId, Instant> savedAt = new HashMap<>();
     private final NavigableMap<CheckpointId, CheckpointId> parents = new TreeMap<>();
 
-    Search(NavigableSet<CheckpointId> undecided, RunLog run) {
+    Search(NavigableSet<CheckpointId> undecided, NavigableSet<CheckpointId> voted, RunLog run) {
       this.undecided = undecided;
+      this.voted = voted;
       this.run = run;
     }
 
@@ -329,7 +331,9 @@ public record Evidence(
         Instant at = savedAt.get(id);
         // what cannot be read may have been the last; a file without vote was none
         boolean before =
-            at == null ? saved.contains(id) : end != null && !at.isAfter(end.endedAt());
+            at == null
+                ? saved.contains(id) || voted.contains(id)
+                : end != null && !at.isAfter(end.endedAt());
         if (end != null && (isSilent(end) ? before : isLastOf(end, id))) {
           last.put(id.attempt(), id);
         }
