@@ -3,18 +3,30 @@ package dev.ckpt.manager;
 import static dev.ckpt.manager.MaintainedStore.KEYS;
 import static dev.ckpt.manager.MaintainedStore.fresh;
 import static dev.ckpt.manager.MaintainedStore.id;
+import static dev.ckpt.manager.MaintainedStore.parsed;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.ckpt.CheckpointException;
 import dev.ckpt.CheckpointManager;
 import dev.ckpt.Checkpoints;
+import dev.ckpt.MaintenanceAction;
+import dev.ckpt.MaintenanceAction.Kind;
 import dev.ckpt.Progress;
 import dev.ckpt.Resume;
 import dev.ckpt.Retention;
+import dev.ckpt.internal.commit.Committer;
+import dev.ckpt.internal.commit.Evidence;
 import dev.ckpt.internal.commit.RunLog;
+import dev.ckpt.internal.keep.Cleaner;
+import dev.ckpt.internal.keep.Step;
+import dev.ckpt.manifest.Manifest;
+import dev.ckpt.testkit.FaultyStore;
+import dev.ckpt.testkit.FaultyStore.Operation;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
@@ -54,6 +66,34 @@ class ZombieRetentionTest {
     System.out.println(call - 2 + " calls, the successor went on in " + wentOn);
     assertThat(call).isGreaterThan(60);
     assertThat(wentOn).isGreaterThan(40);
+  }
+
+  /** What failed half-way is tried again: its mark then stands for a manifest that is gone. */
+  @Test
+  void theMarkOfADeletionThatFailedHalfWayStaysThoughASuccessorCameMeanwhile() throws IOException {
+    for (boolean half : new boolean[] {true, false}) {
+      at = MaintainedStore.of(MaintainedStore.template());
+      FaultyStore flaky = FaultyStore.around(at.store);
+      RunLog run = new RunLog(flaky, KEYS);
+      Step.Delete step =
+          new Step.Delete(
+              new MaintenanceAction(Kind.DELETE, "toy", id(1, 2), 1, "not kept"),
+              (Manifest.Commit) run.manifest(parsed(id(1, 2))).orElseThrow(),
+              Set.of());
+      flaky.on(Operation.DELETE).key(half ? "**/data/**" : "**/manifests/**").nth(1).fails();
+      Committer committer = new Committer(flaky, KEYS);
+      assertThatThrownBy(() -> new Cleaner(flaky, run, committer, () -> {}).does(step))
+          .isInstanceOf(IOException.class);
+      Cleaner.Fence fenced =
+          () -> {
+            throw new CheckpointException.Fenced("taken over");
+          };
+      assertThatThrownBy(() -> new Cleaner(flaky, run, committer, fenced).does(step))
+          .isInstanceOf(CheckpointException.Fenced.class);
+      assertThat(at.listed("toy").contains(id(1, 2))).isEqualTo(!half);
+      assertThat(run.deleted().contains(parsed(id(1, 2)))).isEqualTo(half);
+      assertThat(Evidence.above(Optional.empty(), run).all()).isEmpty();
+    }
   }
 
   private static String last(AtCall store) {

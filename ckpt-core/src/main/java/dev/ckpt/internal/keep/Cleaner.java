@@ -101,17 +101,16 @@ public final class Cleaner {
     if (commit.parent().isPresent() && run.isUndecided(commit.parent().get())) {
       return Optional.of(tells(commit.parent().get()));
     }
-    String mark = keys().deleted(id);
-    mark(mark, why);
+    mark(keys().deleted(id), why);
     if (run.pinned().contains(id)) {
-      store.delete(List.of(mark));
+      takeBack(id);
       return Optional.of("it was pinned just now");
     }
     try {
       // a start takes its attempt and then looks: it is seen here, or it sees the mark
       fence.check();
     } catch (CheckpointException.Fenced e) {
-      store.delete(List.of(mark));
+      takeBack(id);
       throw e;
     }
     store.delete(List.of(keys().manifest(id)));
@@ -124,6 +123,13 @@ public final class Cleaner {
     files.addAll(run.keysUnder(keys().votes(id), ""));
     store.delete(files);
     return Optional.empty();
+  }
+
+  /** A mark behind whose manifest a try before this one came tells that its id is no loss. */
+  private void takeBack(CheckpointId id) throws IOException {
+    if (run.idsUnder(keys().manifests()).contains(id)) {
+      store.delete(List.of(keys().deleted(id)));
+    }
   }
 
   /** An empty one says the same to programs, and needs no room on a full disk. */
