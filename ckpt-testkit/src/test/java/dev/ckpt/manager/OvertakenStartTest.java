@@ -3,13 +3,20 @@ package dev.ckpt.manager;
 import static dev.ckpt.manager.MaintainedStore.fresh;
 import static dev.ckpt.manager.MaintainedStore.id;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.ckpt.CheckpointException;
 import dev.ckpt.CheckpointManager;
+import dev.ckpt.Checkpoints;
 import dev.ckpt.Progress;
 import dev.ckpt.Resume;
+import dev.ckpt.SaveHandle;
 import dev.ckpt.spi.CheckpointStore;
+import dev.ckpt.testkit.FaultyStore;
+import dev.ckpt.testkit.FaultyStore.Operation;
+import dev.ckpt.testkit.Gate;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -46,6 +53,75 @@ class OvertakenStartTest {
     }
     System.out.printf("a start that is overtaken: %d cases, %d told of it%n", cases, fenced);
     assertThat(fenced).isPositive().isLessThan(cases);
+  }
+
+  /**
+   * The first save of a run is at its commit when the run is taken over; the commit lands when the
+   * second attempt has begun with nothing.
+   */
+  @Test
+  void aFirstCommitThatLandsLateIsGoneOnFromIfWhoTookTheRunOverSavedNothing() throws Exception {
+    for (Resume taker : List.of(new Resume.Auto(), new Resume.Never())) {
+      for (Second second : Second.values()) {
+        at = new MaintainedStore();
+        FaultyStore slow = FaultyStore.around(at.store);
+        Gate commit = slow.on(Operation.PUT_IF_ABSENT).key("**/manifests/**").nth(1).hangs();
+        ToyState state = fresh();
+        CheckpointManager first = opened(slow, state, new Resume.Auto());
+        first.resume();
+        state.advance(1);
+        SaveHandle landing = first.save(Progress.step(1), Map.of());
+        commit.awaitArrivals(1, Duration.ofSeconds(30));
+        FaultyStore dies = FaultyStore.around(at.store);
+        CheckpointManager taking = opened(dies, state, taker);
+        assertThat(taking.resume()).isEmpty();
+        commit.release();
+        landing.join();
+        second.with(taking, dies);
+        dies.on().stops();
+        first.close();
+        boolean goesOn = taker instanceof Resume.Auto && second != Second.SAVES;
+        String expected = goesOn ? id(1, 1) : second == Second.SAVES ? id(2, 2) : "fresh";
+        assertThat(at.next()).as("%s, %s", taker, second).isEqualTo(expected);
+        assertThat(Checkpoints.read(at.store, "toy").verifyRecords().problems())
+            .as("%s, %s", taker, second)
+            .isEmpty();
+        assertThat(at.start()).isEqualTo(expected);
+      }
+    }
+  }
+
+  /** What who took the run over does before it dies. */
+  private enum Second {
+    NOTHING,
+    FAILS_TO_SAVE,
+    SAVES;
+
+    void with(CheckpointManager taking, FaultyStore store) {
+      if (this == NOTHING) {
+        return;
+      }
+      if (this == FAILS_TO_SAVE) {
+        store.on(Operation.PUT_IF_ABSENT).key("**/votes/**").fails();
+      }
+      SaveHandle save = taking.save(Progress.step(2), Map.of());
+      if (this == SAVES) {
+        save.join();
+      } else {
+        assertThatThrownBy(save::join).isInstanceOf(CheckpointException.SaveFailed.class);
+      }
+    }
+  }
+
+  private static CheckpointManager opened(CheckpointStore store, ToyState state, Resume how) {
+    return CheckpointManager.in(new OtherUri(store))
+        .run("toy")
+        .part("toy", state)
+        .keep(Set::copyOf)
+        .retries(0)
+        .takeOver(true)
+        .resume(how)
+        .open();
   }
 
   private static void trains(CheckpointStore store, Resume how) {

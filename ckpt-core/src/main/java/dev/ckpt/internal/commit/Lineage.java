@@ -115,6 +115,15 @@ public record Lineage(
     return head().isPresent() ? branch(head().getAsInt(), ids) : List.of();
   }
 
+  /** What it was when that attempt was the newest. */
+  public Lineage upTo(int attempt) {
+    return new Lineage(
+        attempts.headMap(attempt, true),
+        resumes.headMap(attempt, true),
+        damaged.headMap(attempt, true),
+        newest);
+  }
+
   /** The newest attempt that was asked to start fresh, and did; 1 if there is none. */
   public int lastNever() {
     for (AttemptRecord attempt : attempts.descendingMap().values()) {

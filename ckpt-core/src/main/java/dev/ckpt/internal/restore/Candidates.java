@@ -8,6 +8,7 @@ import dev.ckpt.internal.commit.Evidence;
 import dev.ckpt.internal.commit.Lineage;
 import dev.ckpt.internal.commit.Repeated;
 import dev.ckpt.internal.commit.RunLog;
+import dev.ckpt.manifest.AttemptRecord;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.Manifest;
 import dev.ckpt.manifest.ResumeRecord;
@@ -18,6 +19,7 @@ import java.util.List;
 import java.util.NavigableMap;
 import java.util.NavigableSet;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Consumer;
@@ -106,6 +108,13 @@ public record Candidates(
     gone.keySet().forEach(elsewhere::remove);
     live.forEach(elsewhere::remove);
     quarantined.forEach(elsewhere::remove);
+    if (quarantined.isEmpty() && gone.isEmpty() && isFreshUnasked(lineage, head)) {
+      OptionalInt late = lateCommit(live, elsewhere, head, run);
+      if (late.isPresent()) {
+        return find(how, resolvers, lineage.upTo(late.getAsInt()), run)
+            .because("the newest that verifies; attempt " + head + " had begun before it landed");
+      }
+    }
     if (live.isEmpty()
         && quarantined.isEmpty()
         && gone.isEmpty()
@@ -122,6 +131,40 @@ public record Candidates(
         way.damage().map(e -> String.valueOf(e.getMessage())),
         head,
         live.isEmpty() ? "nothing was committed yet" : "the newest that verifies");
+  }
+
+  /** Whether an attempt found nothing to go on from, and was not told to begin anew. */
+  private static boolean isFreshUnasked(Lineage lineage, int attempt) {
+    AttemptRecord began = lineage.attempts().get(attempt);
+    ResumeRecord resume = lineage.resumes().get(attempt);
+    return began != null
+        && resume != null
+        && resume.applied().isEmpty()
+        && !began.request().equals(new Resume.Never().text());
+  }
+
+  /**
+   * The attempt whose commit landed when a later one had looked already, and begun with nothing: if
+   * that one has committed nothing, nobody has left what landed.
+   */
+  private static OptionalInt lateCommit(
+      List<CheckpointId> live, NavigableSet<CheckpointId> elsewhere, int head, RunLog run)
+      throws IOException {
+    for (CheckpointId id : live) {
+      if (!run.isAborted(id)) {
+        return OptionalInt.empty();
+      }
+    }
+    for (CheckpointId id : elsewhere.descendingSet()) {
+      if (id.attempt() < head && run.readableCommit(id).isPresent()) {
+        return OptionalInt.of(id.attempt());
+      }
+    }
+    return OptionalInt.empty();
+  }
+
+  private Candidates because(String reason) {
+    return new Candidates(ids, quarantined, gone, elsewhere, lost, branch, reason);
   }
 
   /**
