@@ -19,8 +19,9 @@ import java.util.TreeSet;
  * or after them. A run tells of each of its attempts in an order, whatever dies when: the resume
  * record is there before any file; a vote follows each shard, or ABORT does before the attempt's
  * next shard, so a crash leaves the shards of <em>one</em> save without a word; a mark is set only
- * when something newer on the same branch is committed, and that stays; and that the run was
- * completed is said behind the last commit. What breaks the order has lost records: FORMAT.md,
+ * when something newer on the same branch is committed, and that stays; it decides about what it
+ * saved before it commits anything newer, unless the store does not answer for that one; and that
+ * the run was completed is said behind the last commit. What breaks the order has lost records: FORMAT.md,
  * "Lost manifests".
  *
  * <p>It is asked about attempts and about commits, never about the run or about keys: an ABORT, an
@@ -50,6 +51,7 @@ final class Silence {
     if (!undecided.isEmpty()) {
       silence.withoutBeginning();
       silence.withoutVote();
+      silence.withoutDecision();
     }
     return silence;
   }
@@ -114,6 +116,40 @@ final class Silence {
             id, "attempt " + attempt + " completed the run, and has not one vote or commit");
       }
     }
+  }
+
+  /** An attempt decides about what it saved before it commits anything newer. */
+  private void withoutDecision() throws IOException {
+    NavigableSet<CheckpointId> passed = new TreeSet<>(undecided);
+    passed.removeAll(untold.keySet());
+    if (passed.isEmpty()) {
+      return;
+    }
+    NavigableSet<CheckpointId> told = run.deleted();
+    told.addAll(run.quarantined());
+    run.resumed().forEach(resume -> resume.applied().ifPresent(told::add));
+    NavigableSet<CheckpointId> manifests = run.idsUnder(keys.manifests());
+    for (CheckpointId id : passed) {
+      NavigableSet<CheckpointId> newer =
+          of(id.attempt(), manifests).tailSet(id, false).descendingSet();
+      CheckpointId next = of(id.attempt(), told).higher(id);
+      for (CheckpointId each : next == null ? newer : List.<CheckpointId>of()) {
+        if (isAnyCommitted(List.of(each))) {
+          next = each;
+          break;
+        }
+      }
+      if (next != null) {
+        untold.put(
+            id,
+            "attempt "
+                + id.attempt()
+                + " committed "
+                + next
+                + ", and decides about what it saved before");
+      }
+    }
+    untold.keySet().removeAll(Evidence.settled(passed, run));
   }
 
   /** Who began with nothing, and completed the run, has committed; another may only have looked. */

@@ -139,7 +139,8 @@ public final class LeftOvers {
                   List.of(),
                   "nobody can tell whether it was committed: "
                       + evidence.untold().get(id)
-                      + ". Its files stay until somebody brings the records of the run back, or"
+                      + ". Its files stay until a repair commits it again, which needs its votes"
+                      + " and shards whole, or somebody brings the records of the run back, or"
                       + " deletes them")));
     } else if (!decided && !held.quarantined().contains(id)) {
       List<Entry> files = files(id);

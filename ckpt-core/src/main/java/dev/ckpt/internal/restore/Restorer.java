@@ -109,7 +109,7 @@ public final class Restorer {
       if (commit.isEmpty()) {
         continue;
       }
-      if (!commit.get().finite() && candidates.ids().size() > 1) {
+      if (!commit.get().finite() && inOrder.size() > 1) {
         nonFinite.add(commit.get());
         continue;
       }
@@ -120,6 +120,10 @@ public final class Restorer {
       }
     }
     for (Manifest.Commit commit : nonFinite) {
+      if (!candidates.gone().isEmpty()) {
+        skip(skipped, commit.id() + ": holds NaN or infinite values");
+        continue; // a repair may bring a finite one back
+      }
       Optional<OpenCheckpoint> open = verified(commit, skipped);
       if (open.isPresent()) {
         log.warn("{} holds NaN or infinite values, but no finite checkpoint is left", commit.id());

@@ -1,0 +1,188 @@
+package dev.ckpt.manager;
+
+import static dev.ckpt.manager.MaintainedStore.KEYS;
+import static dev.ckpt.manager.MaintainedStore.fresh;
+import static dev.ckpt.manager.MaintainedStore.id;
+import static dev.ckpt.manager.MaintainedStore.parsed;
+import static java.util.Objects.requireNonNull;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.ckpt.CheckpointException;
+import dev.ckpt.CheckpointManager;
+import dev.ckpt.Checkpoints;
+import dev.ckpt.Maintenance;
+import dev.ckpt.MaintenanceAction.Kind;
+import dev.ckpt.Progress;
+import dev.ckpt.Retention;
+import dev.ckpt.testkit.FaultyStore;
+import dev.ckpt.testkit.FaultyStore.Operation;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import org.junit.jupiter.api.Test;
+
+/**
+ * What retention keeps far behind the newest, as the best or as the last finite one, and loses its
+ * manifest: nothing names it as its parent any more.
+ */
+class LostBestTest {
+
+  private static final double NAN = Double.NaN;
+
+  /** The best of these, and the newest two; a loss of NaN comes with weights that hold NaN. */
+  private static MaintainedStore trained(Retention keep, double... losses) throws IOException {
+    MaintainedStore at = new MaintainedStore();
+    ToyState state = fresh();
+    try (CheckpointManager ckpt = at.builder("toy", state).keep(keep).open()) {
+      ckpt.resume();
+      for (int step = 1; step <= losses.length; step++) {
+        state.advance(1);
+        if (Double.isNaN(losses[step - 1])) {
+          requireNonNull(state.tensors.get("layer1/weight"))[3] = Float.NaN;
+        }
+        ckpt.save(Progress.step(step), Map.of("loss", losses[step - 1])).join();
+      }
+    }
+    at.clock.pass(Duration.ofHours(1));
+    return at;
+  }
+
+  private static MaintainedStore bestIsTwo() throws IOException {
+    return trained(
+        Retention.anyOf(Retention.best("loss", Retention.Mode.MIN, 1), Retention.latest(2)),
+        5,
+        1,
+        6,
+        6,
+        6,
+        6,
+        6,
+        6);
+  }
+
+  private static void lose(MaintainedStore at, String... ids) throws IOException {
+    for (String each : ids) {
+      at.store.delete(List.of(KEYS.manifest(parsed(each))));
+    }
+  }
+
+  @Test
+  void theBestIsNamedAndNobodyTakesItForALeftOver() throws IOException {
+    MaintainedStore at = bestIsTwo();
+    lose(at, id(1, 2));
+    TreeMap<String, byte[]> lost = at.objects();
+    assertThat(Checkpoints.read(at.store, "toy").verify(id(1, 2)).problems())
+        .singleElement()
+        .asString()
+        .contains("nobody can tell whether it was committed");
+    assertThat(at.start()).isEqualTo(id(1, 8));
+    at.clock.pass(Duration.ofHours(1));
+    assertThat(at.start()).as("behind the sweep of a start").isEqualTo(id(1, 8));
+    at.collect(Retention.latest(1));
+    assertThat(at.objects()).containsKeys(at.shard(id(1, 2)), KEYS.vote(parsed(id(1, 2)), 0));
+    at.repair();
+    assertThat(at.whole()).contains(id(1, 2));
+    MaintainedStore first = MaintainedStore.of(lost);
+    first.repair();
+    assertThat(first.whole()).containsExactlyInAnyOrder(id(1, 2), id(1, 7), id(1, 8));
+  }
+
+  /** What tells of it then is what the next attempt began with. */
+  @Test
+  void theBestOfAnAttemptWhoseOthersAreAllDeletedIsNoLeftOverEither() throws IOException {
+    MaintainedStore at = bestIsTwo();
+    ToyState state = fresh();
+    try (CheckpointManager ckpt =
+        at.builder("toy", state)
+            .keep(
+                Retention.anyOf(Retention.best("loss", Retention.Mode.MIN, 1), Retention.latest(1)))
+            .open()) {
+      ckpt.resume();
+      for (int step = 9; step <= 11; step++) {
+        state.advance(1);
+        ckpt.save(Progress.step(step), Map.of("loss", 7.0)).join();
+      }
+    }
+    for (int times = 0; times < 2; times++) {
+      at.clock.pass(Duration.ofHours(1));
+      at.collect(Set::copyOf);
+    }
+    assertThat(at.whole()).containsExactlyInAnyOrder(id(1, 2), id(2, 11));
+    lose(at, id(1, 2));
+    at.clock.pass(Duration.ofHours(1));
+    assertThat(at.start()).isEqualTo(id(2, 11));
+    at.repair();
+    assertThat(at.whole()).contains(id(1, 2));
+  }
+
+  @Test
+  void gcBeforeTheRepairCostsNothing() throws IOException {
+    MaintainedStore at = bestIsTwo();
+    lose(at, id(1, 2), id(1, 7));
+    assertThat(Maintenance.of(at.store).clock(at.clock).collect("toy", Set::copyOf, false))
+        .noneMatch(action -> action.kind() == Kind.GIVE_UP);
+    at.repair();
+    assertThat(at.whole()).containsExactlyInAnyOrder(id(1, 2), id(1, 7), id(1, 8));
+  }
+
+  @Test
+  void aRepairOfARunThatLostAllManifestsMayBeCutShortAnywhere() throws IOException {
+    int cuts = 0;
+    for (boolean nan : new boolean[] {false, true}) {
+      MaintainedStore made = nan ? trained(Retention.latest(1), 1, NAN, NAN) : bestIsTwo();
+      Set<String> whole = made.whole();
+      String next = made.next();
+      TreeMap<String, byte[]> lost = made.objects();
+      lost.keySet().removeIf(key -> key.startsWith(KEYS.manifests()));
+      for (int call = 1; isCut(lost, call, whole, next); call++) {
+        cuts++;
+      }
+    }
+    System.out.printf("a repair that brings back the best was cut short in %d places%n", cuts);
+    assertThat(cuts).isGreaterThan(8);
+  }
+
+  /** Whether it was; checks what a start and a repair make of it, in both orders. */
+  private static boolean isCut(
+      TreeMap<String, byte[]> lost, int call, Set<String> whole, String next) throws IOException {
+    MaintainedStore at = MaintainedStore.of(lost);
+    FaultyStore store = FaultyStore.around(at.store);
+    store.on(Operation.PUT_IF_ABSENT, Operation.COMPLETE, Operation.DELETE).nth(call).stops();
+    try {
+      Maintenance.of(store).clock(at.clock).repair("toy", false);
+    } catch (UncheckedIOException | CheckpointException e) {
+      assertThat(store.isStopped()).isTrue();
+    }
+    boolean cut = store.isStopped();
+    store.heal();
+    at.clock.pass(Duration.ofHours(1));
+    MaintainedStore started = MaintainedStore.of(at.objects());
+    assertThat(started.start()).as("a start behind the cut at %s", call).isIn(next, "error");
+    started.clock.pass(Duration.ofHours(1));
+    for (MaintainedStore each : List.of(at, started)) {
+      each.repair();
+      assertThat(each.whole()).as("cut at %s", call).containsExactlyInAnyOrderElementsOf(whole);
+    }
+    return cut;
+  }
+
+  @Test
+  void noStartGoesOnFromNaNWhileALostOneThatIsFiniteMayComeBack() throws IOException {
+    for (int steps : new int[] {2, 4}) {
+      double[] losses = new double[steps];
+      losses[steps - 1] = NAN;
+      MaintainedStore at = trained(Set::copyOf, losses);
+      String last = id(1, steps);
+      for (int step = 1; step < steps; step++) {
+        lose(at, id(1, step));
+      }
+      assertThat(at.next()).isEqualTo("error");
+      at.repair();
+      assertThat(at.next()).isEqualTo(id(1, steps - 1)).isNotEqualTo(last);
+    }
+  }
+}
