@@ -37,7 +37,7 @@ public sealed interface Resume {
     if (text.isBlank()) {
       throw new IllegalArgumentException("a resume reference is blank");
     }
-    if (text.startsWith("best(") && !text.matches("best\\([^(),]+(, ?(max|min))?\\)")) {
+    if (text.startsWith("best(") && !text.matches("best\\([^,]*[^,\\s][^,]*(, ?(max|min))?\\)")) {
       throw new IllegalArgumentException(
           "must be best(metric), best(metric, max) or best(metric, min), not '" + text + "'");
     }

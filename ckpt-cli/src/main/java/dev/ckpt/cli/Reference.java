@@ -13,7 +13,7 @@ import java.util.regex.Pattern;
 /** What an argument ID may be: an id, {@code latest}, {@code best(metric)}, {@code best}. */
 final class Reference {
   private static final Pattern BEST =
-      Pattern.compile("best\\(\\s*([^,()\\s]+)\\s*(?:,\\s*(min|max)\\s*)?\\)");
+      Pattern.compile("best\\(\\s*([^,\\s](?:[^,]*[^,\\s])?)\\s*(?:,\\s*(min|max)\\s*)?\\)");
 
   private Reference() {}
 

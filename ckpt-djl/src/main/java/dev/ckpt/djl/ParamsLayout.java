@@ -3,6 +3,7 @@ package dev.ckpt.djl;
 import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.util.Pair;
 import java.io.ByteArrayOutputStream;
@@ -53,6 +54,11 @@ record ParamsLayout(byte[] head, List<Piece> pieces) {
    * @throws UnsupportedOperationException saying which block or array cannot be written so
    */
   static ParamsLayout of(Model model, Map<String, Parameter> byName) {
+    List<String> engines = EngineBlocks.in(model.getBlock());
+    if (!engines.isEmpty()) {
+      throw new UnsupportedOperationException(
+          "the engine itself writes " + String.join(", ", engines) + ", weights included");
+    }
     Map<Parameter, NDArray> real = new IdentityHashMap<>();
     Recorder recorder = new Recorder();
     try (DataOutputStream out = new DataOutputStream(recorder)) {
@@ -70,6 +76,21 @@ record ParamsLayout(byte[] head, List<Piece> pieces) {
       real.forEach(DjlInternals.PARAMETER_ARRAY::set);
     }
     return new ParamsLayout(head(model), recorder.pieces());
+  }
+
+  /**
+   * Whether a block may write something else later on: one of the program's own that writes itself.
+   * DJL's write what they were built with.
+   */
+  static boolean mayChange(Block block) {
+    for (Class<?> c = block.getClass(); c != null; c = c.getSuperclass()) {
+      if (!c.getName().startsWith("ai.djl.")
+          && Arrays.stream(c.getDeclaredMethods())
+              .anyMatch(each -> each.getName().startsWith("save"))) {
+        return true;
+      }
+    }
+    return block.getChildren().values().stream().anyMatch(ParamsLayout::mayChange);
   }
 
   /**

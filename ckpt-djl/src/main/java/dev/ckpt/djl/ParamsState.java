@@ -6,6 +6,7 @@ import dev.ckpt.Checkpointable;
 import dev.ckpt.StateSink;
 import dev.ckpt.StateView;
 import java.nio.ByteBuffer;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -25,6 +26,7 @@ final class ParamsState implements Checkpointable {
 
   private @Nullable ParamsLayout layout;
   private @Nullable Model model;
+  private @Nullable Parameters changing;
   private byte[] encoded = {};
   private String refused = "the training had not begun";
   private String name = "";
@@ -33,9 +35,18 @@ final class ParamsState implements Checkpointable {
   void begin(Parameters parameters, Model trained) {
     name = trained.getName();
     model = trained;
+    List<String> engines = EngineBlocks.in(trained.getBlock());
+    if (!engines.isEmpty()) {
+      log.warn(
+          "{}: a module of the engine's own (TorchScript). Its parameters are saved, not what else it"
+              + " holds: a resume is exact only if nothing of that changes in training, and running"
+              + " statistics (BatchNorm) do. Build such layers from DJL's blocks",
+          String.join(", ", engines));
+    }
     try {
       layout = ParamsLayout.of(trained, parameters.byName());
       encoded = layout.encode();
+      changing = ParamsLayout.mayChange(trained.getBlock()) ? parameters : null;
     } catch (RuntimeException e) {
       // the training matters more than a file that somebody may want of it
       layout = null;
@@ -58,7 +69,7 @@ final class ParamsState implements Checkpointable {
   /** As it is now: a program may give its model properties while it trains. */
   private byte[] encoded(ParamsLayout known) {
     try {
-      ParamsLayout now = model == null ? known : known.headedBy(model);
+      ParamsLayout now = now(known);
       if (now != known) {
         encoded = now.encode();
         layout = now;
@@ -67,6 +78,13 @@ final class ParamsState implements Checkpointable {
       log.debug("what the model says of itself now fits into no file", e); // no save fails for it
     }
     return encoded;
+  }
+
+  private ParamsLayout now(ParamsLayout known) {
+    if (model == null) {
+      return known;
+    }
+    return changing == null ? known.headedBy(model) : ParamsLayout.of(model, changing.byName());
   }
 
   @Override
@@ -86,8 +104,8 @@ final class ParamsState implements Checkpointable {
         own != null && own.values().contains(REFUSED)
             ? "DJL's file cannot be made of this checkpoint alone: "
                 + own.value(REFUSED, String.class)
-                + ". Build the model, load the weights with DjlCheckpoints.loadWeights, and call"
-                + " Model.save"
+                + ". Build and initialize the model, load the weights with"
+                + " DjlCheckpoints.loadWeights, and call Model.save"
             : "this checkpoint does not say how DJL's file is laid out: ckpt-djl did not write it");
   }
 

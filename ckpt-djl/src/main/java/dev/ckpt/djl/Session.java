@@ -353,8 +353,20 @@ final class Session {
     batchDone();
   }
 
-  /** The epoch has no further batch. */
+  /**
+   * The epoch has no further batch.
+   *
+   * @throws IllegalStateException if it had none: it would count, and bring the run to its goal
+   */
   void exhausted() {
+    if (iterating && !exhausted && position.batch() == 0) {
+      IllegalStateException empty =
+          new IllegalStateException(
+              "The training data gave no batch: it is empty, or has fewer samples than a batch and"
+                  + " leaves out the last one that is not full. No epoch is counted");
+      failed(empty);
+      throw empty;
+    }
     if (iterating && !exhausted) {
       exhausted = true;
       state.freeze();
@@ -461,6 +473,9 @@ final class Session {
         state.streams().epochHeard(allHeardEpoch);
       }
       return;
+    }
+    if (heardBatches == 0) {
+      return; // nothing was trained: somebody asks for what a test set gave
     }
     resume();
     if (!listenerOnlySaid) {

@@ -2,17 +2,19 @@ package dev.ckpt.djl;
 
 import ai.djl.training.tracker.ParameterTracker;
 import ai.djl.training.tracker.Tracker;
+import java.lang.reflect.Array;
 import java.lang.reflect.Field;
 import java.lang.reflect.Modifier;
 import java.util.Map;
 import java.util.SortedMap;
+import java.util.StringJoiner;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How an optimizer is set: its primitive fields and its trackers, each of which has settings of its
- * own. As text, which is what checkpoints hold: {@code Adam{beta1=0.9,
- * learningRateTracker=FixedTracker{value=0.01}}}.
+ * How an optimizer is set: its fields that are plain values, and its trackers, each of which has
+ * settings of its own, also by the names of parameters. As text, which is what checkpoints hold:
+ * {@code Adam{beta1=0.9, learningRateTracker=FixedTracker{value=0.01}}}.
  *
  * @param name of the class, or a plain value
  * @param inside null for a plain value
@@ -28,16 +30,52 @@ record Settings(String name, @Nullable SortedMap<String, Settings> inside) {
         if (Modifier.isStatic(field.getModifiers()) || field.getName().equals("numUpdate")) {
           continue;
         }
-        boolean tracker =
-            ParameterTracker.class.isAssignableFrom(field.getType())
-                || Tracker.class.isAssignableFrom(field.getType());
-        if (field.getType().isPrimitive() || tracker) {
-          Object value = PrivateField.of(field).get(object);
-          inside.put(field.getName(), tracker ? of(value) : new Settings(value.toString(), null));
+        Class<?> type = field.getType();
+        // a map of an optimizer is its state
+        if (isPlain(type)
+            || isTracker(type)
+            || Map.class.isAssignableFrom(type) && isTracker(object.getClass())) {
+          inside.put(field.getName(), ofValue(PrivateField.of(field).get(object)));
         }
       }
     }
     return new Settings(name(object.getClass()), inside);
+  }
+
+  private static boolean isPlain(Class<?> type) {
+    return type.isPrimitive()
+        || type.isEnum()
+        || type == String.class
+        || type == Boolean.class
+        || Number.class.isAssignableFrom(type)
+        || type.isArray() && type.getComponentType().isPrimitive();
+  }
+
+  private static boolean isTracker(Class<?> type) {
+    return ParameterTracker.class.isAssignableFrom(type) || Tracker.class.isAssignableFrom(type);
+  }
+
+  private static Settings ofValue(@Nullable Object value) {
+    if (value == null) {
+      return new Settings("none", null);
+    }
+    if (value instanceof Map<?, ?> map) {
+      TreeMap<String, Settings> inside = new TreeMap<>();
+      map.forEach((key, each) -> inside.put(String.valueOf(key), ofValue(each)));
+      return new Settings("", inside);
+    }
+    if (isTracker(value.getClass())) {
+      return of(value);
+    }
+    if (value.getClass().isArray()) {
+      StringJoiner all = new StringJoiner(" ", "[", "]");
+      for (int i = 0; i < Array.getLength(value); i++) {
+        all.add(String.valueOf(Array.get(value, i)));
+      }
+      return new Settings(all.toString(), null);
+    }
+    return new Settings(
+        isPlain(value.getClass()) ? value.toString() : name(value.getClass()), null);
   }
 
   /** That of a lambda has a number behind it, another one in each process. */

@@ -18,9 +18,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Puts a checkpoint's weights into a model that nobody trains, or not yet. */
 final class Weights {
+  private static final Logger log = LoggerFactory.getLogger(Weights.class);
   private static final String ADVICE = "Build the model as it was when the checkpoint was saved.";
 
   private Weights() {}
@@ -49,6 +52,14 @@ final class Weights {
             bare.add(name);
           }
         });
+    List<String> engines = EngineBlocks.in(block);
+    if (!engines.isEmpty()) {
+      log.warn(
+          "{}: a module of the engine's own (TorchScript). What it holds besides its parameters is"
+              + " in no checkpoint, and stays as it is in the model: running statistics (BatchNorm)"
+              + " are not those of the training",
+          String.join(", ", engines));
+    }
     if (bare.isEmpty() && !byName.isEmpty()) {
       fill(model, byName, saved);
     } else {

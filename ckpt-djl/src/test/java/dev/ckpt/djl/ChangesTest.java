@@ -165,6 +165,8 @@ class ChangesTest {
             + " its samples, too. An iterator that is not `ckpt.batches` keeps its own\n"
             + "order then, which is a warning, as other settings of layers are"
             + " ([DL4J](dl4j.md#where-a-checkpoint-is-made)).\n"
+            + "With DJL nobody compares what is set inside blocks and losses (a dropout rate, an"
+            + " activation, a weight of the loss): the new one counts, without a word.\n"
             + page;
     Files.createDirectories(Path.of("target"));
     Files.writeString(Path.of("target", "changes.md"), text);

@@ -19,10 +19,13 @@ import ai.djl.training.listener.TrainingListener;
 import ai.djl.training.listener.TrainingListenerAdapter;
 import ai.djl.training.loss.Loss;
 import ai.djl.training.optimizer.Optimizer;
+import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointManager;
+import dev.ckpt.Checkpoints;
 import dev.ckpt.Progress;
 import dev.ckpt.Stores;
 import dev.ckpt.spi.CheckpointStore;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -445,5 +448,50 @@ class LoopEndTest {
           assertThat(ckpt.remainingEpochs(4)).isEqualTo(3);
         };
     assertThat(train(store, right, false).steps()).isEqualTo(BATCHES);
+  }
+
+  @Test
+  void dataThatGiveNoBatchAreNoEpochs() {
+    for (SmallTraining.Loop loop :
+        new SmallTraining.Loop[] {SmallTraining.Loop.FIT, SmallTraining.Loop.ACCUMULATE}) {
+      CheckpointStore mended = Stores.inMemory();
+      SmallTraining.Setup setup = SmallTraining.Setup.plain().with(loop).droppingLast();
+      SmallTraining training = new SmallTraining(setup, mended);
+      training.samples = SmallTraining.BATCH - 1;
+      assertThatThrownBy(training::run)
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("The training data gave no batch");
+      training.samples = SmallTraining.SAMPLES;
+      String expected = new SmallTraining(setup).run().sha256;
+      assertThat(training.run().sha256).isEqualTo(expected);
+    }
+  }
+
+  /** DJL gives the result of a test set no other way. */
+  @Test
+  void anEpochThatIsToldOfBehindTheTrainingIsNone() throws Exception {
+    for (SmallTraining.Loop loop : SmallTraining.Loop.values()) {
+      CheckpointStore where = Stores.inMemory();
+      SmallTraining.Setup setup = SmallTraining.Setup.plain().with(loop);
+      Checkpoints run = Checkpoints.read(where, "small");
+      for (int start = 0; start < 3; start++) {
+        SmallTraining training = new SmallTraining(setup, where);
+        List<Checkpoint> before = run.list();
+        training.atEnd =
+            (ckpt, trainer) -> trainer.notifyListeners(listener -> listener.onEpoch(trainer));
+        String told = Told.by(training::run);
+        if (start > 0) {
+          assertThat(told).doesNotContain("is not wrapped: checkpoints are saved");
+        }
+        assertThat(start == 0 || run.list().equals(before))
+            .as("%s, start %s", loop, start)
+            .isTrue();
+      }
+      SmallTraining more = new SmallTraining(setup, where);
+      more.epochs = SmallTraining.EPOCHS + 1;
+      SmallTraining whole = new SmallTraining(setup);
+      whole.epochs = more.epochs;
+      assertThat(more.run().sha256).as("%s", loop).isEqualTo(whole.run().sha256);
+    }
   }
 }

@@ -12,17 +12,28 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.AbstractBlock;
+import ai.djl.nn.AbstractSymbolBlock;
 import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import ai.djl.nn.ParameterList;
 import ai.djl.nn.SequentialBlock;
 import ai.djl.nn.core.Linear;
+import ai.djl.training.ParameterStore;
 import ai.djl.training.Trainer;
+import ai.djl.training.evaluator.Accuracy;
 import ai.djl.training.listener.TrainingListenerAdapter;
 import ai.djl.translate.NoopTranslator;
 import ai.djl.translate.TranslateException;
+import ai.djl.util.PairList;
 import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.Checkpoints;
+import dev.ckpt.Resume;
+import dev.ckpt.Retention.Mode;
 import dev.ckpt.internal.memory.InMemoryStore;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -30,6 +41,7 @@ import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -45,7 +57,12 @@ class PredictTest {
 
   /** Trains, and has DJL itself save the final model. */
   private void train() {
+    train(net -> net);
+  }
+
+  private void train(UnaryOperator<Block> block) {
     SmallTraining training = new SmallTraining(SmallTraining.Setup.plain(), store);
+    training.block = block;
     training.afterResume = (ckpt, trainer) -> trainers.add(trainer);
     training.atEnd =
         (ckpt, trainer) -> {
@@ -166,6 +183,72 @@ class PredictTest {
     }
   }
 
+  /** As a TorchScript module is one: it scales, and writes itself. */
+  private static final class Module extends AbstractSymbolBlock {
+    private final Parameter scale =
+        Parameter.builder()
+            .setName("scale")
+            .setType(Parameter.Type.GAMMA)
+            .optShape(new Shape(1))
+            .build();
+
+    @Override
+    protected NDList forwardInternal(
+        ParameterStore store, NDList inputs, boolean training, PairList<String, Object> more) {
+      NDArray rows = inputs.singletonOrThrow();
+      return new NDList(rows.mul(store.getValue(scale, rows.getDevice(), training)));
+    }
+
+    @Override
+    public ParameterList getDirectParameters() {
+      ParameterList all = new ParameterList();
+      all.add("scale", scale);
+      return all;
+    }
+
+    @Override
+    public Shape[] getOutputShapes(Shape[] inputs) {
+      return inputs;
+    }
+
+    @Override
+    public void saveParameters(DataOutputStream out) throws IOException {
+      out.writeUTF("the engine's own form");
+    }
+
+    @Override
+    public void loadParameters(NDManager manager, DataInputStream in) throws IOException {
+      in.readUTF();
+    }
+  }
+
+  @Test
+  void aModuleOfTheEnginesOwnIsWarnedOfAndNoFileIsMadeThatLacksItsWeights() throws Exception {
+    SmallTraining training = new SmallTraining(SmallTraining.Setup.plain(), store);
+    training.block = net -> new SequentialBlock().add(new Module()).add(net);
+    assertThat(Told.by(training::run)).contains("01Module: a module of the engine's own");
+    assertThatThrownBy(
+            () -> DjlCheckpoints.exportModel(run, "latest", folder.resolve("ours"), "net"))
+        .isInstanceOf(CheckpointException.NotFound.class)
+        .hasMessageContaining("the engine itself writes 01Module");
+    try (Model bare = model(training.block.apply(SmallTraining.network()));
+        Model drawn = model(training.block.apply(SmallTraining.network()))) {
+      assertThatThrownBy(() -> DjlCheckpoints.loadWeights(bare, store, "latest"))
+          .isInstanceOf(CheckpointException.NotFound.class)
+          .hasMessageContaining("Build and initialize the model");
+      drawn.getBlock().initialize(drawn.getNDManager(), DataType.FLOAT32, new Shape(16, 6));
+      assertThat(Told.by(() -> DjlCheckpoints.loadWeights(drawn, store, "latest")))
+          .contains("01Module: a module of the engine's own");
+      float scale = drawn.getBlock().getParameters().get(0).getValue().getArray().getFloat(0);
+      try (NDArrayReader reader = NDArrayReader.open(run, "latest");
+          NDManager manager = NDManager.newBaseManager()) {
+        assertThat(scale)
+            .isNotEqualTo(1)
+            .isEqualTo(reader.read(manager, "model/01Module_scale").getFloat(0));
+      }
+    }
+  }
+
   @Test
   void theBestIsWhatTheMetricSays() {
     train();
@@ -185,6 +268,62 @@ class PredictTest {
     assertThatThrownBy(() -> run.find("newest"))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("latest, best");
+  }
+
+  /** Counts what it has trained, and writes that. */
+  private static final class Counter extends AbstractBlock {
+    private int trained;
+
+    @Override
+    protected NDList forwardInternal(
+        ParameterStore store, NDList inputs, boolean training, PairList<String, Object> more) {
+      trained += training ? 1 : 0;
+      return inputs;
+    }
+
+    @Override
+    public Shape[] getOutputShapes(Shape[] inputs) {
+      return inputs;
+    }
+
+    @Override
+    public void saveParameters(DataOutputStream out) throws IOException {
+      out.writeInt(trained);
+    }
+
+    @Override
+    public void loadParameters(NDManager manager, DataInputStream in) throws IOException {
+      trained = in.readInt();
+    }
+  }
+
+  @Test
+  void whatABlockOfOnesOwnWritesIsInTheFileAsItWasSaved() throws Exception {
+    train(net -> new SequentialBlock().add(new Counter()).add(net));
+    Path file = DjlCheckpoints.exportModel(run, "latest", folder.resolve("ours"), "net");
+    Counter read = new Counter();
+    Counter reference = new Counter();
+    try (Model ours = model(new SequentialBlock().add(read).add(SmallTraining.network()));
+        Model djls = model(new SequentialBlock().add(reference).add(SmallTraining.network()))) {
+      ours.load(file.getParent(), "net");
+      djls.load(folder.resolve("djl"), "net");
+      assertThat(read.trained).isEqualTo(reference.trained).isEqualTo(30);
+      assertThat(predict(ours)).isEqualTo(predict(djls));
+    }
+  }
+
+  @Test
+  void aMetricMayBeNamedAsPeopleNameThem() {
+    SmallTraining training = new SmallTraining(SmallTraining.Setup.plain(), store);
+    training.evaluators = List.of(new Accuracy("F1 (macro)"));
+    training.checkpointing = builder -> builder.restoreBest("validate_F1 (macro)", Mode.MAX);
+    training.run();
+    Checkpoint best = run.best("validate_F1 (macro)", Mode.MAX).orElseThrow();
+    for (String text :
+        List.of("best", "best(validate_F1 (macro))", "best( validate_F1 (macro), max )")) {
+      assertThat(run.find(text)).isEqualTo(best);
+    }
+    assertThat(Resume.parse("best(validate_F1 (macro), max)")).isInstanceOf(Resume.From.class);
   }
 
   @Test

@@ -3,7 +3,9 @@ package dev.ckpt.djl;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.training.optimizer.Optimizer;
+import ai.djl.training.tracker.FixedPerVarTracker;
 import ai.djl.training.tracker.Tracker;
+import ai.djl.training.tracker.WarmUpTracker;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -49,6 +51,38 @@ class SettingsTest {
   void theTrackerOfALambdaIsNamedWithoutItsNumber() {
     assertThat(adam(updates -> 0.01f).toString())
         .contains("learningRateTracker=SettingsTest$$Lambda{}");
+  }
+
+  @Test
+  void stepsModesAndRatesByParameterAreSettings() {
+    Tracker factors =
+        Tracker.multiFactor()
+            .setBaseValue(0.1f)
+            .optFactor(0.5f)
+            .setSteps(new int[] {10, 20})
+            .build();
+    Tracker warm =
+        Tracker.warmUp()
+            .setMainTracker(factors)
+            .optWarmUpSteps(3)
+            .optWarmUpBeginValue(0.01f)
+            .optWarmUpMode(WarmUpTracker.Mode.CONSTANT)
+            .build();
+    String text = adam(warm).toString();
+    assertThat(text).contains("steps=[10 20]").contains("warmUpMode=CONSTANT");
+    assertThat(Settings.parse(text)).isEqualTo(adam(warm));
+    Settings rates =
+        Settings.of(
+            Optimizer.adam()
+                .optLearningRateTracker(
+                    FixedPerVarTracker.builder()
+                        .setDefaultValue(0.1f)
+                        .put("b", 0.2f)
+                        .put("a", 0.3f)
+                        .build())
+                .build());
+    assertThat(rates.toString()).contains("{a=0.3, b=0.2}");
+    assertThat(Settings.parse(rates.toString())).isEqualTo(rates);
   }
 
   private static Settings adam(Tracker rate) {

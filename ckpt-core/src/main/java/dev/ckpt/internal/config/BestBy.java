@@ -17,7 +17,8 @@ import java.util.regex.Pattern;
 public record BestBy(String metric, Retention.Mode mode, int n) {
 
   private static final String RESTORED = "config.restoreBest";
-  private static final Pattern TEXT = Pattern.compile("([^,()\\s]+)\\s*(?:,\\s*(min|max))?");
+  private static final Pattern TEXT =
+      Pattern.compile("([^,\\s](?:[^,]*[^,\\s])?)\\s*(?:,\\s*(min|max))?");
 
   private static final Pattern METRIC =
       Pattern.compile("config\\.(keep\\.best(\\[[0-9]+])?)\\.metric");

@@ -25,7 +25,7 @@ public final class Reference {
   private static final Logger log = LoggerFactory.getLogger(Reference.class);
 
   private static final Pattern BEST =
-      Pattern.compile("best\\(\\s*([^,()\\s]+)\\s*(?:,\\s*(min|max)\\s*)?\\)");
+      Pattern.compile("best\\(\\s*([^,\\s](?:[^,]*[^,\\s])?)\\s*(?:,\\s*(min|max)\\s*)?\\)");
 
   private Reference() {}
 
