@@ -21,8 +21,8 @@ import java.util.TreeSet;
  * next shard, so a crash leaves the shards of <em>one</em> save without a word; a mark is set only
  * when something newer on the same branch is committed, and that stays; it decides about what it
  * saved before it commits anything newer, unless the store does not answer for that one; and that
- * the run was completed is said behind the last commit. What breaks the order has lost records: FORMAT.md,
- * "Lost manifests".
+ * the run was completed is said behind the last commit. What breaks the order has lost records:
+ * FORMAT.md, "Lost manifests".
  *
  * <p>It is asked about attempts and about commits, never about the run or about keys: an ABORT, an
  * end in quarantine, or what another attempt committed unsays nothing.
@@ -118,10 +118,17 @@ final class Silence {
     }
   }
 
-  /** An attempt decides about what it saved before it commits anything newer. */
+  /** An attempt decides about what has its vote before it commits anything newer. */
   private void withoutDecision() throws IOException {
     NavigableSet<CheckpointId> passed = new TreeSet<>(undecided);
+    passed.retainAll(voted);
     passed.removeAll(untold.keySet());
+    for (CheckpointId id : List.copyOf(passed)) {
+      // a vote that is another's, with no shard beside it, was put there by somebody
+      if (run.votes(id, keys.votes(id)).isEmpty() && run.keysUnder(keys.data(id), "").isEmpty()) {
+        passed.remove(id);
+      }
+    }
     if (passed.isEmpty()) {
       return;
     }
