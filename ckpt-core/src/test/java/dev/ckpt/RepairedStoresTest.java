@@ -1,5 +1,6 @@
 package dev.ckpt;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -141,6 +142,44 @@ class RepairedStoresTest {
     assertThat(damaged).containsKeys(vote, shard);
     repaired(template, damaged, true, true);
     assertThat(givenUp(damaged, template)).doesNotContain(before);
+  }
+
+  /** A flipped bit of a digit is the id of another checkpoint: its digest is not that one's. */
+  @Test
+  void noFlippedBitOfAResumeRecordMakesItTellOfAnotherCheckpoint() throws IOException {
+    TreeMap<String, byte[]> template = template();
+    int mended = 0;
+    int left = 0;
+    for (int attempt = 2; attempt <= 3; attempt++) {
+      String key = KEYS.resume(attempt);
+      byte[] whole = requireNonNull(template.get(key));
+      String applied = "\"applied\":\"";
+      int from = new String(whole, StandardCharsets.US_ASCII).indexOf(applied) + applied.length();
+      for (boolean gone : new boolean[] {false, true}) {
+        for (int bit = 0; bit < 8 * "000001-000000000020-1".length(); bit++) {
+          TreeMap<String, byte[]> damaged = new TreeMap<>(template);
+          byte[] bytes = whole.clone();
+          bytes[from + bit / 8] ^= (byte) (1 << bit % 8);
+          damaged.put(key, bytes);
+          if (gone) { // nothing tells of what it applied
+            String of = new String(whole, from, "000001-000000000020-1".length(), UTF_8);
+            damaged.keySet().removeIf(each -> each.contains(of));
+          }
+          try (CheckpointStore store = store(damaged, new Shifted())) {
+            Maintenance.of(store).repair(GoldenRuns.RUN, false);
+            byte[] now = GoldenRuns.objects(store).get(key);
+            if (Arrays.equals(now, whole)) {
+              mended++;
+            } else {
+              assertThat(now).as("attempt %s, bit %s", attempt, bit).isEqualTo(bytes);
+              left++;
+            }
+          }
+        }
+      }
+    }
+    System.out.printf("flipped bits of resume records: %d mended, %d left%n", mended, left);
+    assertThat(mended).isPositive();
   }
 
   /** What was committed, and what the third of three repairs at the latest gave up. */

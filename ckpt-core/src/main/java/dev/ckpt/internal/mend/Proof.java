@@ -14,28 +14,56 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.BiPredicate;
 
 /**
  * Whether rebuilt bytes of a record are those that were there. What is left of the damaged object
  * must prove it: its first {@link Envelope#PREFIX_BYTES} bytes, which hold the SHA-256 of all that
- * follows; or everything after them. Nothing is guessed: without proof there is no record.
+ * follows; or everything after them, if those bytes are visibly what was damaged: a digest that is
+ * one, and another, was written for something else. Nothing is guessed: without proof there is no
+ * record.
  */
 final class Proof {
 
+  private static final String HEX = "0123456789abcdef";
   private static final String LAST_FIELD = "\"version\":\"";
   private static final String END = "\"}";
   private static final int MOST_CUTS = 16;
+
+  /** Two digests have some sixty characters apart. */
+  private static final int MOST_APART = 8;
 
   private Proof() {}
 
   /** Whether the remains prove that {@code rebuilt} are the bytes that were written. */
   static boolean of(byte[] remains, byte[] rebuilt) {
+    return isOfDigest(remains, rebuilt) || isOfRest(remains, rebuilt);
+  }
+
+  private static boolean isOfDigest(byte[] remains, byte[] rebuilt) {
     int prefix = Envelope.PREFIX_BYTES;
-    if (remains.length < prefix) {
-      return false;
+    return remains.length >= prefix && Arrays.equals(remains, 0, prefix, rebuilt, 0, prefix);
+  }
+
+  private static boolean isOfRest(byte[] remains, byte[] rebuilt) {
+    int prefix = Envelope.PREFIX_BYTES;
+    return remains.length >= prefix
+        && Arrays.equals(remains, prefix, remains.length, rebuilt, prefix, rebuilt.length)
+        && isDamagedBefore(remains, rebuilt);
+  }
+
+  private static boolean isDamagedBefore(byte[] remains, byte[] rebuilt) {
+    int apart = 0;
+    for (int at = 0; at < Envelope.PREFIX_BYTES; at++) {
+      boolean hex = Character.digit(rebuilt[at], 16) >= 0;
+      if (remains[at] != rebuilt[at]) {
+        apart++;
+        if (!hex || HEX.indexOf(remains[at]) < 0) {
+          return true;
+        }
+      }
     }
-    return Arrays.equals(remains, 0, prefix, rebuilt, 0, prefix)
-        || Arrays.equals(remains, prefix, remains.length, rebuilt, prefix, rebuilt.length);
+    return apart <= MOST_APART;
   }
 
   /**
@@ -58,10 +86,18 @@ final class Proof {
     return beginnings;
   }
 
-  /** The first of some candidates that one of the remains proves. */
+  /** The first of some candidates that one of the remains proves: if possible, by its digest. */
   static Optional<byte[]> first(Collection<byte[]> remains, Collection<byte[]> candidates) {
+    return first(remains, candidates, Proof::isOfDigest)
+        .or(() -> first(remains, candidates, Proof::isOfRest));
+  }
+
+  private static Optional<byte[]> first(
+      Collection<byte[]> remains,
+      Collection<byte[]> candidates,
+      BiPredicate<byte[], byte[]> proves) {
     return candidates.stream()
-        .filter(rebuilt -> remains.stream().anyMatch(each -> of(each, rebuilt)))
+        .filter(rebuilt -> remains.stream().anyMatch(each -> proves.test(each, rebuilt)))
         .findFirst();
   }
 
