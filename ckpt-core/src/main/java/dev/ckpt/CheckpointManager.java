@@ -251,7 +251,8 @@ public final class CheckpointManager implements AutoCloseable {
   private void started(Optional<Restored> restored, Optional<CheckpointId> applied)
       throws IOException {
     step = restored.map(r -> r.checkpoint().progress().step()).orElse(0L);
-    saver.startFrom(applied, step);
+    boolean finite = restored.map(from -> from.checkpoint().finite()).orElse(true);
+    saver.startFrom(applied, finite, step);
     ending.startsAt(step);
     taken.completed().ifPresent(done -> lookForWorkLeft(done, applied));
     signal.training(Thread.currentThread());

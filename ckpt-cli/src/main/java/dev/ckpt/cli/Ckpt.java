@@ -137,6 +137,7 @@ public final class Ckpt implements Runnable {
     Warnings.to(console);
     int code;
     try {
+      requireNames(Arrays.asList(arguments));
       code = commandLine(console, Arrays.asList(arguments)).execute(arguments);
     } catch (Throwable e) {
       code = Failures.report(console, e);
@@ -147,6 +148,17 @@ public final class Ckpt implements Runnable {
       return Failures.report(console, e);
     }
     return code;
+  }
+
+  /** A script's variable that is empty must not mean another store. */
+  private static void requireNames(List<String> arguments) {
+    for (String option : List.of("--store", "--run")) {
+      int at = arguments.indexOf(option);
+      boolean empty = at >= 0 && at + 1 < arguments.size() && arguments.get(at + 1).isEmpty();
+      if (empty || arguments.contains(option + "=")) {
+        throw new Problem(Exit.USAGE, option + " is empty: name one, or leave the option out");
+      }
+    }
   }
 
   /** Ends the process with the command's exit code. */

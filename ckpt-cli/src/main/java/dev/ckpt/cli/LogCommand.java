@@ -74,7 +74,8 @@ final class LogCommand extends StoreCommand {
     if (Facts.isConversion(attempt)) {
       return "converted";
     }
-    return attempt.from().orElse(attempt.started() ? "fresh start" : "never started");
+    String otherwise = attempt.to().isEmpty() ? "never started" : "unknown";
+    return attempt.from().orElse(attempt.started() ? "fresh start" : otherwise);
   }
 
   /** {@code 12 steps}, {@code 12 steps (at most 3 min)}; empty if there was nothing to lose. */

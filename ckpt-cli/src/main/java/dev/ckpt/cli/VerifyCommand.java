@@ -289,8 +289,8 @@ final class VerifyCommand extends StoreCommand {
         records == 0
             ? ""
             : allRuns
-                ? ", and the records of " + Text.count(records, "run")
-                : ", and so are the run's records",
+                ? "; the records of " + Text.count(records, "run") + " are damaged"
+                : "; the run's records are damaged",
         unread == 0 ? "" : "; " + unread + " unread");
   }
 

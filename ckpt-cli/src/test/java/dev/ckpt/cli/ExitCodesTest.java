@@ -66,6 +66,9 @@ class ExitCodesTest {
     assertFails(Called.on(at, "--run", "digits", "gc", "--all-runs"), 2, "leave --run out");
     assertFails(
         Called.on(at, "--store", "nosuch://x", "runs"), 2, "--store 'nosuch://x'", "no store for");
+    assertFails(Called.on(at, "--store", "", "gc"), 2, "--store is empty");
+    assertFails(Called.on(at, "gc", "--store="), 2, "--store is empty");
+    assertFails(Called.on(at, "--run", "", "list"), 2, "--run is empty");
     assertFails(Called.on(at, "verify", "--all", "latest"), 2, "exclude each other");
     assertFails(Called.on(at, "verify", "--all-runs", "latest"), 2, "exclude each other");
     assertFails(Called.on(at, "repair", "--apply", "--dry-run"), 2, "exclude each other");

@@ -725,4 +725,34 @@ class BadStoreTest {
     Checkpoint latest = Checkpoints.read(whole, "toy").latest().orElseThrow();
     assertThat(latest.progress().step()).isEqualTo(1);
   }
+
+  /** The medium spoils the shard of the third save behind its write. */
+  @Test
+  void nothingOlderIsDeletedBehindACheckpointThatCannotBeReadBack() throws Exception {
+    MaintainedStore at = new MaintainedStore();
+    String third = MaintainedStore.id(1, 3);
+    FaultyStore spoiling = FaultyStore.around(at.store);
+    Gate vote = spoiling.on(Operation.PUT_IF_ABSENT).key("**/votes/" + third + "/**").hangs();
+    ToyState toy = MaintainedStore.fresh();
+    try (CheckpointManager ckpt =
+        CheckpointManager.in(spoiling)
+            .run("toy")
+            .part("toy", toy)
+            .keep(Retention.latest(1))
+            .open()) {
+      ckpt.resume();
+      for (int step = 1; step <= 3; step++) {
+        toy.advance(1);
+        SaveHandle save = ckpt.save(Progress.step(step), Map.of());
+        if (step == 3) {
+          vote.awaitArrivals(1, Duration.ofSeconds(30));
+          at.flip(at.shard(third), 900);
+          vote.release();
+        }
+        save.join();
+      }
+    }
+    assertThat(at.whole()).containsExactly(MaintainedStore.id(1, 2));
+    assertThat(at.next()).isEqualTo(MaintainedStore.id(1, 2));
+  }
 }

@@ -308,6 +308,7 @@ class LostRecordsTest {
     } else {
       left.put(KEYS.shard(parsed(id(1, 8)), 0, 1, 0, "arrow"), new byte[300]);
     }
+    byte[] damaged = left.get(made.shard(id(1, 7)));
     at = MaintainedStore.of(left);
     at.repair();
     at.clock.pass(Duration.ofHours(1));
@@ -319,6 +320,7 @@ class LostRecordsTest {
       at.clock.pass(Duration.ofHours(1));
       assertThat(at.whole()).as("cut at call %s", calls).isEqualTo(whole);
       assertThat(at.next()).as("cut at call %s", calls).isEqualTo(start);
+      assertThat(at.objects().values()).as("a copy, cut at call %s", calls).contains(damaged);
     }
   }
 

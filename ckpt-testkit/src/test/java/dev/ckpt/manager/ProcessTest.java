@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointManager;
 import dev.ckpt.Checkpoints;
+import dev.ckpt.Maintenance;
 import dev.ckpt.NonFinitePolicy;
 import dev.ckpt.Progress;
 import dev.ckpt.Restored;
@@ -16,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -74,6 +76,20 @@ class ProcessTest {
     }
     assertThat(end()).contains("\"how\":\"stopped\"");
     assertThat(restored().checkpoint().id()).isEqualTo("000001-000000000019-0");
+  }
+
+  /** Of a process that was asleep meanwhile, no save hears of it before the process ends. */
+  @Test
+  void aStopOfWhoWasTakenOverIsSaidToBeFenced() throws Exception {
+    try (ToyProcess process = ToyProcess.start(folder, "lasts", 20, SHORT_GRACE)) {
+      process.await("lasts");
+      try (CheckpointStore store = Stores.local(folder.resolve("store"))) {
+        Maintenance.of(store).takeOver(true).collect(ToyProcess.RUN, Set::copyOf, false);
+      }
+      process.terminate();
+      assertThat(process.exitCode(IN_TIME)).isEqualTo(143);
+    }
+    assertThat(end()).contains("\"how\":\"closed\"").contains("fenced by attempt 2");
   }
 
   @Test

@@ -24,6 +24,7 @@ import dev.ckpt.manifest.ResumeRecord;
 import dev.ckpt.manifest.ShardEntry;
 import dev.ckpt.manifest.Vote;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.HexFormat;
@@ -123,6 +124,33 @@ class RepairTest {
     withdrawn(id(3, 6), Map.of(shard, damaged));
     assertThat(at.repair()).isEmpty();
     assertThat(at.start()).isEqualTo(id(2, 5));
+  }
+
+  /** A medium that spoils what is written below quarantine: the original is all there is. */
+  @Test
+  void nothingLeavesItsPlaceWhoseCopyIsNotItsOwn() throws IOException {
+    at.flip(at.shard(id(3, 6)), 700);
+    TreeMap<String, byte[]> damaged = at.objects();
+    Locking spoiling =
+        new Locking(at.store) {
+          @Override
+          public Decision putIfAbsent(String key, ByteBuffer small) throws IOException {
+            if (!key.startsWith(KEYS.quarantine())) {
+              return super.putIfAbsent(key, small);
+            }
+            byte[] bytes = new byte[small.remaining()];
+            small.duplicate().get(bytes);
+            bytes[bytes.length / 2] ^= 1;
+            return super.putIfAbsent(key, ByteBuffer.wrap(bytes));
+          }
+        };
+    assertThatThrownBy(() -> Maintenance.of(spoiling).clock(at.clock).repair("toy", false))
+        .hasMessageContaining("was just copied from")
+        .hasMessageContaining("and differs");
+    TreeMap<String, byte[]> now = at.objects();
+    now.keySet().removeIf(key -> key.startsWith(KEYS.quarantine()));
+    assertThat(now.keySet()).isEqualTo(damaged.keySet());
+    now.forEach((key, bytes) -> assertThat(bytes).as(key).isEqualTo(damaged.get(key)));
   }
 
   @Test
@@ -460,6 +488,9 @@ class RepairTest {
         made.put(object.getKey(), object.getValue());
       }
     }
+    assertThat(made.next()).isEqualTo(id(1, 1));
+    int newest = Checkpoints.read(made.store, "toy").attempts().size();
+    made.flip(KEYS.attempt(newest), 150); // what it was asked for, nobody can tell
     assertThatThrownBy(() -> made.run("toy", new Resume.Auto()))
         .isInstanceOf(CheckpointException.Corrupt.class)
         .hasMessageContaining(id(1, 1));

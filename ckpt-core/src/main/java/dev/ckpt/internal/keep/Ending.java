@@ -11,6 +11,7 @@ import java.time.InstantSource;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicReference;
@@ -140,7 +141,9 @@ public final class Ending {
       house.within(
           atMost,
           () -> {
-            Optional<EndRecord> word = fenced ? withFence(record) : Optional.of(record);
+            // a stop leaves no time for a save to hear of it
+            boolean ask = fenced || record.how().equals(EndRecord.STOPPED);
+            Optional<EndRecord> word = ask ? withFence(record) : Optional.of(record);
             if (word.isPresent()) {
               run.ended(word.get());
             }
@@ -159,13 +162,13 @@ public final class Ending {
    */
   private Optional<EndRecord> withFence(EndRecord record) throws IOException {
     Optional<Integer> by = run.attemptAfter(attempt).flatMap(run.keys()::attemptOf);
-    if (by.isEmpty() || !record.how().equals(EndRecord.CLOSED)) {
+    if (by.isEmpty() || !Set.of(EndRecord.CLOSED, EndRecord.STOPPED).contains(record.how())) {
       return started || hasFailed() ? Optional.of(record) : Optional.empty();
     }
     return Optional.of(
         new EndRecord(
             attempt,
-            record.how(),
+            EndRecord.CLOSED,
             record.goal(),
             record.endedAt(),
             Optional.of("fenced by attempt " + by.get()),

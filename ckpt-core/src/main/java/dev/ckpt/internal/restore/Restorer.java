@@ -115,6 +115,9 @@ public final class Restorer {
       }
       Optional<OpenCheckpoint> open = verified(commit.get(), skipped);
       if (open.isPresent()) {
+        if (!commit.get().finite()) {
+          log.warn("{} holds NaN or infinite values", id);
+        }
         nonFinite.forEach(each -> skip(skipped, each.id() + ": holds NaN or infinite values"));
         return new Found(open, skipped);
       }

@@ -95,9 +95,16 @@ public final class Saver {
     this.since = new SinceSave(options.ticker());
   }
 
-  /** Where the branch stands after a resume. */
-  public void startFrom(Optional<CheckpointId> applied, long step) {
+  /**
+   * Where the branch stands after a resume.
+   *
+   * @param finite whether what was applied is
+   */
+  public void startFrom(Optional<CheckpointId> applied, boolean finite, long step) {
     this.applied = applied;
+    synchronized (this) {
+      lastFinite = finite ? applied : Optional.empty();
+    }
     since.startFrom(step);
   }
 
@@ -437,7 +444,7 @@ public final class Saver {
   }
 
   private synchronized Optional<CheckpointId> lastFinite() {
-    return lastFinite.or(() -> applied);
+    return lastFinite;
   }
 
   /** What {@link #reportPending} would throw. */
