@@ -26,6 +26,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
 import java.util.function.IntConsumer;
@@ -262,13 +263,14 @@ public final class DjlCheckpoints implements AutoCloseable {
     if (epochs < 0) {
       throw new IllegalArgumentException("epochs: " + epochs);
     }
+    boolean said = Objects.equals(goal, epochs); // fit asks what a program may have asked before
     goal = epochs;
     session.resume();
     int done = session.progress().epoch();
     if (session.stoppedEarly()) {
       return 0;
     }
-    if (!session.loosened().isEmpty()) {
+    if (!said && !session.loosened().isEmpty()) {
       log.info(
           "Run {} had stopped early after {} epochs, within limits that are wider now: {}",
           manager.run(),
@@ -277,7 +279,7 @@ public final class DjlCheckpoints implements AutoCloseable {
     }
     long reached =
         manager.completed().map(goal -> goal.getOrDefault(Session.EPOCHS, 0L)).orElse(0L);
-    if (reached > 0 && reached < epochs) {
+    if (!said && reached > 0 && reached < epochs) {
       log.info(
           "Run {} was complete with {} epochs and trains on to {}", manager.run(), reached, epochs);
     }

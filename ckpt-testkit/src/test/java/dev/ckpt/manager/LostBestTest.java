@@ -78,7 +78,7 @@ class LostBestTest {
     assertThat(Checkpoints.read(at.store, "toy").verify(id(1, 2)).problems())
         .singleElement()
         .asString()
-        .contains("nobody can tell whether it was committed");
+        .contains("its manifest is missing, and it was committed");
     assertThat(at.start()).isEqualTo(id(1, 8));
     at.clock.pass(Duration.ofHours(1));
     assertThat(at.start()).as("behind the sweep of a start").isEqualTo(id(1, 8));

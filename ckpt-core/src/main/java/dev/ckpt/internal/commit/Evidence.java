@@ -28,8 +28,9 @@ import java.util.TreeSet;
  * <p>Nothing of this makes an id a checkpoint. It only keeps what is there from being taken for the
  * left-over of a save that never was.
  *
- * @param proven an attempt began with it, something was saved after it, a run was completed with
- *     it, somebody pinned it, or it alone can be what something older was deleted for
+ * @param proven an attempt began with it, something was saved after it, or committed behind its
+ *     vote, a run was completed with it, somebody pinned it, or it alone can be what something
+ *     older was deleted for
  * @param witnesses undecided ids whose votes tell of a proven one, by that: without them nothing
  *     would
  * @param likely the last that an attempt saved which ended in order, in a run that lost others
@@ -147,6 +148,7 @@ public record Evidence(
     if (!undecided.isEmpty()) {
       Search search = new Search(undecided, silence.voted(), run);
       search.into(mended, proven, likely);
+      silence.proven().forEach(proven::putIfAbsent);
       NavigableSet<CheckpointId> lost = new TreeSet<>(proven.keySet());
       if (!lost.isEmpty()) {
         lost.addAll(likely.keySet());

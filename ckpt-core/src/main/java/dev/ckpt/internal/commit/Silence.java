@@ -147,16 +147,9 @@ final class Silence {
         }
       }
       if (next != null) {
-        untold.put(
-            id,
-            "attempt "
-                + id.attempt()
-                + " committed "
-                + next
-                + ", and decides about what it saved before");
+        proven.put(id, "it has its vote, and its attempt has committed " + next + " since");
       }
     }
-    untold.keySet().removeAll(Evidence.settled(passed, run));
   }
 
   /** Who began with nothing, and completed the run, has committed; another may only have looked. */
