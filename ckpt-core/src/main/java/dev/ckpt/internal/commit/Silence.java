@@ -61,7 +61,7 @@ final class Silence {
     return voted;
   }
 
-  /** What was committed, because it is all that can have been, and why. */
+  /** What was committed, by what its attempt did since or as it is all that can have been; why. */
   NavigableMap<CheckpointId, String> proven() {
     return proven;
   }
