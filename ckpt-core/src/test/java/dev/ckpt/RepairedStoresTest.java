@@ -36,12 +36,14 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
  * Repairs stores that were damaged at random. {@code -Drepair.seed=N} repeats a failure, {@code
  * -Drepair.stores=N} tries more or fewer.
  */
+@Tag("anyjdk")
 class RepairedStoresTest {
 
   private static final Keys KEYS = new Keys(GoldenRuns.RUN);

@@ -23,12 +23,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
  * The test of the test: the same matrix, with one part of the commit swapped for the mistake that
  * people make there. What it does not catch here it proves nothing about.
  */
+@Tag("anyjdk")
 class BrokenCommitsTest {
 
   private static final List<PowerLoss> LOSSES =

@@ -16,6 +16,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * A crash at every call, and everything that it may leave: then the next process starts. The tables
  * are printed, and kept in {@code crash-matrix} under the module's build folder.
  */
+@Tag("anyjdk")
 class CrashMatrixTest {
 
   private static final List<CrashScenario> ALL = List.of(CrashScenario.values());

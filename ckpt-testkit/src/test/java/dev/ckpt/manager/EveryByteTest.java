@@ -42,6 +42,7 @@ import java.util.Random;
 import java.util.TreeMap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -53,6 +54,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  */
 @ParameterizedClass
 @ValueSource(strings = {"arrow", "hdf5"})
+@Tag("anyjdk")
 class EveryByteTest {
   private static final Keys KEYS = new Keys("small");
   private static final CheckpointId OLDER = new CheckpointId(1, 1, 0);

@@ -20,6 +20,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** A fault at every call of a process that lives: it trains on, and nothing is lost. */
+@Tag("anyjdk")
 class FaultMatrixTest {
 
   private static final List<PowerLoss> LOSSES =

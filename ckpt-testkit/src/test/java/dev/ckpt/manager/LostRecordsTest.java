@@ -35,12 +35,14 @@ import java.util.Map;
 import java.util.NavigableSet;
 import java.util.Set;
 import java.util.TreeMap;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Copies of runs that were cut short, so that shards are there and records are not. */
+@Tag("anyjdk")
 class LostRecordsTest {
 
   private static final List<String> FOLDERS =

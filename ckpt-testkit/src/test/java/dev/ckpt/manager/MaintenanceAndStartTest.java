@@ -31,6 +31,7 @@ import org.junit.jupiter.api.Test;
  * what: the start goes on, or says why not; what it goes on from and what it saved stay; the next
  * one finds the newest, and is never fresh without being asked.
  */
+@Tag("anyjdk")
 class MaintenanceAndStartTest {
 
   private enum Doing {

@@ -20,11 +20,13 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
  * A start that sleeps before any one of its calls, while another process takes the run and saves.
  */
+@Tag("anyjdk")
 class OvertakenStartTest {
 
   private MaintainedStore at = new MaintainedStore();
