@@ -103,10 +103,12 @@ public final class Dl4jCheckpoints implements AutoCloseable {
   /**
    * Checkpoints as the builder says.
    *
-   * @throws UnsupportedOperationException if this version of DL4J is not built as expected
+   * @throws UnsupportedOperationException if this version of DL4J is not built as expected, or
+   *     ND4J's backend is another than {@code nd4j-native}
    * @throws dev.ckpt.CheckpointException as opening a manager does
    */
   public static Dl4jCheckpoints open(CheckpointManagerBuilder builder) {
+    Region.requireHostMemory();
     PrivateField.probe(Dl4jInternals.class);
     builder.provenance("dl4j", PrivateField.version());
     CheckpointManager manager = builder.open();
