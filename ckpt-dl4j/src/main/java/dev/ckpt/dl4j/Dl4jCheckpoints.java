@@ -482,8 +482,9 @@ public final class Dl4jCheckpoints implements AutoCloseable {
   }
 
   /**
-   * Writes DL4J's own zip, which {@code ModelSerializer} reads without ckpt: configuration, weights
-   * and updater state. No network is needed. Blocks; on any thread.
+   * Writes DL4J's own zip, which {@code ModelSerializer} reads without ckpt: configuration,
+   * weights, updater state, and the normalizer if there is one. No network is needed. Blocks; on
+   * any thread.
    *
    * @param reference as {@link Checkpoints#find} understands it
    * @param file ends in {@code .zip}; replaced if it exists
