@@ -217,7 +217,7 @@ public final class ModelZipExporter implements CheckpointExporter {
     List<String> names =
         part.names().stream().filter(name -> name.startsWith("0/" + of + "/")).toList();
     boolean writable = names.stream().allMatch(each -> NAMES.containsKey(part.spec(each).type()));
-    return writable ? names : List.of(); // whole numbers are no statistics
+    return writable ? names : List.of(); // of whole numbers it cannot
   }
 
   private static void header(DataOutputStream out, long length, String type) throws IOException {

@@ -29,6 +29,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.nd4j.autodiff.samediff.SameDiff;
 import org.nd4j.common.primitives.Pair;
+import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.dataset.DataSet;
 import org.nd4j.linalg.dataset.MultiDataSet;
@@ -39,6 +40,7 @@ import org.nd4j.linalg.dataset.api.preprocessor.MultiNormalizerStandardize;
 import org.nd4j.linalg.dataset.api.preprocessor.Normalizer;
 import org.nd4j.linalg.dataset.api.preprocessor.NormalizerMinMaxScaler;
 import org.nd4j.linalg.dataset.api.preprocessor.NormalizerStandardize;
+import org.nd4j.linalg.factory.Nd4j;
 
 /** What comes out of checkpoints: DL4J's own file, weights in another network, arrays. */
 class ExportTest {
@@ -170,12 +172,17 @@ class ExportTest {
   }
 
   @Test
-  void ofSeveralNormalizersAndOfOneThatWasNotFittedTheZipHasNone() throws Exception {
+  void ofSeveralNormalizersOfOneThatWasNotFittedAndOfWholeNumbersTheZipHasNone() throws Exception {
     List<Normalizer> fitted = normalizers();
+    NormalizerMinMaxScaler whole = new NormalizerMinMaxScaler();
+    whole.fit(
+        new DataSet(
+            Nd4j.arange(12).reshape(4, 3).castTo(DataType.INT), Nd4j.ones(DataType.FLOAT, 4, 1)));
     for (Normalizer[] each :
         List.of(
             new Normalizer[] {fitted.get(0), fitted.get(1)},
             new Normalizer[] {new NormalizerStandardize()},
+            new Normalizer[] {whole},
             new Normalizer[] {})) {
       File file = exported(each).toFile();
       assertThat((Object) ModelSerializer.restoreNormalizerFromFile(file)).isNull();
