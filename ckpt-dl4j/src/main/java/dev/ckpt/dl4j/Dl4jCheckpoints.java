@@ -103,10 +103,12 @@ public final class Dl4jCheckpoints implements AutoCloseable {
   /**
    * Checkpoints as the builder says.
    *
-   * @throws UnsupportedOperationException if this version of DL4J is not built as expected
+   * @throws UnsupportedOperationException if this version of DL4J is not built as expected, or
+   *     ND4J's backend is another than {@code nd4j-native}
    * @throws dev.ckpt.CheckpointException as opening a manager does
    */
   public static Dl4jCheckpoints open(CheckpointManagerBuilder builder) {
+    Region.requireHostMemory();
     PrivateField.probe(Dl4jInternals.class);
     builder.provenance("dl4j", PrivateField.version());
     CheckpointManager manager = builder.open();
@@ -480,8 +482,9 @@ public final class Dl4jCheckpoints implements AutoCloseable {
   }
 
   /**
-   * Writes DL4J's own zip, which {@code ModelSerializer} reads without ckpt: configuration, weights
-   * and updater state. No network is needed. Blocks; on any thread.
+   * Writes DL4J's own zip, which {@code ModelSerializer} reads without ckpt: configuration,
+   * weights, updater state, and the normalizer if there is one. No network is needed. Blocks; on
+   * any thread.
    *
    * @param reference as {@link Checkpoints#find} understands it
    * @param file ends in {@code .zip}; replaced if it exists

@@ -24,6 +24,15 @@ final class Environment extends SmallState {
   private static final String BATCH_SIZE = "batchSize";
   private static final String SAMPLES = "samples";
 
+  /** A fingerprint of samples in memory. */
+  static final String DATA = "data";
+
+  /** Whether samples in memory come by index or shuffled. */
+  static final String SHUFFLE = "shuffle";
+
+  /** In place of a fingerprint: nothing can be said of such. */
+  private static final String OF_EACH_EPOCH = "other ones in each epoch";
+
   private final Map<String, String> facts = new TreeMap<>();
   private final Map<String, String> saved = new HashMap<>();
 
@@ -59,8 +68,23 @@ final class Environment extends SmallState {
       fact(BATCH_SIZE, Integer.toString(source.batchSize()));
     }
     if (seeks) {
-      fact(SAMPLES, Long.toString(source.size()));
+      String before = saved.get(SAMPLES);
+      String now = Long.toString(source.size());
+      if (before != null && !before.equals(now)) {
+        saved.remove(DATA); // that says it
+      }
+      fact(SAMPLES, now);
     }
+    new TreeMap<>(source.facts())
+        .forEach((name, value) -> fact(name, name.equals(DATA) ? data(value) : value));
+  }
+
+  /** Once they were seen to be others in an epoch than in the one before, they are nobody's. */
+  private String data(String fingerprint) {
+    return OF_EACH_EPOCH.equals(saved.get(DATA))
+            || !facts.getOrDefault(DATA, fingerprint).equals(fingerprint)
+        ? OF_EACH_EPOCH
+        : fingerprint;
   }
 
   /** An epoch has been read to its end: how many samples, others do not say before. */
@@ -98,6 +122,8 @@ final class Environment extends SmallState {
   private boolean isWarning(String name) {
     return CHANGES_BITS.contains(name)
         || name.equals(SAMPLES)
+        || name.equals(DATA)
+        || (name.equals(SHUFFLE) && goesOn)
         || (name.equals(BATCH_SIZE) && !seeks && goesOn);
   }
 
@@ -117,6 +143,16 @@ final class Environment extends SmallState {
       case SAMPLES ->
           "a begun epoch goes on behind as many batches of the new data, of which some samples may"
               + " come again and others only in the next epoch; whole epochs follow";
+      case DATA ->
+          "the samples are others, or lie in another order, though they are as many. Of a begun"
+              + " epoch some may come again and others not; and if each start draws a split anew"
+              + " (all.shuffle(), then splitTestAndTrain), this one trains on what another kept for"
+              + " its test: give it a seed, all.shuffle(12345)";
+      case SHUFFLE ->
+          goesOn
+              ? "some samples of the begun epoch come again and others only in the next one; whole"
+                  + " epochs follow"
+              : "samples come in that order from here on";
       default ->
           CHANGES_BITS.contains(name)
               ? "the training goes on, but its bits may differ from those of an uninterrupted run"

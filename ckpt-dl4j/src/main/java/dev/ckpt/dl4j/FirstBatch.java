@@ -14,20 +14,11 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  */
 record FirstBatch(int epoch, long samples, String mark) {
 
-  /** So few that no training notices; at places that do not fall on one column of a matrix. */
+  /** So few that no training notices. */
   private static final int LOOKED_AT = 128;
 
   static FirstBatch of(int epoch, long samples, List<@Nullable INDArray> arrays) {
-    long mark = 0;
-    for (INDArray array : arrays) {
-      if (array != null && array.dataType().isNumerical() && !array.isEmpty()) {
-        for (long i = 0; i < LOOKED_AT; i++) {
-          double element = array.getDouble(Math.floorMod(Mixing.avalanche(i), array.length()));
-          mark = Mixing.avalanche(mark + Mixing.GAMMA + Double.doubleToLongBits(element));
-        }
-      }
-    }
-    return new FirstBatch(epoch, samples, Long.toHexString(mark));
+    return new FirstBatch(epoch, samples, Fingerprint.of(arrays, LOOKED_AT));
   }
 
   Map<String, ?> json() {

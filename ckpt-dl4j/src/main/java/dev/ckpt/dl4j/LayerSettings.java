@@ -2,10 +2,13 @@ package dev.ckpt.dl4j;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.serde.json.JsonMappers;
 import org.nd4j.shade.jackson.databind.JsonNode;
@@ -14,6 +17,8 @@ import org.nd4j.shade.jackson.databind.node.MissingNode;
 /** Compares two configurations, of a network or a graph, by their JSON. */
 final class LayerSettings {
   private static final String CLASS = "@class";
+  private static final Pattern DRAWN_NAME =
+      Pattern.compile("\\b[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\\b");
 
   /**
    * What decides nothing behind a resume, or is told or refused elsewhere: counters, updaters, the
@@ -53,11 +58,22 @@ final class LayerSettings {
     LayerSettings compared = new LayerSettings();
     try {
       compared.whole(
-          JsonMappers.getMapper().readTree(before), JsonMappers.getMapper().readTree(now));
+          JsonMappers.getMapper().readTree(numbered(before)),
+          JsonMappers.getMapper().readTree(numbered(now)));
     } catch (IOException e) {
       return List.of();
     }
     return compared.changes;
+  }
+
+  /** Names that DL4J draws, as of SameDiff's dropout, are others each time: by their places. */
+  private static String numbered(String text) {
+    Map<String, String> numbers = new HashMap<>();
+    return DRAWN_NAME
+        .matcher(text)
+        .replaceAll(
+            found ->
+                numbers.computeIfAbsent(found.group(), name -> "unnamed " + (numbers.size() + 1)));
   }
 
   private void whole(JsonNode before, JsonNode now) {
@@ -81,6 +97,11 @@ final class LayerSettings {
             }
           }
         }
+        case "constants" -> {
+          for (String constant : was.isObject() ? names(was, is) : Set.<String>of()) {
+            constant(constant, was.path(constant), is.path(constant));
+          }
+        }
         case "ops" -> {
           for (String op : names(was, is)) {
             compare("operation '" + op + "'", "", was.path(op), is.path(op));
@@ -88,6 +109,19 @@ final class LayerSettings {
         }
         default -> compare("the configuration", name, was, is);
       }
+    }
+  }
+
+  private void constant(String name, JsonNode before, JsonNode now) {
+    if (!before.equals(now)) {
+      changes.add(
+          "constant '"
+              + name
+              + "' was "
+              + text(before)
+              + " and is "
+              + text(now)
+              + " (constants are not restored: draw them from a fixed seed)");
     }
   }
 

@@ -14,22 +14,22 @@ import java.nio.ByteOrder;
 import java.nio.channels.Channels;
 import java.nio.channels.SeekableByteChannel;
 import java.time.LocalDateTime;
+import java.util.List;
 import java.util.Map;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Writes the zip of DL4J's {@code ModelSerializer}: configuration, weights, updater state. Needs
- * neither DL4J nor ND4J. The tensors of a checkpoint lie in the order of DL4J's flat arrays, and
- * each in the order of DL4J's memory; the file has them big-endian.
+ * Writes the zip of DL4J's {@code ModelSerializer}: configuration, weights, updater state, the
+ * normalizer. Needs neither DL4J nor ND4J. The tensors of a checkpoint lie in the order of DL4J's
+ * flat arrays, and each in the order of DL4J's memory; the file has them big-endian.
  *
  * <p>The counters in its configuration are those of the checkpoint, so that training can go on from
  * the file, though not to the same bytes: it has no random streams and no place in the data.
  */
 public final class ModelZipExporter implements CheckpointExporter {
   private static final int WINDOW = 1 << 20;
-  private static final int RANK_1_INFO = 6;
 
   /** ND4J's flag of each type in shape information. */
   private static final Map<DType, Long> FLAGS =
@@ -45,6 +45,22 @@ public final class ModelZipExporter implements CheckpointExporter {
           DType.BFLOAT16, "BFLOAT16",
           DType.FLOAT32, "FLOAT",
           DType.FLOAT64, "DOUBLE");
+
+  private static final String MULTI = "MULTI_";
+  private static final String MIN_MAX = "MIN_MAX";
+  private static final String PREPROCESSOR = "org.nd4j.linalg.dataset.api.preprocessor.";
+
+  /** ND4J's name of each kind of normalizer. */
+  private static final Map<String, String> NORMALIZERS =
+      Map.of(
+          PREPROCESSOR + "NormalizerStandardize",
+          "STANDARDIZE",
+          PREPROCESSOR + "NormalizerMinMaxScaler",
+          MIN_MAX,
+          PREPROCESSOR + "MultiNormalizerStandardize",
+          MULTI + "STANDARDIZE",
+          PREPROCESSOR + "MultiNormalizerMinMaxScaler",
+          MULTI + MIN_MAX);
 
   /** For {@link java.util.ServiceLoader}. */
   public ModelZipExporter() {}
@@ -76,6 +92,10 @@ public final class ModelZipExporter implements CheckpointExporter {
     if (updater != null && !updater.names().isEmpty()) {
       zip.putNextEntry(entry("updaterState.bin"));
       array(updater, zip);
+    }
+    StateView normalizers = parts.get(NormalizerState.PART);
+    if (normalizers != null) {
+      normalizer(normalizers, zip);
     }
     zip.finish();
   }
@@ -116,16 +136,88 @@ public final class ModelZipExporter implements CheckpointExporter {
           "the network has no weights of a type that DL4J's file can hold: " + type);
     }
     DataOutputStream out = new DataOutputStream(zip);
-    header(out, RANK_1_INFO, "LONG");
-    long[] info = {1, elements, 1, FLAGS.getOrDefault(type, 0L), 1, 'c'};
-    for (long each : info) {
-      out.writeLong(each);
-    }
-    header(out, elements, NAMES.getOrDefault(type, ""));
+    headers(type, new long[] {elements}, out);
     for (String name : part.names()) {
       bigEndian(part, name, out);
     }
     out.flush();
+  }
+
+  /** What stands before the elements of an array that lies row by row. */
+  private static void headers(DType type, long[] dims, DataOutputStream out) throws IOException {
+    int rank = dims.length;
+    header(out, 2L * rank + 4, "LONG");
+    out.writeLong(rank);
+    long elements = 1;
+    for (long dim : dims) {
+      out.writeLong(dim);
+      elements *= dim;
+    }
+    long stride = elements;
+    for (long dim : dims) {
+      stride /= Math.max(1, dim);
+      out.writeLong(stride);
+    }
+    out.writeLong(FLAGS.getOrDefault(type, 0L));
+    out.writeLong(1);
+    out.writeLong('c');
+    header(out, elements, NAMES.getOrDefault(type, ""));
+  }
+
+  /**
+   * The only normalizer, as DL4J's {@code NormalizerSerializer} writes it. The file has room for
+   * one: of several, and of one that was not fitted, there is none.
+   */
+  private static void normalizer(StateView part, ZipOutputStream zip) throws IOException {
+    List<?> classes =
+        part.values().contains(NormalizerState.CLASSES)
+            ? part.value(NormalizerState.CLASSES, List.class)
+            : List.of();
+    String type = classes.size() == 1 ? NORMALIZERS.get(classes.get(0)) : null;
+    if (type == null) {
+      return;
+    }
+    List<?> target =
+        part.values().contains(NormalizerState.TARGETS)
+            ? (List<?>) part.value(NormalizerState.TARGETS, List.class).get(0)
+            : List.of(); // of an older version, or it has none
+    boolean labels =
+        Boolean.TRUE.equals(part.value(NormalizerState.FITS_LABELS, List.class).get(0));
+    List<String> features = statistics(part, NormalizerState.FEATURES);
+    List<String> answers = labels ? statistics(part, NormalizerState.LABELS) : List.of();
+    boolean fitted = !features.isEmpty() && (!labels || !answers.isEmpty());
+    if (!fitted || (type.endsWith(MIN_MAX) && target.isEmpty())) {
+      return;
+    }
+    zip.putNextEntry(entry("normalizer.bin"));
+    DataOutputStream out = new DataOutputStream(zip);
+    out.writeUTF("NORMALIZER");
+    out.writeInt(1);
+    out.writeUTF(type);
+    out.writeBoolean(labels);
+    if (type.startsWith(MULTI)) {
+      out.writeInt(features.size() / 2);
+      out.writeInt(labels ? answers.size() / 2 : -1);
+    }
+    for (Object bound : target) {
+      out.writeDouble(((Number) bound).doubleValue());
+    }
+    for (List<String> names : List.of(features, answers)) {
+      for (String name : names) {
+        TensorSpec spec = part.spec(name);
+        headers(spec.type(), spec.shape().dims(), out);
+        bigEndian(part, name, out);
+      }
+    }
+    out.flush();
+  }
+
+  /** Two of each input: mean and deviation, or least and greatest. */
+  private static List<String> statistics(StateView part, String of) {
+    List<String> names =
+        part.names().stream().filter(name -> name.startsWith("0/" + of + "/")).toList();
+    boolean writable = names.stream().allMatch(each -> NAMES.containsKey(part.spec(each).type()));
+    return writable ? names : List.of(); // of whole numbers it cannot
   }
 
   private static void header(DataOutputStream out, long length, String type) throws IOException {

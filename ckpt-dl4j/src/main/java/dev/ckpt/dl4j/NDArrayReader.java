@@ -38,8 +38,10 @@ public final class NDArrayReader implements AutoCloseable {
    * @param reference as {@link Checkpoints#find} understands it
    * @throws dev.ckpt.CheckpointException.NotFound if it means none
    * @throws dev.ckpt.CheckpointException.Corrupt if it is damaged
+   * @throws UnsupportedOperationException if ND4J's backend is another than {@code nd4j-native}
    */
   public static NDArrayReader open(Checkpoints run, String reference) {
+    Region.requireHostMemory();
     return new NDArrayReader(run.open(run.find(reference).id()));
   }
 

@@ -25,10 +25,14 @@ import org.nd4j.linalg.dataset.api.preprocessor.stats.NormalizerStats;
 
 /** The statistics of normalizers, as tensors: nothing of theirs is serialized. */
 final class NormalizerState implements Checkpointable {
-  private static final String CLASSES = "classes";
-  private static final String FITS_LABELS = "fitsLabels";
-  private static final String FEATURES = "features";
-  private static final String LABELS = "labels";
+  static final String PART = "normalizers";
+  static final String CLASSES = "classes";
+  static final String FITS_LABELS = "fitsLabels";
+  static final String FEATURES = "features";
+  static final String LABELS = "labels";
+
+  /** Where each scales to: least and greatest; nothing of one that does not. For the export. */
+  static final String TARGETS = "targets";
 
   private final List<Normalizer> normalizers = new ArrayList<>();
 
@@ -100,6 +104,9 @@ final class NormalizerState implements Checkpointable {
     }
     sink.value(CLASSES, classes);
     sink.value(FITS_LABELS, fitsLabels);
+    if (!normalizers.isEmpty()) {
+      sink.value(TARGETS, normalizers.stream().map(NormalizerState::target).toList());
+    }
   }
 
   private static void capture(
@@ -168,6 +175,15 @@ final class NormalizerState implements Checkpointable {
     return normalizer instanceof AbstractDataSetNormalizer<?> one
         ? one.isFitLabel()
         : ((AbstractMultiDataSetNormalizer<?>) normalizer).isFitLabel();
+  }
+
+  private static List<Double> target(Normalizer normalizer) {
+    if (normalizer instanceof NormalizerMinMaxScaler one) {
+      return List.of(one.getTargetMin(), one.getTargetMax());
+    }
+    return normalizer instanceof MultiNormalizerMinMaxScaler many
+        ? List.of(many.getTargetMin(), many.getTargetMax())
+        : List.of();
   }
 
   /** None of a normalizer that was not fitted yet. */

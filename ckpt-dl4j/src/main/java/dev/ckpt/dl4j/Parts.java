@@ -40,7 +40,7 @@ record Parts(
     manager.register("position", parts.position);
     manager.register("nd4j-random", parts.randomness);
     manager.register("random", parts.streams);
-    manager.register("normalizers", parts.normalizers);
+    manager.register(NormalizerState.PART, parts.normalizers);
     manager.register("early-stopping", parts.earlyStopping);
     manager.register("listeners", new ListenerState(trainee));
     manager.register("metrics", parts.metrics);

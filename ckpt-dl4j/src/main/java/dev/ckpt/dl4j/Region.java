@@ -11,6 +11,7 @@ import org.bytedeco.javacpp.Pointer;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
 
 /**
  * The memory of one array, or of a part of one, read and written in place, in the order in which it
@@ -29,8 +30,34 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 record Region(Object owner, long address, TensorSpec spec, boolean reversed)
     implements TensorSource {
 
+  /** The backend whose arrays lie in the memory of the process. */
+  private static final String IN_HOST_MEMORY = "org.nd4j.linalg.cpu.nativecpu.CpuBackend";
+
   /** Bytes that are looked at through one buffer. */
   static final int WINDOW = 1 << 30;
+
+  /**
+   * Refuses a backend that computes elsewhere: what lies in the memory of the process is then a
+   * copy that nobody keeps up to date.
+   *
+   * @throws UnsupportedOperationException saying what to do
+   */
+  static void requireHostMemory() {
+    requireHostMemory(Nd4j.getBackend().getClass().getName());
+  }
+
+  /** The same for the backend of that class. */
+  static void requireHostMemory(String backend) {
+    if (!backend.equals(IN_HOST_MEMORY)) {
+      throw new UnsupportedOperationException(
+          "ND4J computes with "
+              + backend
+              + ". ckpt-dl4j reads and writes arrays where they lie, and knows that of "
+              + IN_HOST_MEMORY
+              + " alone: on a GPU it would save what the training has long replaced. Put"
+              + " nd4j-native on the class path and no other backend; GPUs are not supported yet.");
+    }
+  }
 
   /**
    * All of an array.

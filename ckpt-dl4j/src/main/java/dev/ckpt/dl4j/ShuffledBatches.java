@@ -16,6 +16,9 @@ import org.nd4j.linalg.factory.Nd4j;
 final class ShuffledBatches implements DataSetIterator {
   private static final long serialVersionUID = 1L;
 
+  /** Elements by which the data are known again: one process reads them once. */
+  private static final int LOOKED_AT = 1024;
+
   private final transient DataSet all;
   private final int batchSize;
   private final boolean shuffle;
@@ -24,6 +27,7 @@ final class ShuffledBatches implements DataSetIterator {
   private transient long batch;
   private transient Permutation order;
   private transient @Nullable DataSetPreProcessor preProcessor;
+  private transient @Nullable String fingerprint;
 
   ShuffledBatches(DataSet all, int batchSize, boolean shuffle, boolean dropLast) {
     if (batchSize < 1) {
@@ -46,6 +50,27 @@ final class ShuffledBatches implements DataSetIterator {
   /** Samples in memory, also those that dropLast leaves out. */
   int size() {
     return all.numExamples();
+  }
+
+  /** By which the samples and their places are known again. */
+  String fingerprint() {
+    String known = fingerprint;
+    if (known == null) {
+      known =
+          Fingerprint.of(
+              Arrays.asList(
+                  all.getFeatures(),
+                  all.getLabels(),
+                  all.getFeaturesMaskArray(),
+                  all.getLabelsMaskArray()),
+              LOOKED_AT);
+      fingerprint = known;
+    }
+    return known;
+  }
+
+  boolean isShuffled() {
+    return shuffle;
   }
 
   void seek(long key, long toBatch) {

@@ -3,6 +3,7 @@ package dev.ckpt.dl4j;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.dataset.DataSet;
@@ -39,6 +40,11 @@ interface Source<T> {
   /** Samples of all batches together; 0 if that is not known before they are read. */
   default long size() {
     return 0;
+  }
+
+  /** What else is known of them before they are read, by name; compared on a resume. */
+  default Map<String, String> facts() {
+    return Map.of();
   }
 
   /** Its class, for messages. */
@@ -103,6 +109,15 @@ interface Source<T> {
       @Override
       public long size() {
         return users instanceof ShuffledBatches own ? own.size() : 0;
+      }
+
+      @Override
+      public Map<String, String> facts() {
+        return users instanceof ShuffledBatches own
+            ? Map.of(
+                Environment.DATA, own.fingerprint(),
+                Environment.SHUFFLE, Boolean.toString(own.isShuffled()))
+            : Map.of();
       }
 
       @Override

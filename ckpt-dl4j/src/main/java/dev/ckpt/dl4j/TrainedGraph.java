@@ -2,6 +2,7 @@ package dev.ckpt.dl4j;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -9,6 +10,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import org.nd4j.autodiff.functions.DifferentialFunction;
 import org.nd4j.autodiff.listeners.Listener;
+import org.nd4j.autodiff.samediff.SDVariable;
 import org.nd4j.autodiff.samediff.SameDiff;
 import org.nd4j.autodiff.samediff.TrainingConfig;
 import org.nd4j.autodiff.samediff.VariableType;
@@ -29,6 +31,9 @@ import org.slf4j.LoggerFactory;
 record TrainedGraph(SameDiff own, List<Listener> given) implements Trainee {
   private static final Logger log = LoggerFactory.getLogger(TrainedGraph.class);
   private static final Set<String> INEXACT = Set.of("xw_plus_b", "relu_layer");
+
+  /** Elements of a constant by which it is known again. */
+  private static final int LOOKED_AT = 1024;
 
   @Override
   public Map<String, Region> parameters() {
@@ -101,9 +106,27 @@ record TrainedGraph(SameDiff own, List<Listener> given) implements Trainee {
     } catch (IOException | RuntimeException e) {
       log.debug("The training config cannot be told", e);
     }
+    ObjectNode constants = json.putObject("constants");
+    own.getVariables().forEach((name, each) -> constant(constants, name, each.getVariable()));
     ObjectNode ops = json.putObject("ops");
     own.getOps().forEach((name, op) -> ops.put(nameOf(name, op), text(op)));
     return json.toString();
+  }
+
+  /** They are the program's, as settings are; it may draw them without a seed, though. */
+  private static void constant(ObjectNode constants, String name, SDVariable variable) {
+    if (variable.getVariableType() == VariableType.CONSTANT) {
+      INDArray array = variable.getArr();
+      if (array != null) {
+        constants.put(
+            name,
+            array.dataType()
+                + " "
+                + Arrays.toString(array.shape())
+                + " "
+                + Fingerprint.of(List.of(array), LOOKED_AT));
+      }
+    }
   }
 
   /** People know what comes out; DL4J's own name is of its kind. */

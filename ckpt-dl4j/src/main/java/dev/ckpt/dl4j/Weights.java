@@ -10,6 +10,7 @@ final class Weights {
   private Weights() {}
 
   static Checkpoint load(Trainee into, Checkpoints run, String reference) {
+    Region.requireHostMemory();
     try (Checkpoints.Opened open = run.open(run.find(reference).id())) {
       if (!open.parts().contains(ModelState.PART)) {
         throw new CheckpointException.NotFound("the checkpoint has no part 'model'");

@@ -23,8 +23,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.nd4j.autodiff.samediff.SameDiff;
+import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.dataset.DataSet;
 import org.nd4j.linalg.dataset.api.iterator.DataSetIterator;
+import org.nd4j.linalg.factory.Nd4j;
 
 /** A resume with another batch size, or with other data. */
 class ChangedDataTest {
@@ -85,15 +87,25 @@ class ChangedDataTest {
 
   /** What an attempt says that trains up to 3 epochs, unless it is killed in that batch. */
   private String train(Batches how, int samples, int size, int kill) {
+    return train((ckpt, epoch) -> data(ckpt, how, samples, size, false), kill);
+  }
+
+  /** Where the batches of an epoch come from. */
+  private interface DataOfEpoch {
+    DataSetIterator of(Dl4jCheckpoints ckpt, int epoch);
+  }
+
+  private String train(DataOfEpoch data, int kill) {
     return EnvironmentTest.said(
         () -> {
           try (Dl4jCheckpoints ckpt = open()) {
             MultiLayerNetwork net = SmallTraining.network(Updater.ADAM);
             ckpt.resume(net);
-            DataSetIterator batches = ckpt.iterator(data(ckpt, how, samples, size, false));
             int left = ckpt.remainingEpochs(3);
+            int first = ckpt.progress().epoch();
             int done = 0;
             for (int i = 0; i < left; i++) {
+              DataSetIterator batches = ckpt.iterator(data.of(ckpt, first + i));
               batches.reset();
               while (batches.hasNext()) {
                 if (done++ == kill) {
@@ -174,6 +186,83 @@ class ChangedDataTest {
           .doesNotContain("batchSize was");
       assertThat(one.trained.get(2)).as("%s", how).hasSize(samples).doesNotHaveDuplicates();
       assertThat(one.train(how, samples, BATCH, -1)).as("said once").isEmpty();
+    }
+  }
+
+  /** What is left of the samples when a fifth is drawn for a test. */
+  private static DataSet split(int seed) {
+    DataSet all = numbered(SAMPLES);
+    all.shuffle(seed);
+    return all.splitTestAndTrain(SAMPLES * 4 / 5).getTrain();
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 3, 8, 11, 16})
+  void anotherSplitOfAsManySamplesIsAWarning(int kill) {
+    train((ckpt, epoch) -> ckpt.batches(split(1), BATCH, true, false), kill);
+    assertThat(train((ckpt, epoch) -> ckpt.batches(split(1), BATCH, true, false), 1))
+        .as("the same")
+        .isEmpty();
+    DataOfEpoch other = (ckpt, epoch) -> ckpt.batches(split(2), BATCH, true, false);
+    assertThat(train(other, 1))
+        .contains("WARN")
+        .contains("data was ")
+        .contains("the samples are others, or lie in another order, though they are as many")
+        .contains("splitTestAndTrain")
+        .doesNotContain(" samples was", "batchSize was");
+    assertThat(train(other, -1)).as("said once").isEmpty();
+  }
+
+  @Test
+  void oneOtherAnswerOrMaskOfFewSamplesIsAWarning() {
+    DataSet labels = numbered(32);
+    labels.getLabels().putScalar(7, 1, 0.5);
+    DataSet masked = numbered(32);
+    masked.setLabelsMaskArray(Nd4j.ones(DataType.FLOAT, 32, 1));
+    for (DataSet other : List.of(labels, masked)) {
+      ChangedDataTest one = new ChangedDataTest();
+      one.train((ckpt, epoch) -> ckpt.batches(numbered(32), BATCH, true, false), 1);
+      assertThat(one.train((ckpt, epoch) -> ckpt.batches(other, BATCH, true, false), -1))
+          .contains("WARN", "data was ");
+    }
+  }
+
+  @Test
+  void theSameSamplesInAnotherLayoutOfMemoryAreTheSame() {
+    DataSet columns = numbered(SAMPLES);
+    columns.setFeatures(columns.getFeatures().dup('f'));
+    train((ckpt, epoch) -> ckpt.batches(numbered(SAMPLES), BATCH, true, false), 5);
+    assertThat(train((ckpt, epoch) -> ckpt.batches(columns, BATCH, true, false), -1)).isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void thatSamplesAreShuffledNoMoreOrFromNowOnIsSaid(boolean before) {
+    for (int kill : new int[] {5, 10}) {
+      ChangedDataTest one = new ChangedDataTest();
+      one.train((ckpt, epoch) -> ckpt.batches(numbered(SAMPLES), BATCH, before, false), kill);
+      DataOfEpoch other = (ckpt, epoch) -> ckpt.batches(numbered(SAMPLES), BATCH, !before, false);
+      assertThat(one.train(other, 12))
+          .contains("shuffle was " + before + " in the checkpoint and is " + !before + " now")
+          .contains(kill == 5 ? "WARN" : "INFO")
+          .contains(
+              kill == 5
+                  ? "some samples of the begun epoch come again and others only in the next one"
+                  : "from here on")
+          .doesNotContain(kill == 5 ? "INFO" : "WARN")
+          .doesNotContain("data was");
+      assertThat(one.train(other, -1)).as("said once").isEmpty();
+      assertThat(one.trained.get(2)).hasSize(SAMPLES).doesNotHaveDuplicates();
+    }
+  }
+
+  /** Augmented, or drawn anew: that each epoch has samples of its own is no change then. */
+  @Test
+  void dataOfTheirOwnInEachEpochAreNoOtherData() {
+    DataOfEpoch drawn = (ckpt, epoch) -> ckpt.batches(split(epoch), BATCH, true, false);
+    assertThat(train(drawn, 9)).isEmpty();
+    for (int kill : new int[] {3, 4, 0, 2, -1}) {
+      assertThat(train(drawn, kill)).as("%d", kill).isEmpty();
     }
   }
 

@@ -28,6 +28,7 @@ import org.nd4j.autodiff.samediff.SameDiff;
 import org.nd4j.autodiff.samediff.TrainingConfig;
 import org.nd4j.linalg.activations.Activation;
 import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 import org.nd4j.linalg.learning.config.Adam;
 import org.nd4j.linalg.lossfunctions.LossFunctions.LossFunction;
@@ -201,6 +202,83 @@ class ChangedSettingsTest {
         .contains("and is relu")
         .contains("regularization[0].l2.value was 1.0E-4 and is 0.01");
     assertThat(train(OTHER.sameDiff(), 6)).as("said once").isEmpty();
+  }
+
+  /** A graph with an operation to which DL4J gives a name of its own, drawn at random. */
+  private static SameDiff dropout(double kept) {
+    SameDiff graph = SameDiff.create();
+    SDVariable in = graph.placeHolder("in", DataType.FLOAT, -1, 6);
+    SDVariable noisy = graph.nn().dropout(in.mul(2), kept);
+    return trainable(graph, graph.nn().dropout(noisy, 0.9));
+  }
+
+  /** A graph that projects by a constant. */
+  private static SameDiff projecting(INDArray projection) {
+    SameDiff graph = SameDiff.create();
+    SDVariable in = graph.placeHolder("in", DataType.FLOAT, -1, 6);
+    return trainable(graph, in.mmul(graph.constant("projection", projection)));
+  }
+
+  private static SameDiff trainable(SameDiff graph, SDVariable in) {
+    SDVariable answer = graph.placeHolder("answer", DataType.FLOAT, -1, 3);
+    SDVariable out = in.mmul(graph.var("w", Nd4j.ones(DataType.FLOAT, 6, 3).muli(0.1)));
+    graph.loss().softmaxCrossEntropy("loss", answer, out, null);
+    graph.setLossVariables("loss");
+    graph.setTrainingConfig(
+        TrainingConfig.builder()
+            .updater(new Adam(0.01))
+            .dataSetFeatureMapping("in")
+            .dataSetLabelMapping("answer")
+            .build());
+    return graph;
+  }
+
+  @Test
+  void aNameThatDl4jHasDrawnIsNoOtherOperation() {
+    assertThat(dropout(0.5).getOps().keySet()).isNotEqualTo(dropout(0.5).getOps().keySet());
+    assertThat(train(dropout(0.5), 2)).isEmpty();
+    assertThat(train(dropout(0.5), 4)).as("the same").isEmpty();
+    assertThat(train(dropout(0.8), 6))
+        .contains("WARN")
+        .contains("was dropout")
+        .contains("p=0.5")
+        .contains("and is dropout")
+        .contains("p=0.8")
+        .doesNotContain("0.9", "none");
+  }
+
+  @Test
+  void aConstantThatIsAnotherOneIsNamedAsNotRestored() {
+    INDArray drawn = Nd4j.rand(DataType.FLOAT, 6, 6);
+    assertThat(train(projecting(drawn), 2)).isEmpty();
+    assertThat(train(projecting(drawn.dup('f')), 4)).as("the same").isEmpty();
+    INDArray drawnAnew = Nd4j.rand(DataType.FLOAT, 6, 6);
+    SameDiff graph = projecting(drawnAnew.dup());
+    assertThat(train(graph, 6))
+        .contains("WARN")
+        .contains("constant 'projection' was FLOAT [6, 6]")
+        .contains("constants are not restored")
+        .contains("from a fixed seed")
+        .doesNotContain("operation");
+    assertThat(graph.getVariable("projection").getArr()).isEqualTo(drawnAnew);
+    assertThat(train(projecting(drawnAnew), 8)).as("said once").isEmpty();
+  }
+
+  @Test
+  void ofAConstantOneElementIsSeen() {
+    INDArray ones = Nd4j.ones(DataType.FLOAT, 6, 6);
+    train(projecting(ones.dup()), 2);
+    ones.putScalar(3, 4, 2);
+    assertThat(train(projecting(ones), 4)).contains("constant 'projection'");
+  }
+
+  /** Graphs whose checkpoints are older than that. */
+  @Test
+  void ofConstantsThatWereNotRecordedNothingIsSaid() {
+    String now = Trainee.of(projecting(Nd4j.ones(DataType.FLOAT, 6, 6))).configuration();
+    String before = now.replaceFirst("\"constants\":\\{[^}]*},", "");
+    assertThat(before).isNotEqualTo(now);
+    assertThat(LayerSettings.changes(before, now)).isEmpty();
   }
 
   /** The first weights are those of the checkpoint; the updaters are told elsewhere. */

@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.function.Consumer;
 import org.deeplearning4j.datasets.iterator.utilty.ListDataSetIterator;
 import org.deeplearning4j.nn.api.Model;
+import org.deeplearning4j.nn.graph.ComputationGraph;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.optimize.api.BaseTrainingListener;
 import org.deeplearning4j.optimize.api.InvocationType;
@@ -261,6 +262,41 @@ class SmallStatesTest {
               .containsEntry("accuracy", 0.75)
               .containsEntry("score", net.score())
               .doesNotContainKey("gone");
+        });
+  }
+
+  /** What a listener, or a metric, is told of an epoch that has no batch left to train. */
+  @Test
+  void theLastLossIsThatOfTheCheckpoint() {
+    double[] score = new double[1];
+    open(
+        ckpt -> {
+          MultiLayerNetwork net = SmallTraining.network(Updater.ADAM);
+          ckpt.fit(net, data(), 2);
+          score[0] = net.score();
+        });
+    assertThat(score[0]).isFinite().isPositive();
+    open(
+        ckpt -> {
+          MultiLayerNetwork net = SmallTraining.network(Updater.ADAM);
+          assertThat(net.score()).isNotEqualTo(score[0]);
+          ckpt.resume(net);
+          assertThat(net.score()).isEqualTo(score[0]);
+          ckpt.manager().save(ckpt.progress(), ckpt.session().parts().metrics().all()).join();
+          assertThat(ckpt.manager().checkpoints().find("latest").metrics())
+              .containsEntry("score", score[0]);
+        });
+  }
+
+  @Test
+  void theLastLossOfAGraphThatIsCompleteToo() {
+    ComputationGraph whole = SmallTraining.graph(Updater.ADAM);
+    open(ckpt -> ckpt.fit(whole, data(), 2));
+    open(
+        ckpt -> {
+          ComputationGraph net = SmallTraining.graph(Updater.ADAM);
+          ckpt.fit(net, data(), 2);
+          assertThat(net.score()).isEqualTo(whole.score()).isPositive();
         });
   }
 
