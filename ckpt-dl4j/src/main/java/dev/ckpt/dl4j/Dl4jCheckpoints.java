@@ -224,8 +224,9 @@ public final class Dl4jCheckpoints implements AutoCloseable {
   }
 
   /**
-   * How many epochs are left of {@code epochs}. An epoch that has begun counts. 0 if the run is
-   * complete, or was stopped early; DL4J's {@code fit} throws if it shall train none:
+   * How many epochs are left of {@code epochs}. An epoch that has begun counts; one whose batches
+   * are all trained on is over, whoever asks next. 0 if the run is complete, or was stopped early;
+   * DL4J's {@code fit} throws if it shall train none:
    *
    * <pre>{@code
    * int left = ckpt.remainingEpochs(20);
@@ -374,6 +375,7 @@ public final class Dl4jCheckpoints implements AutoCloseable {
    * A boundary of a loop that does not iterate over {@link #iterator}: call it after each batch.
    *
    * @param samples how many the batch held
+   * @throws IllegalStateException if it came from {@link #iterator}, which counts it by itself
    */
   public void step(int samples) {
     if (samples < 0) {
@@ -383,17 +385,21 @@ public final class Dl4jCheckpoints implements AutoCloseable {
   }
 
   /**
-   * The end of an epoch of such a loop, behind its evaluation. With {@link #listener} alone, of an
-   * epoch whose batches were all done when it was saved; the network's other listeners are told, a
-   * graph's are not.
+   * The end of an epoch of such a loop, behind its evaluation; or of one over {@link #iterator},
+   * also behind a part of its batches: the next one begins with the first. What {@code reset()} has
+   * ended is not ended again. With {@link #listener} alone, of an epoch whose batches were all done
+   * when it was saved; the network's other listeners are told, a graph's are not.
    */
   public void endEpoch() {
     session.endEpoch();
   }
 
-  /** Where the training stands: after a resume, where to begin. */
+  /**
+   * Where the training stands: after a resume, where to begin. Behind the last batch of an epoch
+   * that is the next one's start.
+   */
   public Progress progress() {
-    return session.position().progress();
+    return session.progress();
   }
 
   /**

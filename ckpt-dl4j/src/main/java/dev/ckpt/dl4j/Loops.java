@@ -33,6 +33,7 @@ final class Loops {
       throw new IllegalArgumentException("epochs: " + epochs);
     }
     session.requireTrainingThread();
+    session.endOver();
     goal = epochs;
     if (session.position().stoppedEarly()) {
       return 0;

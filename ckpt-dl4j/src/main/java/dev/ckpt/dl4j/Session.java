@@ -5,6 +5,7 @@ import dev.ckpt.CheckpointException;
 import dev.ckpt.CheckpointManager;
 import dev.ckpt.Checkpointable;
 import dev.ckpt.Moment.Kind;
+import dev.ckpt.Progress;
 import dev.ckpt.Restored;
 import dev.ckpt.SaveHandle;
 import java.util.ArrayList;
@@ -55,6 +56,10 @@ final class Session {
   private long ranInThisEpoch;
   private int epochAtEntry;
   private int iterationAtEntry;
+
+  /** At the end of an epoch that our iterator gave and ended, until something follows; else -1. */
+  private int iterationAtEnd = -1;
+
   private long openSamples = -1;
   private @Nullable Throwable failure;
 
@@ -162,6 +167,7 @@ final class Session {
     iterating = true;
     exhausted = false;
     ranInThisEpoch = 0;
+    iterationAtEnd = -1;
     epochAtEntry = trainee().epoch();
     iterationAtEntry = trainee().iteration();
   }
@@ -193,9 +199,34 @@ final class Session {
       openSamples = -1;
       offerDue = true;
     }
-    if (iterating && trainee().epoch() != epochAtEntry) {
+    if (isCounted()) {
       epochDone();
     }
+  }
+
+  /** DL4J's own count tells that its loop is done with the epoch. */
+  private boolean isCounted() {
+    return iterating && trainee().epoch() != epochAtEntry;
+  }
+
+  /** Whether the program is behind the epoch that our iterator gives; not inside of DL4J's loop. */
+  private boolean isOver() {
+    return isCounted() || (iterating && exhausted && !Callers.isFit());
+  }
+
+  /** Ends the epoch that the program is behind, which nothing has told yet. */
+  void endOver() {
+    if (isOver()) {
+      boundary();
+      if (iterating) {
+        epochDone();
+      }
+    }
+  }
+
+  /** Where the program stands: behind the last batch of an epoch that is at the next one. */
+  Progress progress() {
+    return isOver() ? position.nextEpoch(Math.max(0, openSamples)) : position.progress();
   }
 
   /**
@@ -241,6 +272,12 @@ final class Session {
   /** The boundary of a loop whose batches come from elsewhere. */
   void step(long samples) {
     requireTrainingThread();
+    if (iterating || isJustEnded()) {
+      throw new IllegalStateException(
+          "ckpt.iterator(...) counts its batches by itself, and this one would count twice: leave"
+              + " ckpt.step(...) out. Or iterate over the bare data, from batch"
+              + " ckpt.progress().batch() of the epoch on, and call ckpt.endEpoch() behind each.");
+    }
     best.requireNone();
     loopSeen = true;
     trained = true;
@@ -248,9 +285,15 @@ final class Session {
     offer(Kind.STEP);
   }
 
+  /** Whether our iterator has ended an epoch, and nothing was trained since. */
+  private boolean isJustEnded() {
+    return iterationAtEnd == trainee().iteration();
+  }
+
   /** Listeners of the epoch are done. */
   void epochDone() {
     requireUpdated();
+    iterationAtEnd = iterating ? trainee().iteration() : -1;
     boolean notOffered = offerDue;
     boolean stepDue = notOffered || position.batch() == 0; // there was no chance for it before
     iterating = false;
@@ -285,9 +328,13 @@ final class Session {
       listenerOnly.endEpoch(this::heardEpoch);
       return;
     }
-    loopSeen = true;
-    trained = true;
-    epochDone();
+    boundary(); // the batch that the loop holds is of this epoch
+    if (!isJustEnded()) {
+      loopSeen = true;
+      trained = true;
+      epochDone();
+    }
+    iterationAtEnd = -1; // who ends another one means it
   }
 
   /** An update was made, seen from inside it. Counts only if nobody else counts. */
