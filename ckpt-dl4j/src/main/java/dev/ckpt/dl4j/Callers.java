@@ -17,6 +17,7 @@ final class Callers {
 
   private static final String SCORES = "org.deeplearning4j.earlystopping.scorecalc.";
   private static final String NORMALIZERS = "org.nd4j.linalg.dataset.api.preprocessor.";
+  private static final String STOPPING = "org.deeplearning4j.earlystopping.trainer.";
   private static final String ITERATORS = "org.deeplearning4j.datasets.iterator.";
 
   private static final Set<String> TRAINED =
@@ -55,15 +56,32 @@ final class Callers {
   /** DL4J's loader may wait for ever when its thread has failed: it must not come to that. */
   static void refuseLoaders() {
     if (stands(ASYNC)) {
-      throw new UnsupportedOperationException(
-          "AsyncDataSetIterator would read ahead of the training, on another thread: no batch"
-              + " boundary would be a cut. Give ckpt.iterator(...) to fit as it is: it loads ahead"
-              + " by itself.");
+      throw loaders();
     }
   }
 
-  /** Around ours it counts batches or epochs, which no resume tells it. */
+  static UnsupportedOperationException loaders() {
+    return new UnsupportedOperationException(
+        "AsyncDataSetIterator would read ahead of the training, on another thread: no batch"
+            + " boundary would be a cut. Give ckpt.iterator(...) to fit as it is: it loads ahead"
+            + " by itself. A wrapper around it must say asyncSupported() == false.");
+  }
+
+  /** Whether this is a thread of DL4J's loader. */
+  static boolean isLoader() {
+    return Thread.currentThread().getClass().getName().startsWith(ASYNC);
+  }
+
+  /** Around ours it counts batches, epochs or scores, which no resume tells it. */
   static void refuseCounting() {
+    Optional<StackWalker.StackFrame> stopping =
+        outermost(frame -> frame.getClassName().startsWith(STOPPING));
+    if (stopping.isPresent()) {
+      throw new UnsupportedOperationException(
+          "EarlyStoppingTrainer keeps its scores, its patience and its count of epochs where no"
+              + " checkpoint holds them. Call ckpt.fit(net, data, earlyStoppingConfiguration): it"
+              + " stops where EarlyStoppingTrainer would, also after a resume.");
+    }
     Optional<StackWalker.StackFrame> counting =
         outermost(frame -> COUNTING.contains(frame.getClassName()));
     if (counting.isPresent()) {

@@ -122,7 +122,8 @@ public final class Dl4jCheckpoints implements AutoCloseable {
    * Trains up to {@code epochs} epochs in all, as {@link MultiLayerNetwork#fit(DataSetIterator,
    * int)} does, beginning where the run stands, and completes the run. If the run has been
    * completed with as many epochs, the final state is restored and nothing is trained. With {@code
-   * restoreBest} the network holds the best weights at the end.
+   * restoreBest} the network holds the best weights at the end. A program that trains in phases
+   * calls {@link #resume}, {@link #remainingEpochs} for each, and {@link #complete} once.
    *
    * <p>If the thread is interrupted, as by a notebook's Stop, the training ends at the next batch
    * boundary: the state is saved and {@link java.util.concurrent.CancellationException} thrown,
@@ -132,6 +133,7 @@ public final class Dl4jCheckpoints implements AutoCloseable {
    * @param epochs the goal, counted from the start of the run
    * @throws dev.ckpt.CheckpointException if the run cannot be resumed, or a save failed and the
    *     policy is to fail
+   * @throws IllegalStateException if epochs are left and this object has completed the run
    * @throws UnsupportedOperationException if the network keeps what cannot be saved
    */
   public void fit(MultiLayerNetwork net, DataSetIterator train, int epochs) {
@@ -534,6 +536,7 @@ public final class Dl4jCheckpoints implements AutoCloseable {
       } finally {
         manager.close();
       }
+      session.tellRefused();
     } catch (RuntimeException e) {
       if (failure == null) {
         throw e;

@@ -56,12 +56,18 @@ final class Session {
   private long ranInThisEpoch;
   private int epochAtEntry;
   private int iterationAtEntry;
+  private int iterationAtDelivery;
 
   /** At the end of an epoch that our iterator gave and ended, until something follows; else -1. */
   private int iterationAtEnd = -1;
 
   private long openSamples = -1;
   private @Nullable Throwable failure;
+
+  /** On a thread that cannot say so, and whether the training thread has thrown it. */
+  private volatile @Nullable RuntimeException refused;
+
+  private boolean refusalTold;
 
   Session(CheckpointManager manager) {
     this.manager = manager;
@@ -142,6 +148,11 @@ final class Session {
    * @throws IllegalStateException saying why it matters
    */
   void requireTrainingThread() {
+    RuntimeException refusal = refused;
+    if (refusal != null) {
+      refusalTold = true;
+      throw refusal;
+    }
     if (restored == null) {
       throw new IllegalStateException(
           "The run is not resumed yet: call ckpt.resume(net) behind net.init(), before the"
@@ -160,8 +171,45 @@ final class Session {
     }
   }
 
-  void enteredEpoch() {
+  /** Refuses to train behind the end of the run, which this process has recorded. */
+  void requireTrainable() {
     best.requireNone();
+    if (recorded) {
+      throw new IllegalStateException(
+          "Run '"
+              + manager.run()
+              + "' is recorded as complete at step "
+              + position.progress().step()
+              + ". A program that trains in phases calls ckpt.resume(net), for each phase"
+              + " ckpt.remainingEpochs(goal) and net.fit(ckpt.iterator(data), left), and"
+              + " ckpt.complete() once, behind the last. To train on from here, open the run again.");
+    }
+  }
+
+  /**
+   * DL4J's loader, around a wrapper of ours, lets the training wait for ever if its thread throws:
+   * it is told that there is no batch, and the training is refused as soon as it asks for anything.
+   */
+  boolean refusesLoader() {
+    if (!Callers.isLoader()) {
+      return false;
+    }
+    RuntimeException refusal = Callers.loaders();
+    log.error("Nothing is trained: {}", refusal.getMessage());
+    refused = refusal;
+    return true;
+  }
+
+  /** Throws what was refused where nobody could hear of it, if nobody has since. */
+  void tellRefused() {
+    RuntimeException refusal = refused;
+    if (refusal != null && !refusalTold) {
+      refusalTold = true;
+      throw refusal;
+    }
+  }
+
+  void enteredEpoch() {
     requireUpdated(); // the epoch was entered before, through another iterator
     loopSeen = true;
     iterating = true;
@@ -174,6 +222,7 @@ final class Session {
 
   void delivered(long samples) {
     openSamples = samples;
+    iterationAtDelivery = trainee().iteration();
     trained = true;
     ranInThisEpoch++;
     manager.beforeUpdate();
@@ -229,13 +278,18 @@ final class Session {
     return isOver() ? position.nextEpoch(Math.max(0, openSamples)) : position.progress();
   }
 
+  /** Whether the batch that came last waits for its update: several may be merged into one. */
+  private boolean isHeld() {
+    return iterating && offerDue && trainee().iteration() == iterationAtDelivery;
+  }
+
   /**
-   * Saves what is due at a boundary.
+   * Saves what is due at a boundary; not while a batch that counts as done waits for its update.
    *
    * @param more whether a batch follows in this epoch
    */
   void offerHere(boolean more) {
-    if (offerDue && (more || trainee().canEndEpochAfterResume())) {
+    if (offerDue && !isHeld() && (more || trainee().canEndEpochAfterResume())) {
       offerDue = false;
       offer(Kind.STEP);
       endIfInterrupted();
@@ -417,7 +471,7 @@ final class Session {
     if (thrown instanceof CheckpointException || restored == null) {
       return;
     }
-    if (openSamples >= 0 || !loopSeen) {
+    if (openSamples >= 0 || !loopSeen || isHeld()) {
       log.warn(
           "The training threw inside a step, which may have changed a part of the state: nothing"
               + " new is saved; a save in flight is finished");

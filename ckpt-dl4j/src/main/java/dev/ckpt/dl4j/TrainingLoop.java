@@ -49,11 +49,18 @@ final class TrainingLoop<T> {
   }
 
   boolean hasNext() {
+    if (session.refusesLoader()) {
+      return false;
+    }
     session.requireTrainingThread();
     if (peeked) {
+      session.offerHere(true); // if it was asked before the update, too
       return true;
     }
     session.boundary();
+    if (entered != session.position().epoch()) {
+      session.requireTrainable();
+    }
     boolean more;
     try {
       if (entered != session.position().epoch()) {
@@ -113,6 +120,7 @@ final class TrainingLoop<T> {
    */
   void reset() {
     session.requireTrainingThread();
+    Callers.refuseCounting();
     Callers.refuseReaders();
     session.boundary();
     if (session.ranInThisEpoch() || (session.isExhausted() && !Callers.isFit())) {

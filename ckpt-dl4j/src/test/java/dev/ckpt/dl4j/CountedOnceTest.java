@@ -6,12 +6,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.ckpt.CheckpointManager;
 import dev.ckpt.SaveTrigger;
 import dev.ckpt.dl4j.SmallTraining.Killed;
+import dev.ckpt.dl4j.SmallTraining.NotAsync;
 import dev.ckpt.dl4j.SmallTraining.Updater;
 import dev.ckpt.internal.memory.InMemoryStore;
 import dev.ckpt.spi.CheckpointStore;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.deeplearning4j.datasets.iterator.utilty.ListDataSetIterator;
 import org.deeplearning4j.nn.api.Model;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
@@ -95,7 +97,10 @@ class CountedOnceTest {
                 .run("r")
                 .seed(5)
                 .saveWhen(
-                    SaveTrigger.anyOf(SaveTrigger.everySteps(3), SaveTrigger.everyEpoch())))) {
+                    SaveTrigger.anyOf(
+                        SaveTrigger.everySteps(3),
+                        SaveTrigger.everyEpoch(),
+                        SaveTrigger.onException())))) {
       program.run(ckpt, new Attempt(kill));
       assertThat(ckpt.isComplete()).isTrue();
       var at = ckpt.progress();
@@ -357,6 +362,130 @@ class CountedOnceTest {
           ckpt.complete();
         };
     assertTrains(PER_EPOCH + 3, 2, steps);
+  }
+
+  @Test
+  void whoHasCompletedTheRunIsToldHowPhasesAreTrained() throws Exception {
+    CheckpointStore store = new InMemoryStore(Clock.systemUTC());
+    Program twoFits =
+        (ckpt, attempt) -> {
+          MultiLayerNetwork net = attempt.network();
+          ckpt.fit(net, data(), 2);
+          ckpt.fit(net, data(), 2); // trains nothing
+          assertThat(ckpt.isComplete()).isTrue();
+          for (ThrowingCallable more :
+              List.<ThrowingCallable>of(
+                  () -> ckpt.fit(net, data(), 4), () -> net.fit(ckpt.iterator(data())))) {
+            assertThatThrownBy(more)
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("Run 'r' is recorded as complete at step 20")
+                .hasMessageContaining("ckpt.remainingEpochs(goal)")
+                .hasMessageContaining("ckpt.complete() once, behind the last");
+          }
+        };
+    for (int start = 0; start < 2; start++) {
+      assertThat(run(store, -1, twoFits).step).isEqualTo(20);
+    }
+    Program phases = // as that says
+        (ckpt, attempt) -> {
+          MultiLayerNetwork net = attempt.network();
+          ckpt.resume(net);
+          for (int goal : at(2, 4)) {
+            int left = ckpt.remainingEpochs(goal);
+            if (left > 0) {
+              net.fit(ckpt.iterator(data()), left);
+            }
+          }
+          ckpt.complete();
+        };
+    Outcome led = run(store, -1, phases);
+    assertThat(led.step).isEqualTo(40);
+    assertThat(led).isEqualTo(run(new InMemoryStore(Clock.systemUTC()), -1, phases));
+  }
+
+  /** A batch that is read and waits for its update is not done: no checkpoint may say so. */
+  @Test
+  void batchesThatAreMergedIntoOneUpdateAreNotTornByAKill() throws Exception {
+    for (int together : new int[] {2, 3}) {
+      int updates = (PER_EPOCH + together - 1) / together;
+      Program merges =
+          (ckpt, attempt) -> {
+            MultiLayerNetwork net = attempt.network();
+            ckpt.resume(net);
+            DataSetIterator train = ckpt.iterator(data());
+            while (ckpt.remainingEpochs(2) > 0) {
+              List<DataSet> held = new ArrayList<>();
+              while (train.hasNext()) {
+                held.add(train.next());
+                if (held.size() == together || !train.hasNext()) {
+                  net.fit(DataSet.merge(held));
+                  held.clear();
+                }
+              }
+            }
+            ckpt.complete();
+          };
+      assertTrains(2 * updates, 2, merges, at(1), at(2), at(3, 2), at(4), at(5), at(updates, 1));
+    }
+  }
+
+  @Test
+  void aLoopThatAsksForTheNextBatchBeforeItTrainsIsSavedBehindTheUpdate() throws Exception {
+    List<Long> starts = new ArrayList<>();
+    Program looksAhead =
+        (ckpt, attempt) -> {
+          MultiLayerNetwork net = attempt.network();
+          ckpt.resume(net);
+          starts.add(ckpt.progress().step());
+          DataSetIterator train = ckpt.iterator(data());
+          while (ckpt.remainingEpochs(2) > 0) {
+            boolean last = false;
+            while (!last) {
+              DataSet batch = train.next();
+              last = !train.hasNext();
+              net.fit(batch);
+            }
+          }
+          ckpt.complete();
+        };
+    assertTrains(20, 2, looksAhead, at(8), at(9), at(13, 3));
+    assertThat(starts.get(2)).as("within the epoch").isBetween(3L, 8L);
+  }
+
+  @Test
+  void whatThrowsWhileABatchWaitsForItsUpdateDoesNotSaveItAsDone() throws Exception {
+    boolean[] breaks = {true};
+    Program merges =
+        (ckpt, attempt) -> {
+          MultiLayerNetwork net = attempt.network();
+          ckpt.resume(net);
+          DataSetIterator train =
+              ckpt.iterator(
+                  new NotAsync(data()) {
+                    private static final long serialVersionUID = 1L;
+                    private int given;
+
+                    @Override
+                    public DataSet next() {
+                      if (breaks[0] && given++ == 5) {
+                        throw new IllegalStateException("unreadable");
+                      }
+                      return super.next();
+                    }
+                  });
+          while (ckpt.remainingEpochs(1) > 0) {
+            while (train.hasNext()) {
+              net.fit(DataSet.merge(List.of(train.next(), train.next())));
+            }
+          }
+          ckpt.complete();
+        };
+    CheckpointStore store = new InMemoryStore(Clock.systemUTC());
+    assertThatThrownBy(() -> run(store, -1, merges)).hasMessage("unreadable");
+    breaks[0] = false;
+    Outcome resumed = run(store, -1, merges);
+    assertThat(resumed.step).isEqualTo(5);
+    assertThat(resumed).isEqualTo(run(new InMemoryStore(Clock.systemUTC()), -1, merges));
   }
 
   private static void assertRefused(Dl4jCheckpoints ckpt) {
