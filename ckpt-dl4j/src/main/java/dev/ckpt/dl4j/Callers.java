@@ -17,6 +17,10 @@ final class Callers {
 
   private static final String SCORES = "org.deeplearning4j.earlystopping.scorecalc.";
   private static final String NORMALIZERS = "org.nd4j.linalg.dataset.api.preprocessor.";
+
+  /** Its early stopping is a loop as DL4J's. */
+  private static final String OWN = Loops.class.getName();
+
   private static final String STOPPING = "org.deeplearning4j.earlystopping.trainer.";
   private static final String ITERATORS = "org.deeplearning4j.datasets.iterator.";
 
@@ -166,12 +170,16 @@ final class Callers {
     }
   }
 
-  /** Whether DL4J's own loop over an epoch asks, not one by hand. */
+  /** Whether a loop over an epoch asks that tells the listeners of its end; not one by hand. */
   static boolean isFit() {
-    return outermost(
-            frame ->
-                TRAINED.contains(frame.getClassName()) && frame.getMethodName().startsWith("fit"))
-        .isPresent();
+    return outermost(Callers::fits).isPresent();
+  }
+
+  private static boolean fits(StackWalker.StackFrame frame) {
+    String name = frame.getClassName();
+    String method = frame.getMethodName();
+    return (TRAINED.contains(name) && method.startsWith("fit"))
+        || (name.equals(OWN) && method.equals("fitEarly"));
   }
 
   private static boolean stands(String prefix) {

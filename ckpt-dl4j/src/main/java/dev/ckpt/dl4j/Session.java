@@ -37,6 +37,7 @@ final class Session {
   private final Position position;
   private final BestWeights best;
   private final ListenerOnly listenerOnly;
+  private final GivenEpoch epoch = new GivenEpoch(this::trainee);
   private final List<Runnable> closing = new ArrayList<>();
 
   private @Nullable Trainee trainee;
@@ -48,20 +49,8 @@ final class Session {
   private boolean loopSeen;
 
   private boolean endsByInterrupt;
-  private boolean iterating;
-  private boolean exhausted;
-  private boolean offerDue;
   private boolean trained;
   private boolean recorded;
-  private long ranInThisEpoch;
-  private int epochAtEntry;
-  private int iterationAtEntry;
-  private int iterationAtDelivery;
-
-  /** At the end of an epoch that our iterator gave and ended, until something follows; else -1. */
-  private int iterationAtEnd = -1;
-
-  private long openSamples = -1;
   private @Nullable Throwable failure;
 
   /** On a thread that cannot say so, and whether the training thread has thrown it. */
@@ -194,9 +183,11 @@ final class Session {
     if (!Callers.isLoader()) {
       return false;
     }
-    RuntimeException refusal = Callers.loaders();
-    log.error("Nothing is trained: {}", refusal.getMessage());
-    refused = refusal;
+    if (refused == null) {
+      RuntimeException refusal = Callers.loaders();
+      log.error("Nothing is trained: {}", refusal.getMessage());
+      refused = refusal;
+    }
     return true;
   }
 
@@ -210,64 +201,49 @@ final class Session {
   }
 
   void enteredEpoch() {
-    requireUpdated(); // the epoch was entered before, through another iterator
+    epoch.requireUpdated(); // it was entered before, through another iterator
     loopSeen = true;
-    iterating = true;
-    exhausted = false;
-    ranInThisEpoch = 0;
-    iterationAtEnd = -1;
-    epochAtEntry = trainee().epoch();
-    iterationAtEntry = trainee().iteration();
+    epoch.enter();
   }
 
   void delivered(long samples) {
-    openSamples = samples;
-    iterationAtDelivery = trainee().iteration();
+    epoch.give(samples);
     trained = true;
-    ranInThisEpoch++;
     manager.beforeUpdate();
-  }
-
-  boolean ranInThisEpoch() {
-    return ranInThisEpoch > 0;
-  }
-
-  boolean isExhausted() {
-    return exhausted;
   }
 
   /** The epoch has no further batch. */
   void exhausted() {
-    exhausted = true;
+    epoch.exhaust();
   }
 
   /** The loop is done with the batch that it held, and with the epoch if DL4J has counted it. */
   void boundary() {
-    if (openSamples >= 0) {
-      position.batchDone(openSamples);
-      openSamples = -1;
-      offerDue = true;
+    if (epoch.isOpen()) {
+      position.batchDone(epoch.openSamples());
+      epoch.close();
     }
-    if (isCounted()) {
+    if (epoch.isCounted()) {
       epochDone();
     }
   }
 
-  /** DL4J's own count tells that its loop is done with the epoch. */
-  private boolean isCounted() {
-    return iterating && trainee().epoch() != epochAtEntry;
-  }
-
-  /** Whether the program is behind the epoch that our iterator gives; not inside of DL4J's loop. */
-  private boolean isOver() {
-    return isCounted() || (iterating && exhausted && !Callers.isFit());
+  /**
+   * The program begins the epoch that is next, or the same one again. DL4J's {@code fit} alone
+   * resets what has no batch left without meaning that: it enters an epoch in order to end it.
+   */
+  void reset() {
+    boundary();
+    if (epoch.hasGiven() || (epoch.isExhausted() && !Callers.isFit())) {
+      epochDone();
+    }
   }
 
   /** Ends the epoch that the program is behind, which nothing has told yet. */
   void endOver() {
-    if (isOver()) {
+    if (epoch.isOver()) {
       boundary();
-      if (iterating) {
+      if (epoch.isEntered()) {
         epochDone();
       }
     }
@@ -275,12 +251,7 @@ final class Session {
 
   /** Where the program stands: behind the last batch of an epoch that is at the next one. */
   Progress progress() {
-    return isOver() ? position.nextEpoch(Math.max(0, openSamples)) : position.progress();
-  }
-
-  /** Whether the batch that came last waits for its update: several may be merged into one. */
-  private boolean isHeld() {
-    return iterating && offerDue && trainee().iteration() == iterationAtDelivery;
+    return epoch.isOver() ? position.nextEpoch(epoch.openSamples()) : position.progress();
   }
 
   /**
@@ -289,8 +260,8 @@ final class Session {
    * @param more whether a batch follows in this epoch
    */
   void offerHere(boolean more) {
-    if (offerDue && !isHeld() && (more || trainee().canEndEpochAfterResume())) {
-      offerDue = false;
+    if (epoch.isOfferDue() && !epoch.isHeld() && (more || trainee().canEndEpochAfterResume())) {
+      epoch.offered();
       offer(Kind.STEP);
       endIfInterrupted();
     }
@@ -326,7 +297,7 @@ final class Session {
   /** The boundary of a loop whose batches come from elsewhere. */
   void step(long samples) {
     requireTrainingThread();
-    if (iterating || isJustEnded()) {
+    if (epoch.isEntered() || epoch.isJustEnded()) {
       throw new IllegalStateException(
           "ckpt.iterator(...) counts its batches by itself, and this one would count twice: leave"
               + " ckpt.step(...) out. Or iterate over the bare data, from batch"
@@ -339,40 +310,18 @@ final class Session {
     offer(Kind.STEP);
   }
 
-  /** Whether our iterator has ended an epoch, and nothing was trained since. */
-  private boolean isJustEnded() {
-    return iterationAtEnd == trainee().iteration();
-  }
-
   /** Listeners of the epoch are done. */
   void epochDone() {
-    requireUpdated();
-    iterationAtEnd = iterating ? trainee().iteration() : -1;
-    boolean notOffered = offerDue;
+    epoch.requireUpdated();
+    boolean notOffered = epoch.isOfferDue();
     boolean stepDue = notOffered || position.batch() == 0; // there was no chance for it before
-    iterating = false;
-    exhausted = false;
-    offerDue = false;
-    ranInThisEpoch = 0;
+    epoch.end();
     position.epochDone();
     if (offer(Kind.EPOCH_END).isEmpty() && stepDue) {
       offer(Kind.STEP);
     }
     if (notOffered) {
       endIfInterrupted();
-    }
-  }
-
-  private void requireUpdated() {
-    if (ranInThisEpoch > 0 && trainee().iteration() == iterationAtEntry) {
-      throw new IllegalStateException(
-          "None of the "
-              + ranInThisEpoch
-              + " batches of this epoch updated the network as a whole. Either another one is"
-              + " trained with them, a copy perhaps: give the network that is trained to"
-              + " ckpt.resume(net). Or layers are pretrained (net.pretrain), each with updaters"
-              + " that nobody can read: do that before the run is resumed, without"
-              + " ckpt.iterator(...).");
     }
   }
 
@@ -383,12 +332,12 @@ final class Session {
       return;
     }
     boundary(); // the batch that the loop holds is of this epoch
-    if (!isJustEnded()) {
+    if (!epoch.isJustEnded()) {
       loopSeen = true;
       trained = true;
       epochDone();
     }
-    iterationAtEnd = -1; // who ends another one means it
+    epoch.forgetEnd();
   }
 
   /** An update was made, seen from inside it. Counts only if nobody else counts. */
@@ -422,7 +371,7 @@ final class Session {
       return recorded; // the state is the best one's, not the last one's
     }
     boundary();
-    if (iterating && exhausted) {
+    if (epoch.isEntered() && epoch.isExhausted()) {
       epochDone();
     }
     if (trained && offer(Kind.COMPLETION).isEmpty()) {
@@ -471,13 +420,13 @@ final class Session {
     if (thrown instanceof CheckpointException || restored == null) {
       return;
     }
-    if (openSamples >= 0 || !loopSeen || isHeld()) {
+    if (epoch.isOpen() || !loopSeen || epoch.isHeld()) {
       log.warn(
           "The training threw inside a step, which may have changed a part of the state: nothing"
               + " new is saved; a save in flight is finished");
       return;
     }
-    if (exhausted && !trainee().canEndEpochAfterResume()) {
+    if (epoch.isExhausted() && !trainee().canEndEpochAfterResume()) {
       return;
     }
     try {

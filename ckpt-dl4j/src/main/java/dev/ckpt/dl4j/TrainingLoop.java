@@ -114,18 +114,12 @@ final class TrainingLoop<T> {
     return session.parts().randomness().loading(entered, loading++, source::next);
   }
 
-  /**
-   * Ends the epoch if its batches have been given or none was left. DL4J's {@code fit} alone resets
-   * what has no batch left without meaning that: it enters an epoch in order to end it.
-   */
+  /** Ends the epoch if its batches have been given or none was left. */
   void reset() {
     session.requireTrainingThread();
     Callers.refuseCounting();
     Callers.refuseReaders();
-    session.boundary();
-    if (session.ranInThisEpoch() || (session.isExhausted() && !Callers.isFit())) {
-      session.epochDone();
-    }
+    session.reset();
     peeked = false;
     if (entered != session.position().epoch()) {
       entered = -1;
