@@ -179,7 +179,8 @@ final class Callers {
     String name = frame.getClassName();
     String method = frame.getMethodName();
     return (TRAINED.contains(name) && method.startsWith("fit"))
-        || (name.equals(OWN) && method.equals("fitEarly"));
+        || (name.equals(OWN) && method.equals("fitEarly"))
+        || method.equals("onEpochEnd"); // a loop by hand may tell them, too
   }
 
   private static boolean stands(String prefix) {

@@ -249,6 +249,31 @@ class CountedOnceTest {
         };
     assertTrains(40, 4, fits);
     assertThat(seen).containsExactly(0, 4, 1, 3, 2, 2, 3, 1);
+    seen.clear();
+    Program tellsByHand =
+        (ckpt, attempt) -> {
+          MultiLayerNetwork net = attempt.network();
+          net.addListeners(
+              new BaseTrainingListener() {
+                @Override
+                public void onEpochEnd(Model model) {
+                  seen.add(ckpt.progress().epoch());
+                }
+              });
+          ckpt.resume(net);
+          DataSetIterator train = ckpt.iterator(data());
+          for (int left = ckpt.remainingEpochs(3); left > 0; left--) {
+            train.reset();
+            while (train.hasNext()) {
+              net.fit(train.next());
+            }
+            net.getListeners().forEach(each -> each.onEpochEnd(net));
+            net.incrementEpochCount();
+          }
+          ckpt.complete();
+        };
+    assertTrains(30, 3, tellsByHand);
+    assertThat(seen).containsExactly(0, 1, 2);
   }
 
   /** Whose first element tells which batch it is. */
