@@ -17,6 +17,11 @@ final class Callers {
 
   private static final String SCORES = "org.deeplearning4j.earlystopping.scorecalc.";
   private static final String NORMALIZERS = "org.nd4j.linalg.dataset.api.preprocessor.";
+
+  /** Its early stopping is a loop as DL4J's. */
+  private static final String OWN = Loops.class.getName();
+
+  private static final String STOPPING = "org.deeplearning4j.earlystopping.trainer.";
   private static final String ITERATORS = "org.deeplearning4j.datasets.iterator.";
 
   private static final Set<String> TRAINED =
@@ -55,15 +60,32 @@ final class Callers {
   /** DL4J's loader may wait for ever when its thread has failed: it must not come to that. */
   static void refuseLoaders() {
     if (stands(ASYNC)) {
-      throw new UnsupportedOperationException(
-          "AsyncDataSetIterator would read ahead of the training, on another thread: no batch"
-              + " boundary would be a cut. Give ckpt.iterator(...) to fit as it is: it loads ahead"
-              + " by itself.");
+      throw loaders();
     }
   }
 
-  /** Around ours it counts batches or epochs, which no resume tells it. */
+  static UnsupportedOperationException loaders() {
+    return new UnsupportedOperationException(
+        "AsyncDataSetIterator would read ahead of the training, on another thread: no batch"
+            + " boundary would be a cut. Give ckpt.iterator(...) to fit as it is: it loads ahead"
+            + " by itself. A wrapper around it must say asyncSupported() == false.");
+  }
+
+  /** Whether this is a thread of DL4J's loader. */
+  static boolean isLoader() {
+    return Thread.currentThread().getClass().getName().startsWith(ASYNC);
+  }
+
+  /** Around ours it counts batches, epochs or scores, which no resume tells it. */
   static void refuseCounting() {
+    Optional<StackWalker.StackFrame> stopping =
+        outermost(frame -> frame.getClassName().startsWith(STOPPING));
+    if (stopping.isPresent()) {
+      throw new UnsupportedOperationException(
+          "EarlyStoppingTrainer keeps its scores, its patience and its count of epochs where no"
+              + " checkpoint holds them. Call ckpt.fit(net, data, earlyStoppingConfiguration): it"
+              + " stops where EarlyStoppingTrainer would, also after a resume.");
+    }
     Optional<StackWalker.StackFrame> counting =
         outermost(frame -> COUNTING.contains(frame.getClassName()));
     if (counting.isPresent()) {
@@ -148,12 +170,17 @@ final class Callers {
     }
   }
 
-  /** Whether DL4J's own loop over an epoch asks, not one by hand. */
+  /** Whether a loop over an epoch asks that tells the listeners of its end; not one by hand. */
   static boolean isFit() {
-    return outermost(
-            frame ->
-                TRAINED.contains(frame.getClassName()) && frame.getMethodName().startsWith("fit"))
-        .isPresent();
+    return outermost(Callers::fits).isPresent();
+  }
+
+  private static boolean fits(StackWalker.StackFrame frame) {
+    String name = frame.getClassName();
+    String method = frame.getMethodName();
+    return (TRAINED.contains(name) && method.startsWith("fit"))
+        || (name.equals(OWN) && method.equals("fitEarly"))
+        || method.equals("onEpochEnd"); // a loop by hand may tell them, too
   }
 
   private static boolean stands(String prefix) {

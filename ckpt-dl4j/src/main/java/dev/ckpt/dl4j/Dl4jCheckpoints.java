@@ -124,7 +124,8 @@ public final class Dl4jCheckpoints implements AutoCloseable {
    * Trains up to {@code epochs} epochs in all, as {@link MultiLayerNetwork#fit(DataSetIterator,
    * int)} does, beginning where the run stands, and completes the run. If the run has been
    * completed with as many epochs, the final state is restored and nothing is trained. With {@code
-   * restoreBest} the network holds the best weights at the end.
+   * restoreBest} the network holds the best weights at the end. A program that trains in phases
+   * calls {@link #resume}, {@link #remainingEpochs} for each, and {@link #complete} once.
    *
    * <p>If the thread is interrupted, as by a notebook's Stop, the training ends at the next batch
    * boundary: the state is saved and {@link java.util.concurrent.CancellationException} thrown,
@@ -134,6 +135,7 @@ public final class Dl4jCheckpoints implements AutoCloseable {
    * @param epochs the goal, counted from the start of the run
    * @throws dev.ckpt.CheckpointException if the run cannot be resumed, or a save failed and the
    *     policy is to fail
+   * @throws IllegalStateException if epochs are left and this object has completed the run
    * @throws UnsupportedOperationException if the network keeps what cannot be saved
    */
   public void fit(MultiLayerNetwork net, DataSetIterator train, int epochs) {
@@ -226,8 +228,9 @@ public final class Dl4jCheckpoints implements AutoCloseable {
   }
 
   /**
-   * How many epochs are left of {@code epochs}. An epoch that has begun counts. 0 if the run is
-   * complete, or was stopped early; DL4J's {@code fit} throws if it shall train none:
+   * How many epochs are left of {@code epochs}. An epoch that has begun counts; one whose batches
+   * are all trained on is over, whoever asks next. 0 if the run is complete, or was stopped early;
+   * DL4J's {@code fit} throws if it shall train none:
    *
    * <pre>{@code
    * int left = ckpt.remainingEpochs(20);
@@ -376,6 +379,7 @@ public final class Dl4jCheckpoints implements AutoCloseable {
    * A boundary of a loop that does not iterate over {@link #iterator}: call it after each batch.
    *
    * @param samples how many the batch held
+   * @throws IllegalStateException if it came from {@link #iterator}, which counts it by itself
    */
   public void step(int samples) {
     if (samples < 0) {
@@ -385,17 +389,21 @@ public final class Dl4jCheckpoints implements AutoCloseable {
   }
 
   /**
-   * The end of an epoch of such a loop, behind its evaluation. With {@link #listener} alone, of an
-   * epoch whose batches were all done when it was saved; the network's other listeners are told, a
-   * graph's are not.
+   * The end of an epoch of such a loop, behind its evaluation; or of one over {@link #iterator},
+   * also behind a part of its batches: the next one begins with the first. What {@code reset()} has
+   * ended is not ended again. With {@link #listener} alone, of an epoch whose batches were all done
+   * when it was saved; the network's other listeners are told, a graph's are not.
    */
   public void endEpoch() {
     session.endEpoch();
   }
 
-  /** Where the training stands: after a resume, where to begin. */
+  /**
+   * Where the training stands: after a resume, where to begin. Behind the last batch of an epoch
+   * that is the next one's start.
+   */
   public Progress progress() {
-    return session.position().progress();
+    return session.progress();
   }
 
   /**
@@ -531,6 +539,7 @@ public final class Dl4jCheckpoints implements AutoCloseable {
       } finally {
         manager.close();
       }
+      session.tellRefused();
     } catch (RuntimeException e) {
       if (failure == null) {
         throw e;

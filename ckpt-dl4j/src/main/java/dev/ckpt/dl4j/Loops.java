@@ -33,6 +33,7 @@ final class Loops {
       throw new IllegalArgumentException("epochs: " + epochs);
     }
     session.requireTrainingThread();
+    session.endOver();
     goal = epochs;
     if (session.position().stoppedEarly()) {
       return 0;
@@ -103,6 +104,9 @@ final class Loops {
 
   private int remaining(int epochs) {
     int remaining = remainingEpochs(epochs);
+    if (remaining > 0) {
+      session.requireTrainable();
+    }
     if (remaining == 0 && session.position().stoppedEarly()) {
       log.info("Run {} stopped early after {} epochs", manager.run(), session.position().epoch());
     } else if (remaining == 0) {

@@ -59,6 +59,15 @@ final class Position extends SmallState {
     return new Progress(counters.iteration(), epoch, batch, samples, phase);
   }
 
+  /**
+   * As if the epoch had ended.
+   *
+   * @param open samples of a batch that is not counted yet
+   */
+  Progress nextEpoch(long open) {
+    return new Progress(counters.iteration(), epoch + 1, 0, samples + open, Phase.AFTER_EPOCH);
+  }
+
   /** Samples of this epoch that are done; -1 if that is not known. */
   long epochSamples() {
     return epochSamples;

@@ -5,6 +5,7 @@ import dev.ckpt.CheckpointException;
 import dev.ckpt.CheckpointManager;
 import dev.ckpt.Checkpointable;
 import dev.ckpt.Moment.Kind;
+import dev.ckpt.Progress;
 import dev.ckpt.Restored;
 import dev.ckpt.SaveHandle;
 import java.util.ArrayList;
@@ -36,6 +37,7 @@ final class Session {
   private final Position position;
   private final BestWeights best;
   private final ListenerOnly listenerOnly;
+  private final GivenEpoch epoch = new GivenEpoch(this::trainee);
   private final List<Runnable> closing = new ArrayList<>();
 
   private @Nullable Trainee trainee;
@@ -47,16 +49,14 @@ final class Session {
   private boolean loopSeen;
 
   private boolean endsByInterrupt;
-  private boolean iterating;
-  private boolean exhausted;
-  private boolean offerDue;
   private boolean trained;
   private boolean recorded;
-  private long ranInThisEpoch;
-  private int epochAtEntry;
-  private int iterationAtEntry;
-  private long openSamples = -1;
   private @Nullable Throwable failure;
+
+  /** On a thread that cannot say so, and whether the training thread has thrown it. */
+  private volatile @Nullable RuntimeException refused;
+
+  private boolean refusalTold;
 
   Session(CheckpointManager manager) {
     this.manager = manager;
@@ -137,6 +137,11 @@ final class Session {
    * @throws IllegalStateException saying why it matters
    */
   void requireTrainingThread() {
+    RuntimeException refusal = refused;
+    if (refusal != null) {
+      refusalTold = true;
+      throw refusal;
+    }
     if (restored == null) {
       throw new IllegalStateException(
           "The run is not resumed yet: call ckpt.resume(net) behind net.init(), before the"
@@ -155,57 +160,108 @@ final class Session {
     }
   }
 
-  void enteredEpoch() {
+  /** Refuses to train behind the end of the run, which this process has recorded. */
+  void requireTrainable() {
     best.requireNone();
-    requireUpdated(); // the epoch was entered before, through another iterator
+    if (recorded) {
+      throw new IllegalStateException(
+          "Run '"
+              + manager.run()
+              + "' is recorded as complete at step "
+              + position.progress().step()
+              + ". A program that trains in phases calls ckpt.resume(net), for each phase"
+              + " ckpt.remainingEpochs(goal) and net.fit(ckpt.iterator(data), left), and"
+              + " ckpt.complete() once, behind the last. To train on from here, open the run again.");
+    }
+  }
+
+  /**
+   * DL4J's loader, around a wrapper of ours, lets the training wait for ever if its thread throws:
+   * it is told that there is no batch, and the training is refused as soon as it asks for anything.
+   */
+  boolean refusesLoader() {
+    if (!Callers.isLoader()) {
+      return false;
+    }
+    if (refused == null) {
+      RuntimeException refusal = Callers.loaders();
+      log.error("Nothing is trained: {}", refusal.getMessage());
+      refused = refusal;
+    }
+    return true;
+  }
+
+  /** Throws what was refused where nobody could hear of it, if nobody has since. */
+  void tellRefused() {
+    RuntimeException refusal = refused;
+    if (refusal != null && !refusalTold) {
+      refusalTold = true;
+      throw refusal;
+    }
+  }
+
+  void enteredEpoch() {
+    epoch.requireUpdated(); // it was entered before, through another iterator
     loopSeen = true;
-    iterating = true;
-    exhausted = false;
-    ranInThisEpoch = 0;
-    epochAtEntry = trainee().epoch();
-    iterationAtEntry = trainee().iteration();
+    epoch.enter();
   }
 
   void delivered(long samples) {
-    openSamples = samples;
+    epoch.give(samples);
     trained = true;
-    ranInThisEpoch++;
     manager.beforeUpdate();
-  }
-
-  boolean ranInThisEpoch() {
-    return ranInThisEpoch > 0;
-  }
-
-  boolean isExhausted() {
-    return exhausted;
   }
 
   /** The epoch has no further batch. */
   void exhausted() {
-    exhausted = true;
+    epoch.exhaust();
   }
 
   /** The loop is done with the batch that it held, and with the epoch if DL4J has counted it. */
   void boundary() {
-    if (openSamples >= 0) {
-      position.batchDone(openSamples);
-      openSamples = -1;
-      offerDue = true;
+    if (epoch.isOpen()) {
+      position.batchDone(epoch.openSamples());
+      epoch.close();
     }
-    if (iterating && trainee().epoch() != epochAtEntry) {
+    if (epoch.isCounted()) {
       epochDone();
     }
   }
 
   /**
-   * Saves what is due at a boundary.
+   * The program begins the epoch that is next, or the same one again. DL4J's {@code fit} alone
+   * resets what has no batch left without meaning that: it enters an epoch in order to end it.
+   */
+  void reset() {
+    boundary();
+    if (epoch.hasGiven() || (epoch.isExhausted() && !Callers.isFit())) {
+      epochDone();
+    }
+  }
+
+  /** Ends the epoch that the program is behind, which nothing has told yet. */
+  void endOver() {
+    if (epoch.isOver()) {
+      boundary();
+      if (epoch.isEntered()) {
+        epochDone();
+      }
+    }
+  }
+
+  /** Where the program stands: behind the last batch of an epoch that is at the next one. */
+  Progress progress() {
+    return epoch.isOver() ? position.nextEpoch(epoch.openSamples()) : position.progress();
+  }
+
+  /**
+   * Saves what is due at a boundary; not while a batch that counts as done waits for its update.
    *
    * @param more whether a batch follows in this epoch
    */
   void offerHere(boolean more) {
-    if (offerDue && (more || trainee().canEndEpochAfterResume())) {
-      offerDue = false;
+    if (epoch.isOfferDue() && !epoch.isHeld() && (more || trainee().canEndEpochAfterResume())) {
+      epoch.offered();
       offer(Kind.STEP);
       endIfInterrupted();
     }
@@ -241,6 +297,12 @@ final class Session {
   /** The boundary of a loop whose batches come from elsewhere. */
   void step(long samples) {
     requireTrainingThread();
+    if (epoch.isEntered() || epoch.isJustEnded()) {
+      throw new IllegalStateException(
+          "ckpt.iterator(...) counts its batches by itself, and this one would count twice: leave"
+              + " ckpt.step(...) out. Or iterate over the bare data, from batch"
+              + " ckpt.progress().batch() of the epoch on, and call ckpt.endEpoch() behind each.");
+    }
     best.requireNone();
     loopSeen = true;
     trained = true;
@@ -250,13 +312,10 @@ final class Session {
 
   /** Listeners of the epoch are done. */
   void epochDone() {
-    requireUpdated();
-    boolean notOffered = offerDue;
+    epoch.requireUpdated();
+    boolean notOffered = epoch.isOfferDue();
     boolean stepDue = notOffered || position.batch() == 0; // there was no chance for it before
-    iterating = false;
-    exhausted = false;
-    offerDue = false;
-    ranInThisEpoch = 0;
+    epoch.end();
     position.epochDone();
     if (offer(Kind.EPOCH_END).isEmpty() && stepDue) {
       offer(Kind.STEP);
@@ -266,28 +325,19 @@ final class Session {
     }
   }
 
-  private void requireUpdated() {
-    if (ranInThisEpoch > 0 && trainee().iteration() == iterationAtEntry) {
-      throw new IllegalStateException(
-          "None of the "
-              + ranInThisEpoch
-              + " batches of this epoch updated the network as a whole. Either another one is"
-              + " trained with them, a copy perhaps: give the network that is trained to"
-              + " ckpt.resume(net). Or layers are pretrained (net.pretrain), each with updaters"
-              + " that nobody can read: do that before the run is resumed, without"
-              + " ckpt.iterator(...).");
-    }
-  }
-
   void endEpoch() {
     requireTrainingThread();
     if (!loopSeen && !trained && parts.counters().savedInUpdate() && position.batch() > 0) {
       listenerOnly.endEpoch(this::heardEpoch);
       return;
     }
-    loopSeen = true;
-    trained = true;
-    epochDone();
+    boundary(); // the batch that the loop holds is of this epoch
+    if (!epoch.isJustEnded()) {
+      loopSeen = true;
+      trained = true;
+      epochDone();
+    }
+    epoch.forgetEnd();
   }
 
   /** An update was made, seen from inside it. Counts only if nobody else counts. */
@@ -321,7 +371,7 @@ final class Session {
       return recorded; // the state is the best one's, not the last one's
     }
     boundary();
-    if (iterating && exhausted) {
+    if (epoch.isEntered() && epoch.isExhausted()) {
       epochDone();
     }
     if (trained && offer(Kind.COMPLETION).isEmpty()) {
@@ -370,13 +420,13 @@ final class Session {
     if (thrown instanceof CheckpointException || restored == null) {
       return;
     }
-    if (openSamples >= 0 || !loopSeen) {
+    if (epoch.isOpen() || !loopSeen || epoch.isHeld()) {
       log.warn(
           "The training threw inside a step, which may have changed a part of the state: nothing"
               + " new is saved; a save in flight is finished");
       return;
     }
-    if (exhausted && !trainee().canEndEpochAfterResume()) {
+    if (epoch.isExhausted() && !trainee().canEndEpochAfterResume()) {
       return;
     }
     try {

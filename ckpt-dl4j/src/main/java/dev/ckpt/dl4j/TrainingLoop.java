@@ -49,11 +49,18 @@ final class TrainingLoop<T> {
   }
 
   boolean hasNext() {
+    if (session.refusesLoader()) {
+      return false;
+    }
     session.requireTrainingThread();
     if (peeked) {
+      session.offerHere(true); // if it was asked before the update, too
       return true;
     }
     session.boundary();
+    if (entered != session.position().epoch()) {
+      session.requireTrainable();
+    }
     boolean more;
     try {
       if (entered != session.position().epoch()) {
@@ -107,17 +114,12 @@ final class TrainingLoop<T> {
     return session.parts().randomness().loading(entered, loading++, source::next);
   }
 
-  /**
-   * Ends the epoch if its batches have been given or none was left. DL4J's {@code fit} alone resets
-   * what has no batch left without meaning that: it enters an epoch in order to end it.
-   */
+  /** Ends the epoch if its batches have been given or none was left. */
   void reset() {
     session.requireTrainingThread();
+    Callers.refuseCounting();
     Callers.refuseReaders();
-    session.boundary();
-    if (session.ranInThisEpoch() || (session.isExhausted() && !Callers.isFit())) {
-      session.epochDone();
-    }
+    session.reset();
     peeked = false;
     if (entered != session.position().epoch()) {
       entered = -1;

@@ -10,6 +10,8 @@ import dev.ckpt.dl4j.SmallTraining.Updater;
 import dev.ckpt.internal.memory.InMemoryStore;
 import dev.ckpt.spi.CheckpointStore;
 import java.time.Clock;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.deeplearning4j.datasets.iterator.utilty.ListDataSetIterator;
@@ -162,6 +164,30 @@ class EarlyStopTest {
           .isEqualTo(TerminationReason.IterationTerminationCondition);
     }
     assertThat(saver.getLatestModel().params()).isEqualTo(net.params());
+  }
+
+  @Test
+  void insideOurEarlyStoppingTheEpochIsNotOverBeforeItsListenersAreDone() {
+    List<Integer> seen = new ArrayList<>();
+    try (Dl4jCheckpoints ckpt = open(new InMemoryStore(Clock.systemUTC()))) {
+      MultiLayerNetwork net = SmallTraining.network(Updater.ADAM);
+      net.addListeners(
+          new BaseTrainingListener() {
+            @Override
+            public void onEpochEnd(Model model) {
+              seen.add(ckpt.progress().epoch());
+              seen.add(ckpt.remainingEpochs(9));
+            }
+          });
+      EarlyStoppingConfiguration<MultiLayerNetwork> three =
+          new EarlyStoppingConfiguration.Builder<MultiLayerNetwork>()
+              .epochTerminationConditions(new MaxEpochsTerminationCondition(3))
+              .scoreCalculator(new DataSetLossCalculator(data(), true))
+              .build();
+      assertThat(ckpt.fit(net, data(), three).getTotalEpochs()).isEqualTo(3);
+      assertThat(ckpt.progress().epoch()).isEqualTo(3);
+    }
+    assertThat(seen).containsExactly(0, 9, 1, 8, 2, 7);
   }
 
   private static EarlyStoppingConfiguration<ComputationGraph> ofAGraph() {
