@@ -13,6 +13,7 @@ import dev.ckpt.spi.CheckpointStore;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.deeplearning4j.datasets.iterator.utilty.ListDataSetIterator;
 import org.deeplearning4j.nn.api.Model;
@@ -83,6 +84,25 @@ class CountedOnceTest {
     }
   }
 
+  /** What a program does with a network that is resumed, and its data. */
+  private interface Loop {
+    void run(Dl4jCheckpoints ckpt, MultiLayerNetwork net, DataSetIterator train) throws Exception;
+  }
+
+  private static Program over(Loop loop) {
+    return over(CountedOnceTest::data, loop);
+  }
+
+  /** Begins as docs/dl4j.md says, and completes. */
+  private static Program over(Supplier<DataSetIterator> data, Loop loop) {
+    return (ckpt, attempt) -> {
+      MultiLayerNetwork net = attempt.network();
+      ckpt.resume(net);
+      loop.run(ckpt, net, ckpt.iterator(data.get()));
+      ckpt.complete();
+    };
+  }
+
   private record Outcome(long step, int epoch, long batch, long samples, String sha256) {}
 
   private static DataSetIterator data() {
@@ -130,15 +150,12 @@ class CountedOnceTest {
   @Test
   void whileEpochsRemainAsManyAreTrainedAsWereAskedFor() throws Exception {
     Program fits =
-        (ckpt, attempt) -> {
-          MultiLayerNetwork net = attempt.network();
-          ckpt.resume(net);
-          DataSetIterator train = ckpt.iterator(data());
-          while (ckpt.remainingEpochs(4) > 0) {
-            net.fit(train);
-          }
-          ckpt.complete();
-        };
+        over(
+            (ckpt, net, train) -> {
+              while (ckpt.remainingEpochs(4) > 0) {
+                net.fit(train);
+              }
+            });
     assertTrains(40, 4, fits, at(13, 9), at(39), at(9, 0));
     Program graphFits =
         (ckpt, attempt) -> {
@@ -156,18 +173,15 @@ class CountedOnceTest {
   @Test
   void anEpochWhoseBatchesAreGivenIsBehindTheProgram() throws Exception {
     Program fits =
-        (ckpt, attempt) -> {
-          MultiLayerNetwork net = attempt.network();
-          ckpt.resume(net);
-          DataSetIterator train = ckpt.iterator(data());
-          while (ckpt.progress().epoch() < 4) {
-            int before = ckpt.progress().epoch();
-            net.fit(train);
-            assertThat(ckpt.progress().epoch()).isEqualTo(before + 1);
-            assertThat(ckpt.progress().batch()).isZero();
-          }
-          ckpt.complete();
-        };
+        over(
+            (ckpt, net, train) -> {
+              while (ckpt.progress().epoch() < 4) {
+                int before = ckpt.progress().epoch();
+                net.fit(train);
+                assertThat(ckpt.progress().epoch()).isEqualTo(before + 1);
+                assertThat(ckpt.progress().batch()).isZero();
+              }
+            });
     assertTrains(40, 4, fits, at(13, 9));
   }
 
@@ -175,37 +189,31 @@ class CountedOnceTest {
   void aLoopOverBatchesEndsItsEpochsToo() throws Exception {
     for (boolean before : new boolean[] {true, false}) {
       Program byHand =
-          (ckpt, attempt) -> {
-            MultiLayerNetwork net = attempt.network();
-            ckpt.resume(net);
-            DataSetIterator train = ckpt.iterator(data());
-            while (ckpt.remainingEpochs(4) > 0) {
-              if (before) {
-                train.reset();
-              }
-              while (train.hasNext()) {
-                net.fit(train.next());
-              }
-              if (!before) {
-                train.reset();
-              }
-            }
-            ckpt.complete();
-          };
+          over(
+              (ckpt, net, train) -> {
+                while (ckpt.remainingEpochs(4) > 0) {
+                  if (before) {
+                    train.reset();
+                  }
+                  while (train.hasNext()) {
+                    net.fit(train.next());
+                  }
+                  if (!before) {
+                    train.reset();
+                  }
+                }
+              });
       assertTrains(40, 4, byHand, at(13, 9), at(39));
     }
     Program neverReset =
-        (ckpt, attempt) -> {
-          MultiLayerNetwork net = attempt.network();
-          ckpt.resume(net);
-          DataSetIterator train = ckpt.iterator(data());
-          while (ckpt.remainingEpochs(4) > 0) {
-            while (train.hasNext()) {
-              net.fit(train.next());
-            }
-          }
-          ckpt.complete();
-        };
+        over(
+            (ckpt, net, train) -> {
+              while (ckpt.remainingEpochs(4) > 0) {
+                while (train.hasNext()) {
+                  net.fit(train.next());
+                }
+              }
+            });
     assertTrains(40, 4, neverReset, at(13, 9));
   }
 
@@ -290,22 +298,20 @@ class CountedOnceTest {
     for (int batches : new int[] {7, PER_EPOCH}) {
       StringBuilder seen = new StringBuilder();
       Program some =
-          (ckpt, attempt) -> {
-            MultiLayerNetwork net = attempt.network();
-            ckpt.resume(net);
-            seen.setLength(0);
-            DataSetIterator train = ckpt.iterator(numbered());
-            for (int left = ckpt.remainingEpochs(4); left > 0; left--) {
-              for (long done = ckpt.progress().batch(); done < batches; done++) {
-                DataSet batch = train.next();
-                seen.append(batch.getFeatures().getInt(0));
-                net.fit(batch);
-              }
-              ckpt.endEpoch();
-              seen.append(' ');
-            }
-            ckpt.complete();
-          };
+          over(
+              CountedOnceTest::numbered,
+              (ckpt, net, train) -> {
+                seen.setLength(0);
+                for (int left = ckpt.remainingEpochs(4); left > 0; left--) {
+                  for (long done = ckpt.progress().batch(); done < batches; done++) {
+                    DataSet batch = train.next();
+                    seen.append(batch.getFeatures().getInt(0));
+                    net.fit(batch);
+                  }
+                  ckpt.endEpoch();
+                  seen.append(' ');
+                }
+              });
       assertTrains(4 * batches, 4, some);
       String epoch = "0123456789".substring(0, batches) + " ";
       assertThat(seen).hasToString(epoch.repeat(4));
@@ -316,32 +322,26 @@ class CountedOnceTest {
   @Test
   void anEpochThatOurIteratorHasEndedIsNotEndedAgain() throws Exception {
     Program resets =
-        (ckpt, attempt) -> {
-          MultiLayerNetwork net = attempt.network();
-          ckpt.resume(net);
-          DataSetIterator train = ckpt.iterator(data());
-          for (int left = ckpt.remainingEpochs(4); left > 0; left--) {
-            net.fit(train);
-            train.reset();
-            ckpt.endEpoch();
-          }
-          ckpt.complete();
-        };
+        over(
+            (ckpt, net, train) -> {
+              for (int left = ckpt.remainingEpochs(4); left > 0; left--) {
+                net.fit(train);
+                train.reset();
+                ckpt.endEpoch();
+              }
+            });
     assertTrains(40, 4, resets, at(13, 9));
     Program asks =
-        (ckpt, attempt) -> {
-          MultiLayerNetwork net = attempt.network();
-          ckpt.resume(net);
-          DataSetIterator train = ckpt.iterator(data());
-          while (ckpt.remainingEpochs(4) > 0) {
-            while (train.hasNext()) {
-              net.fit(train.next());
-            }
-            assertThat(ckpt.remainingEpochs(4)).isLessThan(4);
-            ckpt.endEpoch();
-          }
-          ckpt.complete();
-        };
+        over(
+            (ckpt, net, train) -> {
+              while (ckpt.remainingEpochs(4) > 0) {
+                while (train.hasNext()) {
+                  net.fit(train.next());
+                }
+                assertThat(ckpt.remainingEpochs(4)).isLessThan(4);
+                ckpt.endEpoch();
+              }
+            });
     assertTrains(40, 4, asks, at(13, 9));
   }
 
@@ -369,23 +369,20 @@ class CountedOnceTest {
   @Test
   void aStepForABatchThatOurIteratorCountsIsRefused() throws Exception {
     Program steps =
-        (ckpt, attempt) -> {
-          MultiLayerNetwork net = attempt.network();
-          ckpt.resume(net);
-          DataSetIterator train = ckpt.iterator(data());
-          net.fit(train.next());
-          assertRefused(ckpt);
-          net.fit(train);
-          assertRefused(ckpt);
-          train.reset();
-          assertRefused(ckpt);
-          for (DataSet batch : data().next().batchBy(5)) { // a phase of its own
-            net.fit(batch);
-            ckpt.step(batch.numExamples());
-          }
-          ckpt.endEpoch();
-          ckpt.complete();
-        };
+        over(
+            (ckpt, net, train) -> {
+              net.fit(train.next());
+              assertRefused(ckpt);
+              net.fit(train);
+              assertRefused(ckpt);
+              train.reset();
+              assertRefused(ckpt);
+              for (DataSet batch : data().next().batchBy(5)) { // a phase of its own
+                net.fit(batch);
+                ckpt.step(batch.numExamples());
+              }
+              ckpt.endEpoch();
+            });
     assertTrains(PER_EPOCH + 3, 2, steps);
   }
 
@@ -434,22 +431,19 @@ class CountedOnceTest {
     for (int together : new int[] {2, 3}) {
       int updates = (PER_EPOCH + together - 1) / together;
       Program merges =
-          (ckpt, attempt) -> {
-            MultiLayerNetwork net = attempt.network();
-            ckpt.resume(net);
-            DataSetIterator train = ckpt.iterator(data());
-            while (ckpt.remainingEpochs(2) > 0) {
-              List<DataSet> held = new ArrayList<>();
-              while (train.hasNext()) {
-                held.add(train.next());
-                if (held.size() == together || !train.hasNext()) {
-                  net.fit(DataSet.merge(held));
-                  held.clear();
+          over(
+              (ckpt, net, train) -> {
+                while (ckpt.remainingEpochs(2) > 0) {
+                  List<DataSet> held = new ArrayList<>();
+                  while (train.hasNext()) {
+                    held.add(train.next());
+                    if (held.size() == together || !train.hasNext()) {
+                      net.fit(DataSet.merge(held));
+                      held.clear();
+                    }
+                  }
                 }
-              }
-            }
-            ckpt.complete();
-          };
+              });
       assertTrains(2 * updates, 2, merges, at(1), at(3, 2), at(updates, 1));
     }
   }

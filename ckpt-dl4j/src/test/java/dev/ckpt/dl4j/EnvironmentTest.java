@@ -27,7 +27,6 @@ import org.nd4j.linalg.api.blas.Blas;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.factory.Nd4j;
 import org.nd4j.linalg.learning.config.Adam;
-import org.nd4j.linalg.schedule.ISchedule;
 import org.slf4j.LoggerFactory;
 
 /** What changes the last bits without being state is told on a resume. */
@@ -99,21 +98,6 @@ class EnvironmentTest {
     assertThat(resumed()).as("said once").isEmpty();
   }
 
-  /** A schedule of one's own, without a text. */
-  private static final class Halving implements ISchedule {
-    private static final long serialVersionUID = 1L;
-
-    @Override
-    public double valueAt(int iteration, int epoch) {
-      return 0.01 / (1 + epoch);
-    }
-
-    @Override
-    public ISchedule clone() {
-      return new Halving();
-    }
-  }
-
   @Test
   void aScheduleWithoutATextIsNoChange() throws Exception {
     level(Environment.class, 20);
@@ -125,7 +109,7 @@ class EnvironmentTest {
                   MultiLayerNetwork net =
                       new MultiLayerNetwork(
                           new NeuralNetConfiguration.Builder()
-                              .updater(new Adam(new Halving()))
+                              .updater(new Adam(new LearningRateTest.Halving()))
                               .list()
                               .layer(new OutputLayer.Builder().nIn(6).nOut(3).build())
                               .build());

@@ -162,7 +162,7 @@ class LearningRateTest {
         .contains("Halving");
   }
 
-  /** Of the test's, and so not one of ND4J's. */
+  /** Of the test's, and so not one of ND4J's; it has no text. */
   public static final class Halving implements ISchedule {
     private static final long serialVersionUID = 1L;
 
