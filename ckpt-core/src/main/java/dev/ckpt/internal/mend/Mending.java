@@ -34,7 +34,13 @@ sealed interface Mending {
       CheckpointId id,
       byte[] bytes,
       Map<CheckpointId, List<String>> aside)
-      implements Mending {}
+      implements Mending {
+
+    /** As this, but that these files are copied before. */
+    CommitAgain behind(Map<CheckpointId, List<String>> copies) {
+      return new CommitAgain(action, id, bytes, copies);
+    }
+  }
 
   /** Move a record aside that nothing needs. */
   record SetAside(MaintenanceAction action, Optional<CheckpointId> id, String key)

@@ -218,13 +218,11 @@ final class RepairPlan {
                         + why
                         + "), and it is not whole",
                     Set.of())));
+    Map<CheckpointId, List<String>> aside = new TreeMap<>();
+    behind.forEach(withdraw -> aside.put(withdraw.id(), withdraw.files()));
     List<Mending> before = new ArrayList<>();
     for (Mending.CommitAgain each : first.descendingMap().values()) {
-      Map<CheckpointId, List<String>> aside = new TreeMap<>();
-      if (before.isEmpty()) {
-        behind.forEach(withdraw -> aside.put(withdraw.id(), withdraw.files()));
-      }
-      before.add(new Mending.CommitAgain(each.action(), each.id(), each.bytes(), aside));
+      before.add(before.isEmpty() ? each.behind(aside) : each);
     }
     before.addAll(behind);
     plan.addAll(0, before);
