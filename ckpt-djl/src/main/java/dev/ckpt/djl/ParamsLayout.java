@@ -49,16 +49,12 @@ record ParamsLayout(byte[] head, List<Piece> pieces) {
   }
 
   /**
-   * Learns it from an initialized model. On the training thread, while no array is in use.
+   * Learns it from an initialized model without {@link EngineBlocks}. On the training thread, while
+   * no array is in use.
    *
    * @throws UnsupportedOperationException saying which block or array cannot be written so
    */
   static ParamsLayout of(Model model, Map<String, Parameter> byName) {
-    List<String> engines = EngineBlocks.in(model.getBlock());
-    if (!engines.isEmpty()) {
-      throw new UnsupportedOperationException(
-          "the engine itself writes " + String.join(", ", engines) + ", weights included");
-    }
     Map<Parameter, NDArray> real = new IdentityHashMap<>();
     Recorder recorder = new Recorder();
     try (DataOutputStream out = new DataOutputStream(recorder)) {

@@ -42,6 +42,8 @@ final class ParamsState implements Checkpointable {
               + " holds: a resume is exact only if nothing of that changes in training, and running"
               + " statistics (BatchNorm) do. Build such layers from DJL's blocks",
           String.join(", ", engines));
+      refuse("the engine itself writes " + String.join(", ", engines) + ", weights included");
+      return;
     }
     try {
       layout = ParamsLayout.of(trained, parameters.byName());
@@ -49,11 +51,15 @@ final class ParamsState implements Checkpointable {
       changing = ParamsLayout.mayChange(trained.getBlock()) ? parameters : null;
     } catch (RuntimeException e) {
       // the training matters more than a file that somebody may want of it
-      layout = null;
-      refused = String.valueOf(e.getMessage());
-      log.info("Checkpoints of this model cannot be exported without its program: {}", refused);
+      refuse(String.valueOf(e.getMessage()));
       log.debug("no layout", e);
     }
+  }
+
+  private void refuse(String why) {
+    layout = null;
+    refused = why;
+    log.info("Checkpoints of this model cannot be exported without its program: {}", why);
   }
 
   @Override

@@ -359,7 +359,10 @@ final class Session {
    * @throws IllegalStateException if it had none: it would count, and bring the run to its goal
    */
   void exhausted() {
-    if (iterating && !exhausted && position.batch() == 0) {
+    if (!iterating || exhausted) {
+      return;
+    }
+    if (position.batch() == 0) {
       IllegalStateException empty =
           new IllegalStateException(
               "The training data gave no batch: it is empty, or has fewer samples than a batch and"
@@ -367,10 +370,8 @@ final class Session {
       failed(empty);
       throw empty;
     }
-    if (iterating && !exhausted) {
-      exhausted = true;
-      state.freeze();
-    }
+    exhausted = true;
+    state.freeze();
   }
 
   /** A validation that was none of an epoch's end: the epoch goes on. */
