@@ -141,8 +141,11 @@ final class MaintainedStore {
     store.putIfAbsent(key, ByteBuffer.wrap(bytes));
   }
 
+  /** Reads this object alone: a manager beside it may be deleting others. */
   byte[] bytes(String key) throws IOException {
-    return Objects.requireNonNull(objects().get(key), key);
+    try (var list = store.list(key.substring(0, key.lastIndexOf('/') + 1), "")) {
+      return read(store, list.filter(entry -> entry.key().equals(key)).findFirst().orElseThrow());
+    }
   }
 
   /** Flips the lowest bit of a byte, counted from the end if negative. */
@@ -168,11 +171,16 @@ final class MaintainedStore {
       entries = list.toList();
     }
     for (CheckpointStore.Entry entry : entries) {
-      ByteBuffer bytes = ByteBuffer.allocate((int) entry.length());
-      store.read(entry.key(), 0, bytes);
-      objects.put(entry.key(), bytes.array());
+      objects.put(entry.key(), read(store, entry));
     }
     return objects;
+  }
+
+  private static byte[] read(CheckpointStore store, CheckpointStore.Entry entry)
+      throws IOException {
+    ByteBuffer bytes = ByteBuffer.allocate((int) entry.length());
+    store.read(entry.key(), 0, bytes);
+    return bytes.array();
   }
 
   /** Ids of the live branch that are listed. */
