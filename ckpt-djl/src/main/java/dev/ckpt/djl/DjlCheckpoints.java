@@ -165,12 +165,12 @@ public final class DjlCheckpoints implements AutoCloseable {
   public void fit(Trainer trainer, int epochs, Dataset train, @Nullable Dataset validation)
       throws IOException, TranslateException {
     requireAttached(trainer);
-    session.requireWhole();
+    session.outcome().requireWhole();
     int remaining = remainingEpochs(epochs);
     if (remaining > 0) {
-      session.requireTrainable();
+      session.outcome().requireTrainable();
     }
-    if (remaining == 0 && session.stoppedEarly()) {
+    if (remaining == 0 && session.outcome().stoppedEarly()) {
       log.info(
           "Run {} stopped early after {} epochs; without {}{} it trains on",
           manager.run(),
@@ -267,15 +267,15 @@ public final class DjlCheckpoints implements AutoCloseable {
     goal = epochs;
     session.resume();
     int done = session.progress().epoch();
-    if (session.stoppedEarly()) {
+    if (session.outcome().stoppedEarly()) {
       return 0;
     }
-    if (!said && !session.loosened().isEmpty()) {
+    if (!said && !session.outcome().loosened().isEmpty()) {
       log.info(
           "Run {} had stopped early after {} epochs, within limits that are wider now: {}",
           manager.run(),
           done,
-          String.join(", ", session.loosened()));
+          String.join(", ", session.outcome().loosened()));
     }
     long reached =
         manager.completed().map(goal -> goal.getOrDefault(Session.EPOCHS, 0L)).orElse(0L);
@@ -427,7 +427,7 @@ public final class DjlCheckpoints implements AutoCloseable {
 
   /** Whether this or an earlier attempt has completed the run. */
   public boolean isComplete() {
-    return completed || session.completedBefore();
+    return completed || session.outcome().completedBefore();
   }
 
   /**
@@ -531,7 +531,7 @@ public final class DjlCheckpoints implements AutoCloseable {
       return;
     }
     closed = true;
-    Throwable failure = session.failure();
+    Throwable failure = session.outcome().failure();
     try {
       try {
         session.detach();

@@ -39,9 +39,6 @@ final class Session {
   /** In what the goal of a run is counted. */
   static final String EPOCHS = "epochs";
 
-  private static final String OPEN_AGAIN =
-      " open the run again (DjlCheckpoints.in or open) and build the trainer anew";
-
   private final CheckpointManager manager;
   private final Seeding seeding;
   private final UpdateWatch watch;
@@ -49,6 +46,8 @@ final class Session {
   private final TrainerState state;
   private final Split split;
   private final BestWeights best;
+  private final Outcome outcome;
+  private final HeardEpoch heard = new HeardEpoch();
 
   /** By the manager, which does it once; then its first weights are still to be loaded. */
   private @Nullable Optional<Restored> resumed;
@@ -67,17 +66,10 @@ final class Session {
   private boolean exhausted;
   private boolean epochHeard;
   private boolean allHeardEpoch;
-  private boolean detached;
-  private boolean trained;
   private boolean epochEndOwed;
   private long openSamples = -1;
   private @Nullable Batch open;
   private Heard openHeard = Heard.NEVER;
-  private long heardBatches;
-  private long heardSamples;
-
-  /** More batches of its data follow the last one that was heard. */
-  private boolean moreToHear;
 
   private Validation validation = Validation.NONE;
 
@@ -85,11 +77,6 @@ final class Session {
   private boolean steppedEpochHeard;
 
   private boolean listenerOnlySaid;
-  private @Nullable Throwable failure;
-  private boolean recorded;
-
-  /** By an early stop that is no listener's: the goal stays open. */
-  private boolean endedShort;
 
   /** As what listeners have heard of a batch that the loop holds. */
   private enum Heard {
@@ -113,6 +100,7 @@ final class Session {
     this.state = new TrainerState(manager, watch, position);
     this.split = new Split(state.environment());
     this.best = new BestWeights(manager, state.model());
+    this.outcome = new Outcome(manager, position, best, state::trainer);
     seeding.opened();
   }
 
@@ -134,6 +122,11 @@ final class Session {
 
   Split split() {
     return split;
+  }
+
+  /** How the training ends. */
+  Outcome outcome() {
+    return outcome;
   }
 
   Trainer trainer() {
@@ -175,7 +168,7 @@ final class Session {
   void beginEpoch() {
     boolean asked = restored != null;
     resume();
-    requireTrainable();
+    outcome.requireTrainable();
     if (!asked && position.epoch() > 0) {
       log.warn(
           "Run '{}' goes on behind {} epochs, which the loop has not asked for: it trains all of its"
@@ -212,9 +205,7 @@ final class Session {
     position.trainsOn();
     validation = Validation.NONE;
     steppedEpochHeard = false;
-    trained = true;
-    failure = null; // the loop got over it
-    endedShort = false;
+    outcome.trainsOn();
   }
 
   /** Where the program stands: behind the batches of an epoch that is at the next one's start. */
@@ -276,11 +267,11 @@ final class Session {
    * and stays frozen until the training goes on: a look at the model meanwhile changes nothing.
    */
   private Interrupted endedByInterrupt() {
-    if (trained && !isTrainable()) {
+    if (outcome.trained() && !outcome.isTrainable()) {
       return Interrupted.because(
           "Interrupted behind the end of the training, which stays as it is");
     }
-    String saved = trained ? saved() : "nothing was trained";
+    String saved = outcome.trained() ? saved() : "nothing was trained";
     state.rollBack();
     state.freeze();
     interrupted = iterating;
@@ -330,12 +321,12 @@ final class Session {
     if (atCut()) {
       ended = endedByInterrupt();
     } else {
-      failure = thrown;
+      outcome.failed(thrown);
       ended =
           Interrupted.because(
               "Interrupted inside a batch, or behind one that brought no update: nothing is saved"
                   + " there, and what follows the last checkpoint is repeated. To go on,"
-                  + OPEN_AGAIN);
+                  + Outcome.OPEN_AGAIN);
     }
     ended.initCause(thrown);
     throw ended;
@@ -344,7 +335,7 @@ final class Session {
   /** The boundary of a loop whose batches come from elsewhere. */
   void step(long samples) {
     resume();
-    requireTrainable();
+    outcome.requireTrainable();
     validationEnds();
     trainsOn();
     loopSeen = true;
@@ -432,13 +423,8 @@ final class Session {
       openHeard = Heard.VALIDATED;
     }
     if (batch.getProgressTotal() > 0) {
-      validation = isLast(batch) ? Validation.WHOLE : Validation.BEGUN;
+      validation = HeardEpoch.isLast(batch) ? Validation.WHOLE : Validation.BEGUN;
     }
-  }
-
-  private static boolean isLast(Batch batch) {
-    return batch.getProgressTotal() > 0
-        && batch.getProgressTotal() - batch.getProgress() < batch.getSize();
   }
 
   /** Between two batches of a validation, which may outlast the time that a SIGTERM gives. */
@@ -452,12 +438,10 @@ final class Session {
   void heardBatch(BatchData data) {
     openHeard = Heard.TRAINED;
     if (!loopSeen) {
-      requireTrainable();
+      outcome.requireTrainable();
       position.trainsOn();
       validation = Validation.NONE;
-      heardBatches++;
-      heardSamples += data.getBatch().getSize();
-      moreToHear = data.getBatch().getProgressTotal() > 0 && !isLast(data.getBatch());
+      heard.batch(data.getBatch());
       state.putStatisticsBack();
       watch.batchDelivered();
     }
@@ -475,7 +459,7 @@ final class Session {
       }
       return;
     }
-    if (heardBatches == 0) {
+    if (heard.isEmpty()) {
       return; // nothing was trained: somebody asks for what a test set gave
     }
     resume();
@@ -499,11 +483,8 @@ final class Session {
 
   /** An epoch whose batches only the listener heard. */
   private void countHeard() {
-    position.batchesDone(heardBatches, heardSamples);
-    heardBatches = 0;
-    heardSamples = 0;
-    trained = true;
-    position.epochDone();
+    heard.count(position);
+    outcome.heardTraining();
   }
 
   /**
@@ -515,8 +496,9 @@ final class Session {
   boolean complete(@Nullable Integer goal) {
     resume();
     if (best.areHeld()) {
-      return recorded; // the state is the best one's, not the last one's
+      return outcome.isRecorded(); // the state is the best one's, not the last one's
     }
+    Throwable failure = outcome.failure();
     if (failure != null) {
       log.warn("The training threw ({}): the run is not recorded as complete", failure.toString());
       return false;
@@ -529,18 +511,12 @@ final class Session {
               + " ends a training early does so in onEpoch, or in a training by ckpt.fit.)");
       return false;
     }
-    if (trained && offer(Kind.COMPLETION).isEmpty()) {
+    if (outcome.trained() && offer(Kind.COMPLETION).isEmpty()) {
       save(); // a goal without its state would be lost work
     }
     int done = position.epoch();
     long reached = goal == null ? done : endedEarly() ? Math.min(goal, done) : goal;
-    recorded = manager.complete(Map.of(EPOCHS, reached));
-    if (!recorded && detached) {
-      log.warn(
-          "complete() was called after the trainer had been closed, when its state could no longer"
-              + " be saved: call it before");
-    }
-    return recorded;
+    return outcome.record(Map.of(EPOCHS, reached));
   }
 
   /**
@@ -551,9 +527,9 @@ final class Session {
     boolean open = isEpochOpen(early);
     int done = position.epoch() + (open ? 1 : 0);
     // before the end of the epoch is saved
-    boolean untold = (trained || open) && !early && goal != null && done < goal;
+    boolean untold = (outcome.trained() || open) && !early && goal != null && done < goal;
     if (untold && EarlyStop.areThere(EarlyStop.BY_DJL, trainer())) {
-      stopsEarly(EarlyStop.BY_DJL);
+      outcome.stopsEarly(EarlyStop.BY_DJL);
       open |= !iterating && loopSeen && position.batch() > 0; // it stops behind the last batch
     } else if (untold) {
       log.warn(
@@ -582,7 +558,7 @@ final class Session {
   /** Whether there is an epoch that ends now. */
   private boolean isEpochOpen(boolean early) {
     if (!loopSeen) {
-      return !early && heardBatches > 0;
+      return !early && !heard.isEmpty();
     }
     if (!iterating) {
       return steppedEpochHeard && position.batch() > 0;
@@ -591,31 +567,9 @@ final class Session {
         && (exhausted || epochHeard || !early && (batchOpen() || position.batch() > 0));
   }
 
-  private void stopsEarly(List<String> by) {
-    boolean djls = by.equals(EarlyStop.BY_DJL);
-    if (djls) {
-      EarlyStop.rememberMetric(trainer());
-    }
-    position.stopsEarly(by, djls ? EarlyStop.limits(trainer()) : List.of());
-  }
-
   /** Before its goal, as far as it is known by now: by a listener, a Stop, or without either. */
   private boolean endedEarly() {
-    return position.stoppedEarly() || endedShort || interrupted;
-  }
-
-  /** Whether the training had ended early, and whoever ends it so is still there. */
-  boolean stoppedEarly() {
-    return position.stoppedEarly()
-        && EarlyStop.areThere(position.stoppedBy(), trainer())
-        && loosened().isEmpty();
-  }
-
-  /** Whoever ended it is still there, but would not have by these of its limits. */
-  List<String> loosened() {
-    return position.stoppedEarly()
-        ? EarlyStop.loosened(position.stoppedWith(), trainer())
-        : List.of();
+    return outcome.endedEarly() || interrupted;
   }
 
   /** Puts the best weights into the model, if that is asked for; nothing is saved from then on. */
@@ -623,47 +577,12 @@ final class Session {
     return best.restore();
   }
 
-  private boolean isTrainable() {
-    return !detached && !best.areHeld() && !recorded;
-  }
-
-  /** What is trained is saved, and recorded as what it is. */
-  void requireTrainable() {
-    if (detached) {
-      throw new IllegalStateException(
-          "These checkpoints are closed, or their trainer is: nothing would be saved. To train on,"
-              + OPEN_AGAIN);
-    }
-    best.requireNotHeld();
-    if (recorded) {
-      throw new IllegalStateException(
-          "Run '"
-              + manager.run()
-              + "' is recorded as complete at step "
-              + position.progress().step()
-              + ", and this process as ended well. To train on to a larger goal,"
-              + OPEN_AGAIN);
-    }
-  }
-
-  /** The state is that of a boundary, as far as anybody told. */
-  void requireWhole() {
-    Throwable thrown = failure;
-    if (thrown != null) {
-      throw new IllegalStateException(
-          "The training threw (" + thrown + "), maybe inside a step. To go on," + OPEN_AGAIN,
-          thrown);
-    }
-  }
-
-  /** Whether the run was complete when it was opened, and nothing has been trained since. */
-  boolean completedBefore() {
-    return !trained && manager.completed().isPresent();
-  }
-
   /** An attempt that only looked at a complete run leaves it complete. */
   void stayComplete() {
-    if (restored != null && restored.isPresent() && failure == null && completedBefore()) {
+    if (restored != null
+        && restored.isPresent()
+        && outcome.failure() == null
+        && outcome.completedBefore()) {
       manager.complete(manager.completed().orElseThrow());
     }
   }
@@ -677,13 +596,14 @@ final class Session {
       stopped(stop);
       return;
     }
-    if (failure == thrown) {
+    if (outcome.failure() == thrown) {
       return;
     }
-    failure = thrown;
+    outcome.failed(thrown);
     manager.failed(thrown, position.progress());
     if (thrown instanceof CheckpointException.Incompatible && atCut()) {
-      failure = null; // what was refused has changed nothing: the loop may come with something else
+      outcome.recovered(); // what was refused has changed nothing: the loop may come with something
+      // else
       interrupted = iterating;
     }
     if (thrown instanceof CheckpointException || restored == null) {
@@ -707,18 +627,13 @@ final class Session {
     boolean inOnEpoch = EarlyStop.isIn("onEpoch", stop);
     boolean inValidation =
         EarlyStop.isIn("onValidationBatch", stop) || !inOnEpoch && validation == Validation.BEGUN;
-    boolean heard = !loopSeen && heardBatches > 0 && (inOnEpoch || atCut() && !moreToHear);
-    if (heard) {
+    boolean heardWhole = !loopSeen && heard.isWhole(inOnEpoch, atCut());
+    if (heardWhole) {
       countHeard(); // it threw before this listener heard the epoch's end
     }
     steppedEpochHeard = loopSeen && !iterating && inOnEpoch;
-    List<String> by = EarlyStop.by(stop, trainer());
-    if (by.isEmpty()) {
-      endedShort = true;
-    } else {
-      stopsEarly(by);
-    }
-    if (heard || steppedEpochHeard || iterating && exhausted) {
+    outcome.stopped(EarlyStop.by(stop, trainer()));
+    if (heardWhole || steppedEpochHeard || iterating && exhausted) {
       EpochMetrics.close(trainer(), inValidation);
     }
   }
@@ -728,16 +643,12 @@ final class Session {
     return openSamples < 0 && watch.atCut();
   }
 
-  @Nullable Throwable failure() {
-    return failure;
-  }
-
   /**
    * The trainer is being closed, its arrays are still open: the last chance for the end of an epoch
    * behind which no further one began. Only if every listener is known to have closed the epoch.
    */
   void trainingEnds() {
-    if (!detached && failure == null && allHeardEpoch && openSamples < 0) {
+    if (!outcome.isDetached() && outcome.failure() == null && allHeardEpoch && openSamples < 0) {
       epochDone();
     }
     detach();
@@ -745,7 +656,7 @@ final class Session {
 
   /** The arrays are about to be closed. */
   void detach() {
-    detached = true;
+    outcome.detached();
     state.detach();
   }
 
