@@ -22,14 +22,15 @@ public interface StateView {
   Set<String> opaque();
 
   /**
-   * What is known of a tensor.
+   * What is known of a tensor, or of opaque bytes, which are one of {@code uint8}.
    *
    * @throws java.util.NoSuchElementException if there is none of that name
    */
   TensorSpec spec(String name);
 
   /**
-   * Fills {@code into} with the tensor's little-endian bytes from {@code offset} on.
+   * Fills {@code into} with the tensor's little-endian bytes from {@code offset} on, or with the
+   * opaque ones.
    *
    * @throws java.util.NoSuchElementException if there is none of that name
    * @throws IndexOutOfBoundsException if the window leaves the tensor

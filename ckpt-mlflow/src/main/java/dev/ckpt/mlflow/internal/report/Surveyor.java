@@ -94,7 +94,7 @@ public final class Surveyor {
         tensors.add(tensor(part, spec, view, comparable));
       }
       for (String name : view.opaque()) {
-        otherBytes += view.bytes(name).remaining();
+        otherBytes += view.spec(name).bytes();
       }
       addCurves(view, curves);
     }
