@@ -136,6 +136,18 @@ final class MaintainedStore {
     }
   }
 
+  /** Saves these steps on top of what the run has, with so many checkpoints kept. */
+  void keeps(int most, int... steps) {
+    ToyState state = fresh();
+    try (CheckpointManager ckpt = builder("toy", state).keep(Retention.latest(most)).open()) {
+      ckpt.resume();
+      for (int step : steps) {
+        state.advance(step - (int) state.counter);
+        ckpt.save(Progress.step(step), Map.of()).join();
+      }
+    }
+  }
+
   void put(String key, byte[] bytes) throws IOException {
     store.delete(List.of(key));
     store.putIfAbsent(key, ByteBuffer.wrap(bytes));
