@@ -74,7 +74,14 @@ public final class Checkpoints implements AutoCloseable {
    * @throws CheckpointException.NotFound if there is none, or there are several, which it names
    */
   public static Checkpoints only(CheckpointStore store) {
-    return named(store, "", "", "");
+    try {
+      return named(store, "", "", "");
+    } catch (CheckpointException.NotFound e) {
+      throw runs(store).isEmpty()
+          ? e
+          : new CheckpointException.NotFound(
+              e.getMessage() + ", in code to Checkpoints.read(store, name)");
+    }
   }
 
   /**

@@ -381,13 +381,13 @@ public final class DjlCheckpoints implements AutoCloseable {
   /**
    * Says that the training has reached its goal: saves the final state and records the goal, which
    * is the number of epochs given to {@link #remainingEpochs}, else of those done; of a training
-   * that stopped early it is those done, and behind fewer, of which nobody told why, it warns. An
-   * epoch that was left by {@code break} ends here. {@link #fit} does so by itself. Call it before
-   * the trainer is closed: afterwards it can only record a state that was saved at the end of an
-   * epoch.
+   * that stopped early it is those done, and behind fewer, of which nobody told why, it warns; an
+   * attempt that has trained nothing records no goal that earlier ones have not reached. An epoch
+   * that was left by {@code break} ends here. {@link #fit} does so by itself. Call it before the
+   * trainer is closed: afterwards it can only record a state that was saved at the end of an epoch.
    *
-   * @return whether the goal is recorded: not if the training threw or the final save failed, or if
-   *     the training ended behind a batch that brought no update, whose gradients no checkpoint
+   * @return whether the goal is recorded: not if the training threw, never began, or its final save
+   *     failed, or if it ended behind a batch that brought no update, whose gradients no checkpoint
    *     holds
    * @throws dev.ckpt.CheckpointException if the save failed and the policy is to fail
    */

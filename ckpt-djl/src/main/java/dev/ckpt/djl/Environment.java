@@ -43,7 +43,13 @@ final class Environment extends SmallState {
     fact("processor", Processor.description());
     fact("threads", threads());
     fact("loss", trainer.getLoss().getClass().getName());
-    fact(OPTIMIZER, Settings.of(optimizer).toString());
+    Map<String, String> names = new HashMap<>();
+    trainer
+        .getModel()
+        .getBlock()
+        .getParameters()
+        .forEach(each -> names.putIfAbsent(each.getValue().getId(), each.getKey()));
+    fact(OPTIMIZER, Settings.of(optimizer, id -> names.getOrDefault(id, id)).toString());
   }
 
   /** Records one fact, and says what it means if it differs from the checkpoint's. */

@@ -4,11 +4,25 @@ import ai.djl.training.dataset.Batch;
 
 /** An epoch of which nobody but the listener hears. */
 final class HeardEpoch {
+  private final UpdateWatch watch;
+  private long updatesBefore;
   private long batches;
   private long samples;
 
   /** More batches of its data follow the last one. */
   private boolean more;
+
+  HeardEpoch(UpdateWatch watch) {
+    this.watch = watch;
+  }
+
+  /** What the optimizer does from here on is its own. */
+  void begins() {
+    updatesBefore = watch.updates();
+    batches = 0;
+    samples = 0;
+    more = false;
+  }
 
   /** One was trained. */
   void batch(Batch batch) {
@@ -17,8 +31,9 @@ final class HeardEpoch {
     more = batch.getProgressTotal() > 0 && !isLast(batch);
   }
 
+  /** Nothing was trained. A loop without {@code EasyTrain.trainBatch} tells of no batch. */
   boolean isEmpty() {
-    return batches == 0;
+    return batches == 0 && watch.updates() == updatesBefore;
   }
 
   /**
@@ -33,10 +48,14 @@ final class HeardEpoch {
 
   /** It is over. */
   void count(Position position) {
-    position.batchesDone(batches, samples);
+    countBegun(position);
     position.epochDone();
-    batches = 0;
-    samples = 0;
+  }
+
+  /** The training ends inside it. An update is a batch where nobody told of any. */
+  void countBegun(Position position) {
+    position.batchesDone(batches == 0 ? watch.updates() - updatesBefore : batches, samples);
+    begins();
   }
 
   /** The last one of its data, if they say how many there are. */

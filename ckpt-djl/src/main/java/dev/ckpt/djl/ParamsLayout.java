@@ -89,6 +89,21 @@ record ParamsLayout(byte[] head, List<Piece> pieces) {
     return block.getChildren().values().stream().anyMatch(ParamsLayout::mayChange);
   }
 
+  /** Whether the blocks wrote the same there, apart from the contents of tensors. */
+  boolean isWrittenAs(ParamsLayout other) {
+    if (pieces.size() != other.pieces.size()) {
+      return false;
+    }
+    for (int i = 0; i < pieces.size(); i++) {
+      Piece own = pieces.get(i);
+      Piece its = other.pieces.get(i);
+      if (!own.tensor().equals(its.tensor()) || !Arrays.equals(own.bytes(), its.bytes())) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   /**
    * What is written around the blocks as that model says it now; this very one if nothing is new.
    */

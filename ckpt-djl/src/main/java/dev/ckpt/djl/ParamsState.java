@@ -27,6 +27,10 @@ final class ParamsState implements Checkpointable {
   private @Nullable ParamsLayout layout;
   private @Nullable Model model;
   private @Nullable Parameters changing;
+
+  /** As it was before anything was trained, until a change was said. */
+  private @Nullable ParamsLayout first;
+
   private byte[] encoded = {};
   private String refused = "the training had not begun";
   private String name = "";
@@ -49,6 +53,7 @@ final class ParamsState implements Checkpointable {
       layout = ParamsLayout.of(trained, parameters.byName());
       encoded = layout.encode();
       changing = ParamsLayout.mayChange(trained.getBlock()) ? parameters : null;
+      first = layout;
     } catch (RuntimeException e) {
       // the training matters more than a file that somebody may want of it
       refuse(String.valueOf(e.getMessage()));
@@ -90,7 +95,18 @@ final class ParamsState implements Checkpointable {
     if (model == null) {
       return known;
     }
-    return changing == null ? known.headedBy(model) : ParamsLayout.of(model, changing.byName());
+    if (changing == null) {
+      return known.headedBy(model);
+    }
+    ParamsLayout now = ParamsLayout.of(model, changing.byName());
+    if (first != null && !now.isWrittenAs(first)) {
+      first = null;
+      log.warn(
+          "A block writes more than its parameters, and that changes in training: exports hold it, a"
+              + " resume does not restore it and is not exact. Make it a parameter of the block, or"
+              + " register it: ckpt.manager().register(...)");
+    }
+    return now;
   }
 
   @Override

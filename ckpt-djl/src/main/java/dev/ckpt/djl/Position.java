@@ -123,12 +123,19 @@ final class Position extends SmallState {
     phase = Phase.AFTER_STEP;
   }
 
-  /** A whole epoch whose batches nobody saw one by one. */
+  /** Those of an epoch whose batches nobody saw one by one. */
   void batchesDone(long count, long size) {
     batch += count;
     batches += count;
     samples += size;
     epochSamples += size;
+    phase = Phase.AFTER_STEP;
+  }
+
+  /** A loop begins the epoch again, although a part of it was trained. */
+  void beginsAnew() {
+    batch = 0;
+    epochSamples = 0;
   }
 
   void epochDone() {

@@ -47,7 +47,7 @@ final class Session {
   private final Split split;
   private final BestWeights best;
   private final Outcome outcome;
-  private final HeardEpoch heard = new HeardEpoch();
+  private final HeardEpoch heard;
 
   /** By the manager, which does it once; then its first weights are still to be loaded. */
   private @Nullable Optional<Restored> resumed;
@@ -56,6 +56,9 @@ final class Session {
 
   /** Whether batches are seen one by one; else the listener is all there is. */
   private boolean loopSeen;
+
+  /** Resumed inside an epoch, which only a loop leaves whose batches are seen one by one. */
+  private boolean resumedInside;
 
   private boolean endsByInterrupt;
 
@@ -77,6 +80,9 @@ final class Session {
   private boolean steppedEpochHeard;
 
   private boolean listenerOnlySaid;
+
+  /** Of the epoch that the listeners were told of last; what is told behind it is of other data. */
+  private @Nullable Map<String, Double> toldMetrics;
 
   /** As what listeners have heard of a batch that the loop holds. */
   private enum Heard {
@@ -100,6 +106,7 @@ final class Session {
     this.state = new TrainerState(manager, watch, position);
     this.split = new Split(state.environment());
     this.best = new BestWeights(manager, state.model());
+    this.heard = new HeardEpoch(watch);
     this.outcome = new Outcome(manager, position, best, state::trainer);
     seeding.opened();
   }
@@ -157,9 +164,9 @@ final class Session {
         throw Interrupted.or(e, "run '" + manager.run() + "' was resumed");
       }
       state.resumed();
+      heard.begins();
       restored = done;
-      // only a loop whose batches are seen one by one leaves a checkpoint inside an epoch
-      loopSeen |= position.batch() > 0;
+      resumedInside = position.batch() > 0;
       seedHere();
     }
     return done;
@@ -205,6 +212,7 @@ final class Session {
     position.trainsOn();
     validation = Validation.NONE;
     steppedEpochHeard = false;
+    toldMetrics = null;
     outcome.trainsOn();
   }
 
@@ -441,6 +449,7 @@ final class Session {
       outcome.requireTrainable();
       position.trainsOn();
       validation = Validation.NONE;
+      toldMetrics = null;
       heard.batch(data.getBatch());
       state.putStatisticsBack();
       watch.batchDelivered();
@@ -450,13 +459,14 @@ final class Session {
   /** All listeners up to {@code ours} have closed the epoch. */
   void heardEpoch(TrainingListener ours) {
     List<TrainingListener> all = DjlInternals.listeners(trainer());
-    if (loopSeen) {
+    if (isByLoop()) {
       // also of a loop that was left by break, which never sees the end of its data
       epochHeard = iterating;
       allHeardEpoch = iterating && all.get(all.size() - 1) == ours;
       if (iterating) {
         state.streams().epochHeard(allHeardEpoch);
       }
+      rememberMetrics();
       return;
     }
     if (heard.isEmpty()) {
@@ -474,11 +484,34 @@ final class Session {
                 + " before the end of the epoch");
       }
     }
+    toldMetrics = null;
+    if (resumedInside) {
+      resumedInside = false;
+      log.warn(
+          "Run '{}' was saved inside an epoch, behind {} of its batches, and the dataset is not"
+              + " wrapped now: the epoch was begun anew, so that these came twice. Wrap it, by"
+              + " ckpt.dataset(...) or ckpt.fit(...), to go on behind them",
+          manager.run(),
+          position.batch());
+      position.beginsAnew();
+    }
     countHeard();
+    rememberMetrics();
     if (atCut() && offer(Kind.EPOCH_END).isEmpty()) {
       offer(Kind.STEP); // there is no other chance for triggers by step or time
     }
     seedHere();
+  }
+
+  /** Not the listener alone: by what was seen, or else by where the run stood. */
+  private boolean isByLoop() {
+    return loopSeen || resumedInside && heard.isEmpty();
+  }
+
+  private void rememberMetrics() {
+    if (toldMetrics == null) {
+      toldMetrics = EpochMetrics.ofLastEpoch(trainer());
+    }
   }
 
   /** An epoch whose batches only the listener heard. */
@@ -491,7 +524,7 @@ final class Session {
    * Saves the state at the end of the training, then records that the goal is reached.
    *
    * @param goal in epochs, if one was told; of a training that stopped early those done are
-   *     recorded
+   *     recorded; of one that has not begun none, if that is not enough
    */
   boolean complete(@Nullable Integer goal) {
     resume();
@@ -501,6 +534,14 @@ final class Session {
     Throwable failure = outcome.failure();
     if (failure != null) {
       log.warn("The training threw ({}): the run is not recorded as complete", failure.toString());
+      return false;
+    }
+    if (goal != null && isShortWithoutTraining(goal)) {
+      log.warn(
+          "complete() was called behind {} of {} epochs, and this attempt has trained nothing: the"
+              + " run is not recorded as complete, and the next start goes on",
+          position.epoch(),
+          goal);
       return false;
     }
     endLastEpoch(goal);
@@ -519,6 +560,17 @@ final class Session {
     return outcome.record(Map.of(EPOCHS, reached));
   }
 
+  /** Whatever kept the loop from its first batch: it has not reached the goal. */
+  private boolean isShortWithoutTraining(int goal) {
+    boolean early = endedEarly();
+    boolean reached = manager.completed().orElse(Map.of()).getOrDefault(EPOCHS, 0L) >= goal;
+    return !outcome.trained()
+        && !early
+        && !isEpochOpen(early)
+        && position.epoch() < goal
+        && !reached;
+  }
+
   /**
    * The program says that this was all: an epoch that is open ends as the next one would end it.
    */
@@ -530,7 +582,7 @@ final class Session {
     boolean untold = (outcome.trained() || open) && !early && goal != null && done < goal;
     if (untold && EarlyStop.areThere(EarlyStop.BY_DJL, trainer())) {
       outcome.stopsEarly(EarlyStop.BY_DJL);
-      open |= !iterating && loopSeen && position.batch() > 0; // it stops behind the last batch
+      open |= !iterating && isByLoop() && position.batch() > 0; // it stops behind the last batch
     } else if (untold) {
       log.warn(
           "complete() was called behind {} of {} epochs, and nobody told of an early stop: the run"
@@ -546,10 +598,13 @@ final class Session {
     } else if (untold) {
       EpochMetrics.close(trainer(), false);
     }
-    if (open && loopSeen) {
+    if (open && isByLoop()) {
       epochDone();
     } else if (open) {
       countHeard(); // who stopped it threw before this listener heard the epoch's end
+    } else if (!isByLoop() && !heard.isEmpty() && atCut()) {
+      heard.countBegun(position); // stopped in its midst
+      outcome.heardTraining();
     } else if (batchOpen()) {
       batchDone(); // in the midst of an epoch
     }
@@ -557,7 +612,7 @@ final class Session {
 
   /** Whether there is an epoch that ends now. */
   private boolean isEpochOpen(boolean early) {
-    if (!loopSeen) {
+    if (!isByLoop()) {
       return !early && !heard.isEmpty();
     }
     if (!iterating) {
@@ -609,6 +664,13 @@ final class Session {
     if (thrown instanceof CheckpointException || restored == null) {
       return;
     }
+    if (!isByLoop() && !heard.isEmpty()) {
+      log.warn(
+          "The training threw inside an epoch whose batches only the listener heard, so that no"
+              + " start would find its place there: nothing new is saved; a save in flight is"
+              + " finished");
+      return;
+    }
     if (!atCut()) {
       log.warn(
           "The training threw inside a step, which may have changed a part of the state: nothing"
@@ -627,11 +689,11 @@ final class Session {
     boolean inOnEpoch = EarlyStop.isIn("onEpoch", stop);
     boolean inValidation =
         EarlyStop.isIn("onValidationBatch", stop) || !inOnEpoch && validation == Validation.BEGUN;
-    boolean heardWhole = !loopSeen && heard.isWhole(inOnEpoch, atCut());
+    boolean heardWhole = !isByLoop() && heard.isWhole(inOnEpoch, atCut());
     if (heardWhole) {
       countHeard(); // it threw before this listener heard the epoch's end
     }
-    steppedEpochHeard = loopSeen && !iterating && inOnEpoch;
+    steppedEpochHeard = isByLoop() && !iterating && inOnEpoch;
     outcome.stopped(EarlyStop.by(stop, trainer()));
     if (heardWhole || steppedEpochHeard || iterating && exhausted) {
       EpochMetrics.close(trainer(), inValidation);
@@ -680,9 +742,10 @@ final class Session {
   }
 
   private Map<String, Double> metrics() {
-    return position.phase() == Phase.AFTER_EPOCH
-        ? EpochMetrics.ofLastEpoch(trainer())
-        : EpochMetrics.ofRunningEpoch(trainer());
+    if (position.phase() != Phase.AFTER_EPOCH) {
+      return EpochMetrics.ofRunningEpoch(trainer());
+    }
+    return toldMetrics != null ? toldMetrics : EpochMetrics.ofLastEpoch(trainer());
   }
 
   StateDigest digest() {

@@ -9,12 +9,13 @@ import java.util.Map;
 import java.util.SortedMap;
 import java.util.StringJoiner;
 import java.util.TreeMap;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
  * How an optimizer is set: its fields that are plain values, and its trackers, each of which has
- * settings of its own, also by the names of parameters. As text, which is what checkpoints hold:
- * {@code Adam{beta1=0.9, learningRateTracker=FixedTracker{value=0.01}}}.
+ * settings of its own, also by parameter. As text, which is what checkpoints hold: {@code
+ * Adam{beta1=0.9, learningRateTracker=FixedTracker{value=0.01}}}.
  *
  * @param name of the class, or a plain value
  * @param inside null for a plain value
@@ -22,8 +23,13 @@ import org.jspecify.annotations.Nullable;
 record Settings(String name, @Nullable SortedMap<String, Settings> inside) {
   private static final String LAMBDA = "$$Lambda";
 
-  /** Those of a live object. */
-  static Settings of(Object object) {
+  /**
+   * Those of a live object.
+   *
+   * @param nameOf names what a map of a tracker is keyed by: DJL's ids of parameters, which are
+   *     others in each process
+   */
+  static Settings of(Object object, UnaryOperator<String> nameOf) {
     TreeMap<String, Settings> inside = new TreeMap<>();
     for (Class<?> c = object.getClass(); c != null && c != Object.class; c = c.getSuperclass()) {
       for (Field field : c.getDeclaredFields()) {
@@ -35,7 +41,11 @@ record Settings(String name, @Nullable SortedMap<String, Settings> inside) {
         if (isPlain(type)
             || isTracker(type)
             || Map.class.isAssignableFrom(type) && isTracker(object.getClass())) {
-          inside.put(field.getName(), ofValue(PrivateField.of(field).get(object)));
+          inside.put(field.getName(), ofValue(PrivateField.of(field).get(object), nameOf));
+        } else if (isTracker(object.getClass())) {
+          Object formula = PrivateField.of(field).get(object);
+          boolean own = formula != null && isPartOf(object.getClass(), formula.getClass());
+          inside.put(field.getName(), own ? of(formula, nameOf) : ofValue(formula, nameOf));
         }
       }
     }
@@ -55,17 +65,24 @@ record Settings(String name, @Nullable SortedMap<String, Settings> inside) {
     return ParameterTracker.class.isAssignableFrom(type) || Tracker.class.isAssignableFrom(type);
   }
 
-  private static Settings ofValue(@Nullable Object value) {
+  /** By which a tracker computes, such as the shape of a cycle. */
+  private static boolean isPartOf(Class<?> tracker, Class<?> formula) {
+    return formula.getName().startsWith(tracker.getName() + "$")
+        && !formula.getName().contains(LAMBDA);
+  }
+
+  private static Settings ofValue(@Nullable Object value, UnaryOperator<String> nameOf) {
     if (value == null) {
       return new Settings("none", null);
     }
     if (value instanceof Map<?, ?> map) {
       TreeMap<String, Settings> inside = new TreeMap<>();
-      map.forEach((key, each) -> inside.put(String.valueOf(key), ofValue(each)));
+      map.forEach(
+          (key, each) -> inside.put(nameOf.apply(String.valueOf(key)), ofValue(each, nameOf)));
       return new Settings("", inside);
     }
     if (isTracker(value.getClass())) {
-      return of(value);
+      return of(value, nameOf);
     }
     if (value.getClass().isArray()) {
       StringJoiner all = new StringJoiner(" ", "[", "]");

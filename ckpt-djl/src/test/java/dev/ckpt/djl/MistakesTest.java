@@ -181,7 +181,7 @@ class MistakesTest {
               "Several runs, and none named",
               () -> DjlCheckpoints.loadWeights(model, store, "latest"),
               "say which run",
-              "give the name of one");
+              "give the name of one, in code to Checkpoints.read(store, name)");
       String name = find("which holds \\w+, (\\w+)", message);
       DjlCheckpoints.loadWeights(model, Checkpoints.read(store, name), "latest");
     }

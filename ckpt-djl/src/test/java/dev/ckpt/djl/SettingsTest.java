@@ -3,9 +3,13 @@ package dev.ckpt.djl;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.training.optimizer.Optimizer;
+import ai.djl.training.tracker.CyclicalTracker;
 import ai.djl.training.tracker.FixedPerVarTracker;
 import ai.djl.training.tracker.Tracker;
 import ai.djl.training.tracker.WarmUpTracker;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -80,13 +84,37 @@ class SettingsTest {
                         .put("b", 0.2f)
                         .put("a", 0.3f)
                         .build())
-                .build());
+                .build(),
+            id -> id);
     assertThat(rates.toString()).contains("{a=0.3, b=0.2}");
     assertThat(Settings.parse(rates.toString())).isEqualTo(rates);
   }
 
+  @Test
+  void theShapeOfACycleIsASetting() {
+    List<String> texts = new ArrayList<>();
+    for (CyclicalTracker.CyclicalMode mode : CyclicalTracker.CyclicalMode.values()) {
+      for (float gamma : new float[] {0.9f, 0.99f}) {
+        texts.add(
+            adam(Tracker.cyclical()
+                    .optBaseValue(0.001f)
+                    .optMaxValue(0.01f)
+                    .optStepSizeUp(4)
+                    .optStepSizeDown(4)
+                    .optScaleFunction(null)
+                    .optMode(mode)
+                    .optGamma(gamma)
+                    .build())
+                .toString());
+      }
+    }
+    assertThat(texts).hasSize(6);
+    assertThat(Set.copyOf(texts)).as("%s", texts).hasSize(4);
+    assertThat(texts).allMatch(text -> Settings.parse(text).toString().equals(text));
+  }
+
   private static Settings adam(Tracker rate) {
-    return Settings.of(Optimizer.adam().optLearningRateTracker(rate).build());
+    return Settings.of(Optimizer.adam().optLearningRateTracker(rate).build(), id -> id);
   }
 
   private static Tracker cosine(int updates) {
