@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
@@ -217,6 +218,13 @@ record DigitsOptions(
     if (seed().isPresent() || settings.seed().isEmpty()) {
       builder.seed(seed().orElse(DEFAULT_SEED));
     }
+    // what one compares runs by, in ckpt runs and in MLflow
+    builder.parameters(
+        Map.of(
+            "optimizer", optimizer().name().toLowerCase(Locale.ROOT),
+            "batch", batch(),
+            "accumulate", accumulate(),
+            "rows", rows()));
     format().ifPresent(builder::format);
     if (fresh()) {
       builder.resume(new Resume.Never());

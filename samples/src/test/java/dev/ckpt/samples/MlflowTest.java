@@ -180,6 +180,7 @@ class MlflowTest {
 
     assertThat(server.readByPython())
         .contains("run digits-djl FINISHED")
+        .contains("params accumulate=1 batch=32 optimizer=adam rows=1797")
         .contains("validate_loss at 45, 90, 135")
         .contains("model step-00000135-epoch-3 READY of step 135, validate_loss")
         .contains("report.html");

@@ -11,6 +11,8 @@ client = MlflowClient(sys.argv[1])
 experiments = [each.experiment_id for each in client.search_experiments()]
 run = client.search_runs(experiments, order_by=["attributes.start_time DESC"])[0]
 print("run", run.info.run_name, run.info.status)
+own = {name: value for name, value in run.data.params.items() if "." not in name}
+print("params", " ".join(f"{name}={own[name]}" for name in sorted(own)))
 for name in sorted(run.data.metrics):
     history = client.get_metric_history(run.info.run_id, name)
     print(name, "at", ", ".join(str(step) for step in sorted({each.step for each in history})))
