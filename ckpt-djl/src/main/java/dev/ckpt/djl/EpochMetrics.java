@@ -34,6 +34,19 @@ final class EpochMetrics {
     return all;
   }
 
+  /** Whether DJL's listener is told of an epoch's end before that one. */
+  static boolean isClosedBefore(Trainer trainer, TrainingListener listener) {
+    for (TrainingListener each : DjlInternals.listeners(trainer)) {
+      if (each == listener) {
+        return false;
+      }
+      if (each instanceof EvaluatorTrainingListener) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   /** {@code train_...} of the batches so far. */
   static Map<String, Double> ofRunningEpoch(Trainer trainer) {
     Map<String, Double> all = new TreeMap<>();

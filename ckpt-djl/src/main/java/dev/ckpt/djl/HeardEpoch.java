@@ -43,7 +43,7 @@ final class HeardEpoch {
    * @param atCut whether its last batch brought an update
    */
   boolean isWhole(boolean told, boolean atCut) {
-    return !isEmpty() && (told || atCut && !more);
+    return !isEmpty() && (told || batches > 0 && atCut && !more);
   }
 
   /** It is over. */

@@ -103,8 +103,8 @@ final class ParamsState implements Checkpointable {
       first = null;
       log.warn(
           "A block writes more than its parameters, and that changes in training: exports hold it, a"
-              + " resume does not restore it and is not exact. Make it a parameter of the block, or"
-              + " register it: ckpt.manager().register(...)");
+              + " resume restores it only if the program has registered it as a part"
+              + " (ckpt.manager().register), and is not exact otherwise");
     }
     return now;
   }

@@ -48,6 +48,7 @@ final class Session {
   private final BestWeights best;
   private final Outcome outcome;
   private final HeardEpoch heard;
+  private final ToldMetrics told;
 
   /** By the manager, which does it once; then its first weights are still to be loaded. */
   private @Nullable Optional<Restored> resumed;
@@ -81,9 +82,6 @@ final class Session {
 
   private boolean listenerOnlySaid;
 
-  /** Of the epoch that the listeners were told of last; what is told behind it is of other data. */
-  private @Nullable Map<String, Double> toldMetrics;
-
   /** As what listeners have heard of a batch that the loop holds. */
   private enum Heard {
     NEVER,
@@ -101,14 +99,21 @@ final class Session {
   Session(CheckpointManager manager, IntConsumer seedEngine) {
     this.manager = manager;
     this.seeding = new Seeding(manager::seed, seedEngine);
-    this.watch = new UpdateWatch(manager::beforeUpdate);
+    this.watch = new UpdateWatch(this::beforeUpdate);
     this.position = new Position(watch);
     this.state = new TrainerState(manager, watch, position);
     this.split = new Split(state.environment());
     this.best = new BestWeights(manager, state.model());
     this.heard = new HeardEpoch(watch);
+    this.told = new ToldMetrics(state::trainer);
     this.outcome = new Outcome(manager, position, best, state::trainer);
     seeding.opened();
+  }
+
+  /** An update: also of a loop that tells of no batch. */
+  private void beforeUpdate() {
+    position.trainsOn();
+    manager.beforeUpdate();
   }
 
   CheckpointManager manager() {
@@ -185,6 +190,7 @@ final class Session {
     }
     loopSeen = true;
     if (iterating && !interrupted) {
+      told.nextBegins();
       epochDone();
     } else {
       state.rollBack(); // whatever was evaluated since the Stop
@@ -212,7 +218,7 @@ final class Session {
     position.trainsOn();
     validation = Validation.NONE;
     steppedEpochHeard = false;
-    toldMetrics = null;
+    told.forget();
     outcome.trainsOn();
   }
 
@@ -449,7 +455,7 @@ final class Session {
       outcome.requireTrainable();
       position.trainsOn();
       validation = Validation.NONE;
-      toldMetrics = null;
+      told.forget();
       heard.batch(data.getBatch());
       state.putStatisticsBack();
       watch.batchDelivered();
@@ -466,7 +472,7 @@ final class Session {
       if (iterating) {
         state.streams().epochHeard(allHeardEpoch);
       }
-      rememberMetrics();
+      told.told(ours);
       return;
     }
     if (heard.isEmpty()) {
@@ -484,19 +490,9 @@ final class Session {
                 + " before the end of the epoch");
       }
     }
-    toldMetrics = null;
-    if (resumedInside) {
-      resumedInside = false;
-      log.warn(
-          "Run '{}' was saved inside an epoch, behind {} of its batches, and the dataset is not"
-              + " wrapped now: the epoch was begun anew, so that these came twice. Wrap it, by"
-              + " ckpt.dataset(...) or ckpt.fit(...), to go on behind them",
-          manager.run(),
-          position.batch());
-      position.beginsAnew();
-    }
+    outcome.requireTrainable();
     countHeard();
-    rememberMetrics();
+    told.told(ours);
     if (atCut() && offer(Kind.EPOCH_END).isEmpty()) {
       offer(Kind.STEP); // there is no other chance for triggers by step or time
     }
@@ -508,16 +504,26 @@ final class Session {
     return loopSeen || resumedInside && heard.isEmpty();
   }
 
-  private void rememberMetrics() {
-    if (toldMetrics == null) {
-      toldMetrics = EpochMetrics.ofLastEpoch(trainer());
-    }
-  }
-
   /** An epoch whose batches only the listener heard. */
   private void countHeard() {
+    told.forget();
+    beginsAnew();
     heard.count(position);
     outcome.heardTraining();
+  }
+
+  /** Nobody skipped what the checkpoint had of its epoch. */
+  private void beginsAnew() {
+    if (resumedInside) {
+      resumedInside = false;
+      log.warn(
+          "Run '{}' was saved inside an epoch, behind {} of its batches, and the dataset is not"
+              + " wrapped now: the epoch was begun anew, so that these came twice. Wrap it, by"
+              + " ckpt.dataset(...) or ckpt.fit(...), to go on behind them",
+          manager.run(),
+          position.batch());
+      position.beginsAnew();
+    }
   }
 
   /**
@@ -603,6 +609,7 @@ final class Session {
     } else if (open) {
       countHeard(); // who stopped it threw before this listener heard the epoch's end
     } else if (!isByLoop() && !heard.isEmpty() && atCut()) {
+      beginsAnew();
       heard.countBegun(position); // stopped in its midst
       outcome.heardTraining();
     } else if (batchOpen()) {
@@ -697,6 +704,7 @@ final class Session {
     outcome.stopped(EarlyStop.by(stop, trainer()));
     if (heardWhole || steppedEpochHeard || iterating && exhausted) {
       EpochMetrics.close(trainer(), inValidation);
+      told.closed();
     }
   }
 
@@ -742,10 +750,9 @@ final class Session {
   }
 
   private Map<String, Double> metrics() {
-    if (position.phase() != Phase.AFTER_EPOCH) {
-      return EpochMetrics.ofRunningEpoch(trainer());
-    }
-    return toldMetrics != null ? toldMetrics : EpochMetrics.ofLastEpoch(trainer());
+    return position.phase() == Phase.AFTER_EPOCH
+        ? told.metrics()
+        : EpochMetrics.ofRunningEpoch(trainer());
   }
 
   StateDigest digest() {

@@ -30,22 +30,28 @@ record Settings(String name, @Nullable SortedMap<String, Settings> inside) {
    *     others in each process
    */
   static Settings of(Object object, UnaryOperator<String> nameOf) {
+    return of(object, true, nameOf);
+  }
+
+  private static Settings of(Object object, boolean followsTrackers, UnaryOperator<String> nameOf) {
     TreeMap<String, Settings> inside = new TreeMap<>();
     for (Class<?> c = object.getClass(); c != null && c != Object.class; c = c.getSuperclass()) {
       for (Field field : c.getDeclaredFields()) {
-        if (Modifier.isStatic(field.getModifiers()) || field.getName().equals("numUpdate")) {
+        if (Modifier.isStatic(field.getModifiers())
+            || field.getName().startsWith("this$")
+            || field.getName().equals("numUpdate")) {
           continue;
         }
         Class<?> type = field.getType();
         // a map of an optimizer is its state
         if (isPlain(type)
-            || isTracker(type)
+            || isTracker(type) && followsTrackers
             || Map.class.isAssignableFrom(type) && isTracker(object.getClass())) {
           inside.put(field.getName(), ofValue(PrivateField.of(field).get(object), nameOf));
         } else if (isTracker(object.getClass())) {
           Object formula = PrivateField.of(field).get(object);
           boolean own = formula != null && isPartOf(object.getClass(), formula.getClass());
-          inside.put(field.getName(), own ? of(formula, nameOf) : ofValue(formula, nameOf));
+          inside.put(field.getName(), own ? of(formula, false, nameOf) : ofValue(formula, nameOf));
         }
       }
     }
@@ -84,7 +90,7 @@ record Settings(String name, @Nullable SortedMap<String, Settings> inside) {
     if (isTracker(value.getClass())) {
       return of(value, nameOf);
     }
-    if (value.getClass().isArray()) {
+    if (value.getClass().isArray() && value.getClass().getComponentType().isPrimitive()) {
       StringJoiner all = new StringJoiner(" ", "[", "]");
       for (int i = 0; i < Array.getLength(value); i++) {
         all.add(String.valueOf(Array.get(value, i)));

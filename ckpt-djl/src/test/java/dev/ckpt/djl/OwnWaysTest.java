@@ -1,5 +1,6 @@
 package dev.ckpt.djl;
 
+import static dev.ckpt.Progress.Phase.AFTER_EPOCH;
 import static dev.ckpt.Progress.Phase.AFTER_STEP;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -24,22 +25,28 @@ import ai.djl.training.Trainer;
 import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.training.dataset.Batch;
 import ai.djl.training.evaluator.Accuracy;
+import ai.djl.training.listener.EarlyStoppingListener;
 import ai.djl.training.listener.EarlyStoppingListener.EarlyStoppedException;
 import ai.djl.training.listener.TrainingListener;
+import ai.djl.training.listener.TrainingListenerAdapter;
 import ai.djl.training.loss.Loss;
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.FixedPerVarTracker;
 import ai.djl.util.PairList;
+import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointManager;
 import dev.ckpt.Checkpoints;
 import dev.ckpt.Progress;
+import dev.ckpt.Retention;
 import dev.ckpt.Stores;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
@@ -56,6 +63,13 @@ class OwnWaysTest {
   /** What stands between the two layers of the model. */
   private AbstractBlock inner = (AbstractBlock) Dropout.builder().optRate(0.3f).build();
 
+  /** Whether ckpt.listener() stands before DJL's own. */
+  private boolean listenerFirst;
+
+  /** Of the program, before both. */
+  private List<TrainingListener> listeners = List.of();
+
+  private String restoredBest = "";
   private Consumer<Trainer> behindEpoch = trainer -> {};
 
   /** The rate of the first layer's weight; the others have 0.01. */
@@ -67,8 +81,11 @@ class OwnWaysTest {
   }
 
   private String train(CheckpointStore where, Loop loop) throws Exception {
-    try (DjlCheckpoints ckpt =
-            DjlCheckpoints.open(CheckpointManager.in(where).run("own").seed(3).keep(Set::copyOf));
+    var builder = CheckpointManager.in(where).run("own").seed(3).keep(Set::copyOf);
+    if (!restoredBest.isEmpty()) {
+      builder.restoreBest(restoredBest, Retention.Mode.MIN);
+    }
+    try (DjlCheckpoints ckpt = DjlCheckpoints.open(builder);
         Model model = Model.newInstance("m", Device.cpu());
         NDManager manager = NDManager.newBaseManager(Device.cpu())) {
       Linear first = Linear.builder().setUnits(8).build();
@@ -88,8 +105,14 @@ class OwnWaysTest {
           new DefaultTrainingConfig(Loss.softmaxCrossEntropyLoss())
               .addEvaluator(new Accuracy())
               .optOptimizer(Optimizer.adam().optLearningRateTracker(rates).build())
-              .addTrainingListeners(TrainingListener.Defaults.basic())
-              .addTrainingListeners(ckpt.listener());
+              .addTrainingListeners(listeners.toArray(TrainingListener[]::new));
+      if (listenerFirst) {
+        config.addTrainingListeners(ckpt.listener());
+      }
+      config.addTrainingListeners(TrainingListener.Defaults.basic());
+      if (!listenerFirst) {
+        config.addTrainingListeners(ckpt.listener());
+      }
       try (Trainer trainer = model.newTrainer(config)) {
         trainer.initialize(new Shape(8, 4));
         loop.run(ckpt, trainer, data);
@@ -186,6 +209,178 @@ class OwnWaysTest {
     assertThat(Checkpoints.read(store, "own").list())
         .extracting(each -> each.progress().epoch())
         .contains(2);
+  }
+
+  /** A GradientCollector over wrapped data, or by ckpt.step; validates; maybe tells twice. */
+  private static Loop collected(boolean stepped, int tellings) {
+    return (ckpt, trainer, data) -> {
+      ckpt.resume(trainer);
+      for (int epoch = ckpt.progress().epoch(); epoch < EPOCHS; epoch++) {
+        for (Batch batch : trainer.iterateDataset(stepped ? data : ckpt.dataset(data))) {
+          try (batch;
+              GradientCollector gradients = trainer.newGradientCollector()) {
+            gradients.backward(
+                trainer.getLoss().evaluate(batch.getLabels(), trainer.forward(batch.getData())));
+          }
+          trainer.step();
+          if (stepped) {
+            ckpt.step(8);
+          }
+        }
+        if (tellings == 2) {
+          trainer.notifyListeners(listener -> listener.onEpoch(trainer));
+        }
+        EasyTrain.evaluateDataset(trainer, ckpt.validation(data(trainer.getManager(), 24)));
+        trainer.notifyListeners(listener -> listener.onEpoch(trainer));
+        if (stepped) {
+          ckpt.endEpoch();
+        }
+      }
+      ckpt.complete();
+    };
+  }
+
+  private List<Map<String, Double>> metricsAtEpochs(Loop loop, boolean first) throws Exception {
+    listenerFirst = first;
+    CheckpointStore where = Stores.inMemory();
+    train(where, loop);
+    return Checkpoints.read(where, "own").list().stream()
+        .filter(each -> each.progress().phase() == AFTER_EPOCH)
+        .sorted(Comparator.comparing(Checkpoint::id))
+        .map(Checkpoint::metrics)
+        .toList();
+  }
+
+  @Test
+  void anEpochHasItsMetricsWhereverTheListenerStands() throws Exception {
+    Loop fit = (ckpt, trainer, data) -> ckpt.fit(trainer, EPOCHS, data, data);
+    for (Loop loop : List.of(fit, collected(false, 1), collected(true, 1))) {
+      List<Map<String, Double>> behind = metricsAtEpochs(loop, false);
+      assertThat(behind).hasSize(EPOCHS).doesNotHaveDuplicates();
+      if (loop != fit) {
+        continue;
+      }
+      assertThat(behind.get(0))
+          .containsKeys("train_loss", "validate_loss", "train_SoftmaxCrossEntropyLoss");
+    }
+    for (Loop loop : List.of(fit, collected(false, 1), collected(true, 1))) {
+      assertThat(metricsAtEpochs(loop, true)).isEqualTo(metricsAtEpochs(loop, false));
+    }
+    // told twice, the last epoch's second telling may be that of a test set
+    for (boolean first : new boolean[] {true, false}) {
+      assertThat(metricsAtEpochs(collected(false, 2), first).subList(0, EPOCHS - 1))
+          .isEqualTo(metricsAtEpochs(collected(false, 1), false).subList(0, EPOCHS - 1));
+    }
+  }
+
+  @Test
+  void theBestIsFoundByEachNameOfTheLoss() throws Exception {
+    for (boolean first : new boolean[] {true, false}) {
+      listenerFirst = first;
+      for (String name : List.of("validate_loss", "validate_SoftmaxCrossEntropyLoss")) {
+        restoredBest = name;
+        Loop fit = (ckpt, trainer, data) -> ckpt.fit(trainer, EPOCHS, data, data);
+        assertThat(Told.by(() -> train(Stores.inMemory(), fit)))
+            .doesNotContain("no finite checkpoint has the metric");
+      }
+    }
+  }
+
+  /** Stops in onEpoch, told or not, and then asks for the result of a test set. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void theResultOfATestSetIsNotThatOfAnEpochThatWasStopped(boolean wrapped) throws Exception {
+    listeners =
+        List.of(
+            new TrainingListenerAdapter() {
+              private int told;
+
+              @Override
+              public void onEpoch(Trainer trainer) {
+                if (++told == 2) {
+                  throw new EarlyStoppedException(2, "by the program");
+                }
+              }
+            });
+    double[] accuracy = new double[1];
+    Loop stopped =
+        (ckpt, trainer, data) -> {
+          int left = ckpt.remainingEpochs(EPOCHS);
+          try {
+            EasyTrain.fit(
+                trainer,
+                left,
+                wrapped ? ckpt.dataset(data) : data,
+                wrapped ? ckpt.validation(data) : data);
+          } catch (EarlyStoppedException e) {
+            ckpt.failed(e);
+          }
+          accuracy[0] = trainer.getTrainingResult().getValidateLoss();
+          EasyTrain.evaluateDataset(trainer, data(trainer.getManager(), 88));
+          trainer.notifyListeners(listener -> listener.onEpoch(trainer));
+          assertThat(ckpt.complete()).isTrue();
+        };
+    train(store, stopped);
+    Checkpoint latest = Checkpoints.read(store, "own").latest().orElseThrow();
+    assertThat(latest.progress().epoch()).isEqualTo(2);
+    assertThat(latest.metrics())
+        .containsEntry("validate_loss", accuracy[0])
+        .containsKey("train_loss");
+  }
+
+  /** DJL's own stop before our listener, not told of, with more patience at each start. */
+  @Test
+  void moreEpochsByAGradientCollectorBehindAnEarlyStopAreCounted() throws Exception {
+    int before = 0;
+    for (int patience = 1; patience <= 3; patience++) {
+      listeners =
+          List.of(
+              EarlyStoppingListener.builder()
+                  .optEpochPatience(patience)
+                  .optEarlyStopPctImprovement(100)
+                  .build());
+      Loop loop =
+          (ckpt, trainer, data) -> {
+            try {
+              for (int left = ckpt.remainingEpochs(9); left > 0; left--) {
+                for (Batch batch : trainer.iterateDataset(data)) {
+                  try (batch;
+                      GradientCollector gradients = trainer.newGradientCollector()) {
+                    NDList output = trainer.forward(batch.getData());
+                    gradients.backward(trainer.getLoss().evaluate(batch.getLabels(), output));
+                  }
+                  trainer.step();
+                }
+                EasyTrain.evaluateDataset(trainer, data(trainer.getManager(), 24));
+                trainer.notifyListeners(listener -> listener.onEpoch(trainer));
+              }
+            } catch (EarlyStoppedException e) {
+              // as in DJL's examples
+            }
+            assertThat(ckpt.complete()).isTrue();
+          };
+      train(store, loop);
+      assertThat(newest().epoch()).isGreaterThan(before).isLessThan(9);
+      before = newest().epoch();
+      assertThat(newest().step()).isEqualTo((long) before * BATCHES);
+      assertThat(newest().phase()).isEqualTo(AFTER_EPOCH);
+    }
+  }
+
+  @Test
+  void aStopInsideAnEpochOfAGradientCollectorIsNotItsEnd() throws Exception {
+    Loop stopped =
+        (ckpt, trainer, data) -> {
+          try {
+            byGradients(BATCHES + 2).run(ckpt, trainer, data);
+          } catch (IllegalStateException e) {
+            ckpt.failed(new EarlyStoppedException(1, "by the program"));
+          }
+          ckpt.complete();
+        };
+    train(store, stopped);
+    assertThat(newest().epoch()).isEqualTo(1);
+    assertThat(newest().batch()).isEqualTo(2);
   }
 
   /** {@code finally { ckpt.complete(); }} around a loop that did not get to its first batch. */

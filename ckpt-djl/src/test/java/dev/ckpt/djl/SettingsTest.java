@@ -10,6 +10,7 @@ import ai.djl.training.tracker.WarmUpTracker;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.function.IntUnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -111,6 +112,40 @@ class SettingsTest {
     assertThat(texts).hasSize(6);
     assertThat(Set.copyOf(texts)).as("%s", texts).hasSize(4);
     assertThat(texts).allMatch(text -> Settings.parse(text).toString().equals(text));
+  }
+
+  /** Knows its trackers in an array, and computes by an object of its own, which knows it. */
+  private final class Staged implements Tracker {
+    @SuppressWarnings("unused") // read as a setting
+    private final Tracker[] stages = {Tracker.fixed(0.1f), Tracker.fixed(0.2f)};
+
+    @SuppressWarnings("unused")
+    private final IntUnaryOperator inner =
+        new IntUnaryOperator() {
+          @Override
+          public int applyAsInt(int updates) {
+            return updates / Staged.this.stages.length;
+          }
+        };
+
+    @SuppressWarnings("unused")
+    private final Shape shape = new Shape(this);
+
+    private record Shape(Staged of) {}
+
+    @Override
+    public float getNewValue(int updates) {
+      return 0.1f;
+    }
+  }
+
+  @Test
+  void aTrackerThatKnowsItselfHasSettingsTheSameInEachProcess() {
+    assertThat(adam(new Staged()))
+        .isEqualTo(adam(new Staged()))
+        .asString()
+        .contains("stages=Tracker[]")
+        .doesNotContain("@");
   }
 
   private static Settings adam(Tracker rate) {
