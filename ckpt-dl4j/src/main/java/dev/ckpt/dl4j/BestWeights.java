@@ -17,7 +17,6 @@ final class BestWeights {
   private final CheckpointManager manager;
   private final ModelState model;
 
-  /** Whose weights the model holds, once they are no longer the last ones. */
   private Optional<Checkpoint> restored = Optional.empty();
 
   BestWeights(CheckpointManager manager, ModelState model) {
@@ -25,8 +24,9 @@ final class BestWeights {
     this.model = model;
   }
 
-  boolean isRestored() {
-    return restored.isPresent();
+  /** Whose weights the model holds in place of the last ones; empty before {@link #restore}. */
+  Optional<Checkpoint> restored() {
+    return restored;
   }
 
   Optional<Checkpoint> restore() {
@@ -47,19 +47,5 @@ final class BestWeights {
           });
     }
     return restored;
-  }
-
-  /**
-   * Refuses to train on.
-   *
-   * @throws IllegalStateException if the model holds the best weights
-   */
-  void requireNone() {
-    if (restored.isPresent()) {
-      throw new IllegalStateException(
-          "The model holds the best weights (restoreBest), those of "
-              + restored.get().id()
-              + ": to train on from the last ones, start the program again with the larger goal");
-    }
   }
 }

@@ -34,7 +34,8 @@ final class Callers {
       Set.of(
           ITERATORS + "EarlyTerminationDataSetIterator",
           ITERATORS + "EarlyTerminationMultiDataSetIterator",
-          ITERATORS + "MultipleEpochsIterator");
+          ITERATORS + "MultipleEpochsIterator",
+          "org.nd4j.linalg.dataset.api.iterator.MultipleEpochsIterator");
 
   /** How many of DL4J's iterators may be within each other. */
   private static final int WRAPPERS = 4;
@@ -76,16 +77,19 @@ final class Callers {
     return Thread.currentThread().getClass().getName().startsWith(ASYNC);
   }
 
-  /** Around ours it counts batches, epochs or scores, which no resume tells it. */
-  static void refuseCounting() {
-    Optional<StackWalker.StackFrame> stopping =
-        outermost(frame -> frame.getClassName().startsWith(STOPPING));
-    if (stopping.isPresent()) {
+  /** It counts epochs and scores, which no resume tells it. */
+  static void refuseStopping() {
+    if (stands(STOPPING)) {
       throw new UnsupportedOperationException(
           "EarlyStoppingTrainer keeps its scores, its patience and its count of epochs where no"
               + " checkpoint holds them. Call ckpt.fit(net, data, earlyStoppingConfiguration): it"
               + " stops where EarlyStoppingTrainer would, also after a resume.");
     }
+  }
+
+  /** Around ours it counts batches, epochs or scores, which no resume tells it. */
+  static void refuseCounting() {
+    refuseStopping();
     Optional<StackWalker.StackFrame> counting =
         outermost(frame -> COUNTING.contains(frame.getClassName()));
     if (counting.isPresent()) {

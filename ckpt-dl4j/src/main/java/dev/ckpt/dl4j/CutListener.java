@@ -34,8 +34,11 @@ final class CutListener extends BaseListener implements TrainingListener {
     session.heardEpoch();
   }
 
+  /** The one call of DL4J's early stopping that does not swallow what is thrown. */
   @Override
-  public void onEpochStart(Model model) {}
+  public void onEpochStart(Model model) {
+    Callers.refuseStopping();
+  }
 
   @Override
   public void onForwardPass(Model model, List<INDArray> activations) {}

@@ -32,6 +32,13 @@ import org.slf4j.LoggerFactory;
 final class Session {
   private static final Logger log = LoggerFactory.getLogger(Session.class);
 
+  private static final String PHASES =
+      ". A program that trains in phases calls ckpt.resume(net), for each phase"
+          + " ckpt.remainingEpochs(goal) and net.fit(ckpt.iterator(data), left), and ";
+
+  private static final String TO_EVALUATE =
+      " To evaluate, give the bare data in place of ckpt.iterator(...).";
+
   private final CheckpointManager manager;
   private final Parts parts;
   private final Position position;
@@ -162,16 +169,29 @@ final class Session {
 
   /** Refuses to train behind the end of the run, which this process has recorded. */
   void requireTrainable() {
-    best.requireNone();
-    if (recorded) {
+    if (recorded || best.restored().isPresent()) {
+      Callers.refuseReaders(); // who does not mean to train hears what to do instead
+      requireLastWeights();
       throw new IllegalStateException(
           "Run '"
               + manager.run()
               + "' is recorded as complete at step "
               + position.progress().step()
-              + ". A program that trains in phases calls ckpt.resume(net), for each phase"
-              + " ckpt.remainingEpochs(goal) and net.fit(ckpt.iterator(data), left), and"
-              + " ckpt.complete() once, behind the last. To train on from here, open the run again.");
+              + PHASES
+              + "ckpt.complete() once, behind the last. To train on from here, open the run again."
+              + TO_EVALUATE);
+    }
+  }
+
+  private void requireLastWeights() {
+    if (best.restored().isPresent()) {
+      throw new IllegalStateException(
+          "The model holds the best weights (restoreBest), those of "
+              + best.restored().get().id()
+              + PHASES
+              + "ckpt.complete() and ckpt.restoreBest() once, behind the last. To train on from the"
+              + " last ones, open the run again."
+              + TO_EVALUATE);
     }
   }
 
@@ -303,7 +323,7 @@ final class Session {
               + " ckpt.step(...) out. Or iterate over the bare data, from batch"
               + " ckpt.progress().batch() of the epoch on, and call ckpt.endEpoch() behind each.");
     }
-    best.requireNone();
+    requireLastWeights();
     loopSeen = true;
     trained = true;
     position.batchDone(samples);
@@ -367,7 +387,7 @@ final class Session {
   /** Saves the state at the end of the training, then records that the goal is reached. */
   boolean complete(Map<String, Long> goal) {
     requireTrainingThread();
-    if (best.isRestored()) {
+    if (best.restored().isPresent()) {
       return recorded; // the state is the best one's, not the last one's
     }
     boundary();

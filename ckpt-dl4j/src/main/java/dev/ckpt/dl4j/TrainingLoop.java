@@ -53,17 +53,19 @@ final class TrainingLoop<T> {
       return false;
     }
     session.requireTrainingThread();
-    if (peeked) {
+    session.boundary();
+    boolean ofThisEpoch = entered == session.position().epoch();
+    if (peeked && ofThisEpoch) {
       session.offerHere(true); // if it was asked before the update, too
       return true;
     }
-    session.boundary();
-    if (entered != session.position().epoch()) {
+    peeked = false; // a batch that was asked for and not taken is of the epoch that has ended
+    if (!ofThisEpoch) {
       session.requireTrainable();
     }
     boolean more;
     try {
-      if (entered != session.position().epoch()) {
+      if (!ofThisEpoch) {
         enter();
       }
       more = load();

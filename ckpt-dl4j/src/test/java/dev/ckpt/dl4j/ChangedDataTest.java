@@ -96,12 +96,16 @@ class ChangedDataTest {
   }
 
   private String train(DataOfEpoch data, int kill) {
+    return train(data, 3, kill);
+  }
+
+  private String train(DataOfEpoch data, int epochs, int kill) {
     return EnvironmentTest.said(
         () -> {
           try (Dl4jCheckpoints ckpt = open()) {
             MultiLayerNetwork net = SmallTraining.network(Updater.ADAM);
             ckpt.resume(net);
-            int left = ckpt.remainingEpochs(3);
+            int left = ckpt.remainingEpochs(epochs);
             int first = ckpt.progress().epoch();
             int done = 0;
             for (int i = 0; i < left; i++) {
@@ -183,7 +187,7 @@ class ChangedDataTest {
           .contains("WARN")
           .contains("samples was 160 in the checkpoint and is " + samples + " now")
           .contains("whole epochs follow")
-          .doesNotContain("batchSize was");
+          .doesNotContain("batchSize was", "data was"); // their number says it
       assertThat(one.trained.get(2)).as("%s", how).hasSize(samples).doesNotHaveDuplicates();
       assertThat(one.train(how, samples, BATCH, -1)).as("said once").isEmpty();
     }
@@ -263,6 +267,14 @@ class ChangedDataTest {
     assertThat(train(drawn, 9)).isEmpty();
     for (int kill : new int[] {3, 4, 0, 2, -1}) {
       assertThat(train(drawn, kill)).as("%d", kill).isEmpty();
+    }
+  }
+
+  @Test
+  void dataOfTheirOwnInEachEpochAreNoOtherDataAtAnEpochsEndEither() {
+    DataOfEpoch drawn = (ckpt, epoch) -> ckpt.batches(split(epoch), BATCH, true, false);
+    for (int epochs : new int[] {2, 3, 5}) {
+      assertThat(train(drawn, epochs, -1)).as("%d", epochs).isEmpty();
     }
   }
 

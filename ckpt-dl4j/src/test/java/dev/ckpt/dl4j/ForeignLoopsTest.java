@@ -13,7 +13,9 @@ import java.time.Clock;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.deeplearning4j.datasets.iterator.EarlyTerminationDataSetIterator;
 import org.deeplearning4j.datasets.iterator.IteratorDataSetIterator;
+import org.deeplearning4j.datasets.iterator.MultipleEpochsIterator;
 import org.deeplearning4j.datasets.iterator.utilty.ListDataSetIterator;
 import org.deeplearning4j.earlystopping.EarlyStoppingConfiguration;
 import org.deeplearning4j.earlystopping.scorecalc.DataSetLossCalculator;
@@ -44,18 +46,7 @@ class ForeignLoopsTest {
     try (Dl4jCheckpoints ckpt = open()) {
       MultiLayerNetwork net = SmallTraining.network(Updater.ADAM);
       ckpt.resume(net);
-      EarlyStoppingTrainer trainer =
-          new EarlyStoppingTrainer(
-              new EarlyStoppingConfiguration.Builder<MultiLayerNetwork>()
-                  .epochTerminationConditions(new MaxEpochsTerminationCondition(4))
-                  .scoreCalculator(new DataSetLossCalculator(data(), true))
-                  .build(),
-              net,
-              ckpt.iterator(data()));
-      assertThatThrownBy(trainer::fit)
-          .isInstanceOf(UnsupportedOperationException.class)
-          .hasMessageContaining("EarlyStoppingTrainer keeps its scores")
-          .hasMessageContaining("ckpt.fit(net, data, earlyStoppingConfiguration)");
+      assertStoppingRefused(net, ckpt.iterator(data()));
       assertThat(ckpt.progress().step()).isZero();
       assertThat(net.getIterationCount()).isZero();
     }
@@ -74,6 +65,62 @@ class ForeignLoopsTest {
           .isInstanceOf(UnsupportedOperationException.class)
           .hasMessageContaining("EarlyStoppingTrainer keeps its scores");
       assertThat(net.getIterationCount()).isZero();
+    }
+  }
+
+  private static void assertStoppingRefused(MultiLayerNetwork net, DataSetIterator train) {
+    EarlyStoppingTrainer trainer =
+        new EarlyStoppingTrainer(
+            new EarlyStoppingConfiguration.Builder<MultiLayerNetwork>()
+                .epochTerminationConditions(new MaxEpochsTerminationCondition(4))
+                .scoreCalculator(new DataSetLossCalculator(data(), true))
+                .build(),
+            net,
+            train);
+    assertThatThrownBy(trainer::fit)
+        .isInstanceOf(UnsupportedOperationException.class)
+        .hasMessageContaining("EarlyStoppingTrainer keeps its scores")
+        .hasMessageContaining("ckpt.fit(net, data, earlyStoppingConfiguration)");
+    assertThat(net.getIterationCount()).isZero();
+  }
+
+  @Test
+  void dl4jsOwnEarlyStoppingIsRefusedWithTheListenerAloneToo() {
+    try (Dl4jCheckpoints ckpt = open()) {
+      MultiLayerNetwork net = SmallTraining.network(Updater.ADAM);
+      net.addListeners(ckpt.listener());
+      ckpt.resume(net);
+      assertStoppingRefused(net, data());
+      assertThat(net.getIterationCount()).isZero();
+      net.fit(data(), ckpt.remainingEpochs(1));
+      ckpt.complete();
+      assertThat(ckpt.progress().step()).isEqualTo(10);
+      assertThat(ckpt.progress().epoch()).isEqualTo(1);
+    }
+  }
+
+  @Test
+  void whatCountsAroundOurIteratorIsRefused() {
+    try (Dl4jCheckpoints ckpt = open()) {
+      MultiLayerNetwork net = SmallTraining.network(Updater.ADAM);
+      ckpt.resume(net);
+      List<DataSetIterator> counting =
+          List.of(
+              new EarlyTerminationDataSetIterator(ckpt.iterator(data()), 2),
+              new MultipleEpochsIterator(2, ckpt.iterator(data())),
+              new org.nd4j.linalg.dataset.api.iterator.MultipleEpochsIterator(
+                  2, ckpt.iterator(data())));
+      assertThat(counting)
+          .allSatisfy(
+              each ->
+                  assertThatThrownBy(() -> net.fit(each))
+                      .isInstanceOf(UnsupportedOperationException.class)
+                      .hasMessageContaining(
+                          each.getClass().getSimpleName() + " around ckpt.iterator(...)")
+                      .hasMessageContaining("Put it inside"));
+      assertThat(net.getIterationCount()).isZero();
+      net.fit(ckpt.iterator(new EarlyTerminationDataSetIterator(data(), 2)));
+      assertThat(net.getIterationCount()).isEqualTo(2);
     }
   }
 

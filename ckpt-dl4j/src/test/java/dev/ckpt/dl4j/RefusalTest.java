@@ -18,7 +18,6 @@ import java.util.function.Consumer;
 import org.deeplearning4j.datasets.iterator.AsyncDataSetIterator;
 import org.deeplearning4j.datasets.iterator.AsyncShieldDataSetIterator;
 import org.deeplearning4j.datasets.iterator.EarlyTerminationDataSetIterator;
-import org.deeplearning4j.datasets.iterator.MultipleEpochsIterator;
 import org.deeplearning4j.datasets.iterator.utilty.ListDataSetIterator;
 import org.deeplearning4j.earlystopping.scorecalc.DataSetLossCalculator;
 import org.deeplearning4j.nn.api.OptimizationAlgorithm;
@@ -325,24 +324,6 @@ class RefusalTest {
         .hasMessageContaining("DL4J and ND4J 1.0.0-M2.1");
     assertThatThrownBy(() -> PrivateField.of(MultiLayerNetwork.class, "solver", Map.class))
         .hasMessageContaining("not java.util.Map");
-  }
-
-  @Test
-  void whatCountsAroundOurIteratorIsRefused() {
-    open(
-        ckpt -> {
-          MultiLayerNetwork net = net(new Adam(), 5);
-          ckpt.resume(net);
-          DataSetIterator few = new EarlyTerminationDataSetIterator(ckpt.iterator(data()), 2);
-          assertThatThrownBy(() -> net.fit(few))
-              .isInstanceOf(UnsupportedOperationException.class)
-              .hasMessageContaining("EarlyTerminationDataSetIterator around ckpt.iterator(...)")
-              .hasMessageContaining("Put it inside");
-          assertThatThrownBy(() -> net.fit(new MultipleEpochsIterator(2, ckpt.iterator(data()))))
-              .isInstanceOf(UnsupportedOperationException.class)
-              .hasMessageContaining("MultipleEpochsIterator around ckpt.iterator(...)");
-          net.fit(ckpt.iterator(new EarlyTerminationDataSetIterator(data(), 2)));
-        });
   }
 
   @Test
