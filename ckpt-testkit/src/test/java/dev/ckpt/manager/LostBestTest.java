@@ -13,6 +13,8 @@ import dev.ckpt.Checkpoints;
 import dev.ckpt.Maintenance;
 import dev.ckpt.MaintenanceAction.Kind;
 import dev.ckpt.Progress;
+import dev.ckpt.Restored;
+import dev.ckpt.Resume;
 import dev.ckpt.Retention;
 import dev.ckpt.testkit.FaultyStore;
 import dev.ckpt.testkit.FaultyStore.Operation;
@@ -184,5 +186,76 @@ class LostBestTest {
       at.repair();
       assertThat(at.next()).isEqualTo(id(1, steps - 1)).isNotEqualTo(last);
     }
+  }
+
+  /** Also behind a restart, whose record names what retention has deleted since. */
+  @Test
+  void whatRetentionDeletedKeepsNoStartFromNaNIfNothingElseIsLeft() throws IOException {
+    for (boolean restarted : new boolean[] {false, true}) {
+      for (boolean repaired : new boolean[] {false, true}) {
+        MaintainedStore at = new MaintainedStore();
+        if (restarted) {
+          trains(at, 1);
+        }
+        trains(at, restarted ? new int[] {2, -3, -4} : new int[] {1, 2, -3, -4});
+        for (int times = 0; times < 2; times++) {
+          at.clock.pass(Duration.ofHours(1));
+          at.collect(Set::copyOf);
+        }
+        String finite = id(restarted ? 2 : 1, 2);
+        String last = id(restarted ? 2 : 1, 4);
+        assertThat(at.whole()).contains(finite, last).doesNotContain(id(1, 1));
+        assertThat(at.next()).isEqualTo(finite);
+        at.flip(at.shard(finite), 900);
+        at.clock.pass(Duration.ofHours(1));
+        if (repaired) {
+          at.repair();
+          at.clock.pass(Duration.ofHours(1));
+        }
+        try (CheckpointManager ckpt = at.builder("toy", fresh()).open()) {
+          Restored restored = ckpt.resume().orElseThrow();
+          assertThat(restored.checkpoint().id()).isEqualTo(last);
+          assertThat(restored.skipped()).noneMatch(why -> why.contains(id(1, 1)));
+        }
+      }
+    }
+  }
+
+  /** A restart with what it keeps: the newest one, and the newest that is finite. */
+  private static void trains(MaintainedStore at, int... steps) {
+    ToyState state = fresh();
+    try (CheckpointManager ckpt = at.builder("toy", state).keep(Retention.latest(1)).open()) {
+      ckpt.resume();
+      for (int step : steps) {
+        state.advance(1);
+        if (step < 0) {
+          requireNonNull(state.tensors.get("layer1/weight"))[3] = Float.NaN;
+        }
+        ckpt.save(Progress.step(Math.abs(step)), Map.of()).join();
+      }
+    }
+  }
+
+  /** What somebody took away with all its files, no repair brings back. */
+  @Test
+  void aRunOfNothingButNaNGoesOnThoughWhatItBeganWithWasTakenAway() throws IOException {
+    MaintainedStore at = new MaintainedStore();
+    at.run("toy", new Resume.Auto(), -1, -2);
+    at.run("toy", new Resume.Auto(), -3, -4);
+    at.store.delete(
+        at.objects().keySet().stream()
+            .filter(key -> key.contains(id(1, 1)) || key.contains(id(1, 2)))
+            .toList());
+    at.clock.pass(Duration.ofHours(1));
+    assertThat(at.next()).isEqualTo(id(2, 4));
+  }
+
+  /** Its vote says that what it would bring back is none. */
+  @Test
+  void aLostOneThatHoldsNaNItselfKeepsNoStartFromNewerNaN() throws IOException {
+    MaintainedStore at = trained(Set::copyOf, NAN, NAN, NAN);
+    lose(at, id(1, 1), id(1, 2));
+    at.clock.pass(Duration.ofHours(1));
+    assertThat(at.next()).isEqualTo(id(1, 3));
   }
 }

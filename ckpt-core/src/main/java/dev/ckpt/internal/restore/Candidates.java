@@ -12,6 +12,7 @@ import dev.ckpt.manifest.AttemptRecord;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.Manifest;
 import dev.ckpt.manifest.ResumeRecord;
+import dev.ckpt.manifest.Vote;
 import dev.ckpt.spi.CheckpointResolver;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -31,6 +32,8 @@ import java.util.function.Consumer;
  * @param quarantined some of that branch are damaged and moved aside: then there is something to
  *     lose
  * @param gone what of that branch was committed, by what is known of it, and has no decision now
+ * @param finite those of the gone ones that a repair may bring back, and that may be finite: files
+ *     are left of them
  * @param elsewhere what other branches hold that nobody left by a 'never', decided or moved aside:
  *     if one of them is a commit, a fresh start loses it
  * @param lost why nobody can tell what lies further back, if a record on the way is damaged
@@ -41,6 +44,7 @@ public record Candidates(
     List<CheckpointId> ids,
     List<CheckpointId> quarantined,
     NavigableMap<CheckpointId, String> gone,
+    NavigableSet<CheckpointId> finite,
     List<CheckpointId> elsewhere,
     Optional<String> lost,
     int branch,
@@ -53,12 +57,13 @@ public record Candidates(
     ids = List.copyOf(ids);
     quarantined = List.copyOf(quarantined);
     gone = new TreeMap<>(gone);
+    finite = new TreeSet<>(finite);
     elsewhere = List.copyOf(elsewhere);
   }
 
   private static Candidates of(List<CheckpointId> ids, int branch, String why) {
     return new Candidates(
-        ids, List.of(), new TreeMap<>(), List.of(), Optional.empty(), branch, why);
+        ids, List.of(), new TreeMap<>(), new TreeSet<>(), List.of(), Optional.empty(), branch, why);
   }
 
   /**
@@ -127,6 +132,7 @@ public record Candidates(
         live,
         quarantined,
         gone,
+        mayBeFinite(lostOnWay, run),
         List.copyOf(elsewhere.descendingSet()),
         way.damage().map(e -> String.valueOf(e.getMessage())),
         head,
@@ -164,7 +170,7 @@ public record Candidates(
   }
 
   private Candidates because(String reason) {
-    return new Candidates(ids, quarantined, gone, elsewhere, lost, branch, reason);
+    return new Candidates(ids, quarantined, gone, finite, elsewhere, lost, branch, reason);
   }
 
   /**
@@ -214,6 +220,18 @@ public record Candidates(
           .ifPresent(id -> gone.put(id, "attempt " + attempt + " began with it"));
     }
     return gone;
+  }
+
+  /** Without those whose votes say that they are not. */
+  private static NavigableSet<CheckpointId> mayBeFinite(List<CheckpointId> lost, RunLog run)
+      throws IOException {
+    NavigableSet<CheckpointId> finite = new TreeSet<>();
+    for (CheckpointId id : lost) {
+      if (run.votes(id, run.keys().votes(id)).stream().allMatch(Vote::finite)) {
+        finite.add(id);
+      }
+    }
+    return finite;
   }
 
   /** What was saved since somebody asked for a fresh start, on whatever branch. */
