@@ -6,6 +6,7 @@ import static dev.ckpt.manager.MaintainedStore.id;
 import static dev.ckpt.manager.MaintainedStore.parsed;
 import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.ckpt.CheckpointException;
 import dev.ckpt.CheckpointManager;
@@ -119,6 +120,21 @@ class LostBestTest {
     assertThat(at.start()).isEqualTo(id(2, 11));
     at.repair();
     assertThat(at.whole()).contains(id(1, 2));
+  }
+
+  /** That is no mistake in what was asked. */
+  @Test
+  void whoAsksForALostOneIsToldThatARepairMayBringItBack() throws IOException {
+    MaintainedStore at = bestIsTwo();
+    lose(at, id(1, 2));
+    assertThatThrownBy(() -> at.builder("toy", fresh()).resume(Resume.parse(id(1, 2))).open())
+        .isInstanceOf(CheckpointException.NotFound.class)
+        .hasMessageContaining("has no checkpoint " + id(1, 2))
+        .hasMessageContaining("its manifest is missing, and it was committed")
+        .hasMessageContaining("ckpt repair");
+    assertThatThrownBy(() -> at.builder("toy", fresh()).resume(Resume.parse(id(1, 3))).open())
+        .isInstanceOf(CheckpointException.NotFound.class)
+        .hasMessageNotContaining("ckpt repair");
   }
 
   @Test
