@@ -11,17 +11,20 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.CheckpointManager;
 import dev.ckpt.Checkpoints;
+import dev.ckpt.ListedCheckpoint;
 import dev.ckpt.Maintenance;
 import dev.ckpt.MaintenanceAction.Kind;
 import dev.ckpt.Progress;
 import dev.ckpt.Restored;
 import dev.ckpt.Resume;
 import dev.ckpt.Retention;
+import dev.ckpt.manifest.EndRecord;
 import dev.ckpt.testkit.FaultyStore;
 import dev.ckpt.testkit.FaultyStore.Operation;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -135,6 +138,38 @@ class LostBestTest {
     assertThatThrownBy(() -> at.builder("toy", fresh()).resume(Resume.parse(id(1, 3))).open())
         .isInstanceOf(CheckpointException.NotFound.class)
         .hasMessageNotContaining("ckpt repair");
+  }
+
+  /** Of what was deleted, or never there, a file that somebody copied makes no lost one. */
+  @Test
+  void theVoteOfAnotherOneIsNoCheckpointThatWasLost() throws IOException {
+    MaintainedStore at = new MaintainedStore();
+    at.run("toy", new Resume.Auto(), 1, 3);
+    at.put(KEYS.vote(parsed(id(1, 2)), 0), at.bytes(KEYS.vote(parsed(id(1, 3)), 0)));
+    at.clock.pass(Duration.ofHours(1));
+    assertThat(Checkpoints.read(at.store, "toy").all())
+        .noneMatch(each -> each.standing() == ListedCheckpoint.Standing.DAMAGED);
+    at.mends(Kind.GIVE_UP, id(1, 2));
+    assertThat(at.whole()).containsExactlyInAnyOrder(id(1, 1), id(1, 3));
+  }
+
+  /** An end that does not say at which step it was means the last one that has a vote. */
+  @Test
+  void theLastOfACompletedRunIsNamedThoughItsVoteCannotBeRead() throws IOException {
+    MaintainedStore at = new MaintainedStore();
+    at.run("toy", new Resume.Auto(), 1, 2);
+    EndRecord end =
+        new EndRecord(1, EndRecord.COMPLETED, Map.of("steps", 2L), Instant.now().plusSeconds(60));
+    at.put(KEYS.end(1), end.encode());
+    lose(at, id(1, 2));
+    at.flip(KEYS.vote(parsed(id(1, 2)), 0), -9);
+    at.clock.pass(Duration.ofHours(1));
+    assertThat(Checkpoints.read(at.store, "toy").all())
+        .filteredOn(each -> each.standing() == ListedCheckpoint.Standing.DAMAGED)
+        .extracting(ListedCheckpoint::id)
+        .containsExactly(id(1, 2));
+    at.collect(Set::copyOf);
+    assertThat(at.objects()).containsKey(at.shard(id(1, 2)));
   }
 
   @Test

@@ -1,7 +1,9 @@
 package dev.ckpt.manager;
 
+import static dev.ckpt.manager.MaintainedStore.KEYS;
 import static dev.ckpt.manager.MaintainedStore.fresh;
 import static dev.ckpt.manager.MaintainedStore.id;
+import static dev.ckpt.manager.MaintainedStore.parsed;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -11,11 +13,13 @@ import dev.ckpt.Checkpoints;
 import dev.ckpt.Progress;
 import dev.ckpt.Resume;
 import dev.ckpt.SaveHandle;
+import dev.ckpt.manifest.Manifest;
 import dev.ckpt.spi.CheckpointStore;
 import dev.ckpt.testkit.FaultyStore;
 import dev.ckpt.testkit.FaultyStore.Operation;
 import dev.ckpt.testkit.Gate;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -97,10 +101,16 @@ class OvertakenStartTest {
   private enum Second {
     NOTHING,
     FAILS_TO_SAVE,
+    GIVES_UP,
     SAVES;
 
-    void with(CheckpointManager taking, FaultyStore store) {
+    void with(CheckpointManager taking, FaultyStore store) throws IOException {
       if (this == NOTHING) {
+        return;
+      }
+      if (this == GIVES_UP) {
+        byte[] abort = new Manifest.Abort(parsed(id(2, 2)), "its save failed").encode();
+        store.putIfAbsent(KEYS.manifest(parsed(id(2, 2))), ByteBuffer.wrap(abort));
         return;
       }
       if (this == FAILS_TO_SAVE) {
