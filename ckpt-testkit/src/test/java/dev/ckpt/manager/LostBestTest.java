@@ -239,6 +239,47 @@ class LostBestTest {
     }
   }
 
+  /** Whose manifest is whole, and whose shard is not, is not what a start takes. */
+  @Test
+  void aLostOneBehindADamagedOneIsSaidAndKeepsAStartFromNaN() throws IOException {
+    MaintainedStore at = new MaintainedStore();
+    at.run("toy", new Resume.Auto(), 1, 2, 3, -4);
+    lose(at, id(1, 2));
+    at.flip(at.shard(id(1, 3)), 900);
+    at.clock.pass(Duration.ofHours(1));
+    TreeMap<String, byte[]> left = at.objects();
+    try (CheckpointManager ckpt = at.builder("toy", fresh()).open()) {
+      Restored restored = ckpt.resume().orElseThrow();
+      assertThat(restored.checkpoint().id()).isEqualTo(id(1, 1));
+      assertThat(restored.skipped()).anyMatch(why -> why.startsWith(id(1, 2) + ": "));
+    }
+    at = MaintainedStore.of(left);
+    lose(at, id(1, 1));
+    at.clock.pass(Duration.ofHours(1));
+    assertThat(at.next()).as("two finite ones may come back").isEqualTo("error");
+    at.repair();
+    assertThat(at.next()).isEqualTo(id(1, 2));
+  }
+
+  /** So nobody goes back before something of which nobody can tell what it was. */
+  @Test
+  void noStartFallsBackBehindWhatIsUntold() throws IOException {
+    MaintainedStore at = new MaintainedStore();
+    at.run("toy", new Resume.Auto(), 1, 2, 3, 4);
+    for (int step = 2; step <= 3; step++) {
+      lose(at, id(1, step));
+      at.store.delete(List.of(KEYS.vote(parsed(id(1, step)), 0)));
+    }
+    at.clock.pass(Duration.ofHours(1));
+    assertThat(at.next()).isEqualTo(id(1, 4));
+    at.flip(at.shard(id(1, 4)), 900);
+    at.clock.pass(Duration.ofHours(1));
+    assertThat(at.next()).isEqualTo("error");
+    at.repair();
+    at.clock.pass(Duration.ofHours(1));
+    assertThat(at.next()).isEqualTo("error");
+  }
+
   /** Also behind a restart, whose record names what retention has deleted since. */
   @Test
   void whatRetentionDeletedKeepsNoStartFromNaNIfNothingElseIsLeft() throws IOException {

@@ -34,6 +34,7 @@ import java.util.function.Consumer;
  * @param gone what of that branch was committed, by what is known of it, and has no decision now
  * @param finite those of the gone ones that a repair may bring back, and that may be finite: files
  *     are left of them
+ * @param untold the newest of which nobody can tell whether it was committed
  * @param elsewhere what other branches hold that nobody left by a 'never', decided or moved aside:
  *     if one of them is a commit, a fresh start loses it
  * @param lost why nobody can tell what lies further back, if a record on the way is damaged
@@ -45,10 +46,24 @@ public record Candidates(
     List<CheckpointId> quarantined,
     NavigableMap<CheckpointId, String> gone,
     NavigableSet<CheckpointId> finite,
+    Optional<Untold> untold,
     List<CheckpointId> elsewhere,
     Optional<String> lost,
     int branch,
     String why) {
+
+  /**
+   * What nobody who is not told where to begin may go back before.
+   *
+   * @param why it is untold, and what to do
+   */
+  public record Untold(CheckpointId id, String why) {
+    private void requireNotAbove(Optional<CheckpointId> taken) {
+      if (taken.isEmpty() || id.compareTo(taken.get()) > 0) {
+        throw new CheckpointException.Corrupt(why);
+      }
+    }
+  }
 
   /** A second, and as long as the store takes to answer. */
   private static final int MOST_LOOKS = 10;
@@ -63,7 +78,15 @@ public record Candidates(
 
   private static Candidates of(List<CheckpointId> ids, int branch, String why) {
     return new Candidates(
-        ids, List.of(), new TreeMap<>(), new TreeSet<>(), List.of(), Optional.empty(), branch, why);
+        ids,
+        List.of(),
+        new TreeMap<>(),
+        new TreeSet<>(),
+        Optional.empty(),
+        List.of(),
+        Optional.empty(),
+        branch,
+        why);
   }
 
   /**
@@ -93,8 +116,12 @@ public record Candidates(
       throw way.damage().get();
     }
     List<CheckpointId> quarantined = way.of(aside);
-    Evidence evidence = Evidence.above(newestFinite(live, run), run);
-    requireTold(evidence, lineage, ids, run);
+    // of all: what is newest, and finite, may turn out to be damaged
+    Evidence evidence = Evidence.above(Optional.empty(), run);
+    Optional<Untold> untold = untold(evidence, lineage, ids, run);
+    if (untold.isPresent()) {
+      untold.get().requireNotAbove(newestFinite(live, run));
+    }
     NavigableMap<CheckpointId, String> lost = evidence.all();
     NavigableMap<CheckpointId, String> gone = gone(lineage, way, ids, aside);
     List<CheckpointId> lostOnWay = way.of(lost.navigableKeySet());
@@ -133,6 +160,7 @@ public record Candidates(
         quarantined,
         gone,
         mayBeFinite(lostOnWay, run),
+        untold,
         List.copyOf(elsewhere.descendingSet()),
         way.damage().map(e -> String.valueOf(e.getMessage())),
         head,
@@ -170,7 +198,7 @@ public record Candidates(
   }
 
   private Candidates because(String reason) {
-    return new Candidates(ids, quarantined, gone, finite, elsewhere, lost, branch, reason);
+    return new Candidates(ids, quarantined, gone, finite, untold, elsewhere, lost, branch, reason);
   }
 
   /**
@@ -190,7 +218,7 @@ public record Candidates(
     return Optional.empty();
   }
 
-  /** Only what was lost above it can be newer than what is taken. */
+  /** As far as its manifest tells: what is untold above it forbids to start without a look. */
   private static Optional<CheckpointId> newestFinite(List<CheckpointId> live, RunLog run)
       throws IOException {
     for (CheckpointId id : live) {
@@ -282,30 +310,42 @@ public record Candidates(
    * What lies on branches that were left is nobody's who starts; but where records are missing that
    * say what the newest attempts began with, or what they committed, something may be lost.
    */
-  private static void requireTold(
+  private static Optional<Untold> untold(
       Evidence evidence, Lineage lineage, NavigableSet<CheckpointId> ids, RunLog run)
       throws IOException {
     int head = lineage.head().orElse(0);
     for (CheckpointId id : evidence.untold().descendingKeySet()) {
       boolean begun = lineage.resumes().containsKey(id.attempt());
       if (begun ? id.attempt() >= lineage.lastNever() : id.attempt() > head) {
-        throw new CheckpointException.Corrupt(
-            "run '"
-                + run.keys().run()
-                + "' lacks records: "
-                + evidence.untold().get(id)
-                + ", and "
-                + run.keys().data(id)
-                + " is there. Was the run copied in part? Nothing was changed. To go on, bring its"
-                + " records back; or let `ckpt repair` commit again what has its votes and is whole"
-                + newestCommit(ids, run)
-                    .map(
-                        newest ->
-                            "; or resume from a checkpoint by its id, the newest is " + newest)
-                    .orElse("")
-                + "; to start over in the same run, resume with 'never'");
+        return Optional.of(
+            new Untold(
+                id,
+                "run '"
+                    + run.keys().run()
+                    + "' lacks records: "
+                    + evidence.untold().get(id)
+                    + ", and "
+                    + run.keys().data(id)
+                    + " is there. Was the run copied in part? Nothing was changed. To go on, bring its"
+                    + " records back; or let `ckpt repair` commit again what has its votes and is whole"
+                    + newestCommit(ids, run)
+                        .map(
+                            newest ->
+                                "; or resume from a checkpoint by its id, the newest is " + newest)
+                        .orElse("")
+                    + "; to start over in the same run, resume with 'never'"));
       }
     }
+    return Optional.empty();
+  }
+
+  /**
+   * Fails if something is newer than that one of which nobody can tell whether it was committed.
+   *
+   * @throws CheckpointException.Corrupt saying what to do
+   */
+  void requireTold(CheckpointId taken) {
+    untold.ifPresent(newest -> newest.requireNotAbove(Optional.of(taken)));
   }
 
   /** That a run reached its goal is recorded behind the commit of its last state. */

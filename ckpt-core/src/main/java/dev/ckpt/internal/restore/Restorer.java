@@ -121,6 +121,7 @@ public final class Restorer {
         nonFinite.add(commit.get());
         continue;
       }
+      candidates.requireTold(id);
       Optional<OpenCheckpoint> open = verified(commit.get(), skipped);
       if (open.isPresent()) {
         if (!commit.get().finite()) {
@@ -136,6 +137,7 @@ public final class Restorer {
         skip(skipped, commit.id() + ": holds NaN or infinite values");
         continue; // a repair may bring a finite one back
       }
+      candidates.requireTold(commit.id());
       Optional<OpenCheckpoint> open = verified(commit, skipped);
       if (open.isPresent()) {
         log.warn("{} holds NaN or infinite values, but no finite checkpoint is left", commit.id());
