@@ -192,6 +192,8 @@ public record Candidates(
     for (CheckpointId id : elsewhere.descendingSet()) {
       if (id.attempt() < head && run.readableCommit(id).isPresent()) {
         return OptionalInt.of(id.attempt());
+      } else if (id.attempt() < head && !run.isAborted(id)) {
+        return OptionalInt.empty(); // it may have been one: nobody goes back before it unasked
       }
     }
     return OptionalInt.empty();
