@@ -52,19 +52,6 @@ public record Candidates(
     int branch,
     String why) {
 
-  /**
-   * What nobody who is not told where to begin may go back before.
-   *
-   * @param why it is untold, and what to do
-   */
-  public record Untold(CheckpointId id, String why) {
-    private void requireNotAbove(Optional<CheckpointId> taken) {
-      if (taken.isEmpty() || id.compareTo(taken.get()) > 0) {
-        throw new CheckpointException.Corrupt(why);
-      }
-    }
-  }
-
   /** A second, and as long as the store takes to answer. */
   private static final int MOST_LOOKS = 10;
 
@@ -118,7 +105,7 @@ public record Candidates(
     List<CheckpointId> quarantined = way.of(aside);
     // of all: what is newest, and finite, may turn out to be damaged
     Evidence evidence = Evidence.above(Optional.empty(), run);
-    Optional<Untold> untold = untold(evidence, lineage, ids, run);
+    Optional<Untold> untold = Untold.newest(evidence, lineage, ids, run);
     if (untold.isPresent()) {
       untold.get().requireNotAbove(newestFinite(live, run));
     }
@@ -309,39 +296,6 @@ public record Candidates(
   }
 
   /**
-   * What lies on branches that were left is nobody's who starts; but where records are missing that
-   * say what the newest attempts began with, or what they committed, something may be lost.
-   */
-  private static Optional<Untold> untold(
-      Evidence evidence, Lineage lineage, NavigableSet<CheckpointId> ids, RunLog run)
-      throws IOException {
-    int head = lineage.head().orElse(0);
-    for (CheckpointId id : evidence.untold().descendingKeySet()) {
-      boolean begun = lineage.resumes().containsKey(id.attempt());
-      if (begun ? id.attempt() >= lineage.lastNever() : id.attempt() > head) {
-        return Optional.of(
-            new Untold(
-                id,
-                "run '"
-                    + run.keys().run()
-                    + "' lacks records: "
-                    + evidence.untold().get(id)
-                    + ", and "
-                    + run.keys().data(id)
-                    + " is there. Was the run copied in part? Nothing was changed. To go on, bring its"
-                    + " records back; or let `ckpt repair` commit again what has its votes and is whole"
-                    + newestCommit(ids, run)
-                        .map(
-                            newest ->
-                                "; or resume from a checkpoint by its id, the newest is " + newest)
-                        .orElse("")
-                    + "; to start over in the same run, resume with 'never'"));
-      }
-    }
-    return Optional.empty();
-  }
-
-  /**
    * Fails if something is newer than that one of which nobody can tell whether it was committed.
    *
    * @throws CheckpointException.Corrupt saying what to do
@@ -372,7 +326,7 @@ public record Candidates(
   }
 
   /** The newest, if possible finite, that can be read: a stray copy of a manifest bears any id. */
-  private static Optional<CheckpointId> newestCommit(NavigableSet<CheckpointId> ids, RunLog run)
+  static Optional<CheckpointId> newestCommit(NavigableSet<CheckpointId> ids, RunLog run)
       throws IOException {
     Optional<CheckpointId> newest = Optional.empty();
     for (CheckpointId id : ids.descendingSet()) {
