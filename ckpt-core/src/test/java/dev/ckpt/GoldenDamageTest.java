@@ -14,7 +14,9 @@ import dev.ckpt.manifest.ShardDigest;
 import dev.ckpt.manifest.ShardEntry;
 import dev.ckpt.manifest.Vote;
 import dev.ckpt.spi.CheckpointStore;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.PrintStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -384,6 +386,24 @@ class GoldenDamageTest {
           .as("a resume is not guessed")
           .isInstanceOf(CheckpointException.Incompatible.class);
     }
+  }
+
+  @Test
+  void theBestThatLostItsManifestIsLeftOutWithAWord() throws IOException {
+    String best = "000003-000000000035-0";
+    requireNonNull(objects.remove("runs/golden/manifests/" + best + ".json"));
+    PrintStream console = System.err;
+    ByteArrayOutputStream said = new ByteArrayOutputStream();
+    System.setErr(new PrintStream(said, true, StandardCharsets.UTF_8));
+    try (CheckpointStore store = GoldenRuns.storeOf(objects)) {
+      assertThat(Checkpoints.read(store, GoldenRuns.RUN).find("best(loss, min)").id())
+          .isNotEqualTo(best);
+    } finally {
+      System.setErr(console);
+    }
+    assertThat(said.toString(StandardCharsets.UTF_8))
+        .contains("left out of the choice: " + best + ": its manifest is missing")
+        .contains("`ckpt repair`");
   }
 
   // ---- tools

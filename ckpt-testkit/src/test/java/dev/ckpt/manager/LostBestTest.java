@@ -6,19 +6,25 @@ import static dev.ckpt.manager.MaintainedStore.id;
 import static dev.ckpt.manager.MaintainedStore.parsed;
 import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.ckpt.CheckpointException;
 import dev.ckpt.CheckpointManager;
 import dev.ckpt.Checkpoints;
+import dev.ckpt.ListedCheckpoint;
 import dev.ckpt.Maintenance;
 import dev.ckpt.MaintenanceAction.Kind;
 import dev.ckpt.Progress;
+import dev.ckpt.Restored;
+import dev.ckpt.Resume;
 import dev.ckpt.Retention;
+import dev.ckpt.manifest.EndRecord;
 import dev.ckpt.testkit.FaultyStore;
 import dev.ckpt.testkit.FaultyStore.Operation;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -119,6 +125,53 @@ class LostBestTest {
     assertThat(at.whole()).contains(id(1, 2));
   }
 
+  /** That is no mistake in what was asked. */
+  @Test
+  void whoAsksForALostOneIsToldThatARepairMayBringItBack() throws IOException {
+    MaintainedStore at = bestIsTwo();
+    lose(at, id(1, 2));
+    assertThatThrownBy(() -> at.builder("toy", fresh()).resume(Resume.parse(id(1, 2))).open())
+        .isInstanceOf(CheckpointException.NotFound.class)
+        .hasMessageContaining("has no checkpoint " + id(1, 2))
+        .hasMessageContaining("its manifest is missing, and it was committed")
+        .hasMessageContaining("ckpt repair");
+    assertThatThrownBy(() -> at.builder("toy", fresh()).resume(Resume.parse(id(1, 3))).open())
+        .isInstanceOf(CheckpointException.NotFound.class)
+        .hasMessageNotContaining("ckpt repair");
+  }
+
+  /** Of what was deleted, or never there, a file that somebody copied makes no lost one. */
+  @Test
+  void theVoteOfAnotherOneIsNoCheckpointThatWasLost() throws IOException {
+    MaintainedStore at = new MaintainedStore();
+    at.run("toy", new Resume.Auto(), 1, 3);
+    at.put(KEYS.vote(parsed(id(1, 2)), 0), at.bytes(KEYS.vote(parsed(id(1, 3)), 0)));
+    at.clock.pass(Duration.ofHours(1));
+    assertThat(Checkpoints.read(at.store, "toy").all())
+        .noneMatch(each -> each.standing() == ListedCheckpoint.Standing.DAMAGED);
+    at.mends(Kind.GIVE_UP, id(1, 2));
+    assertThat(at.whole()).containsExactlyInAnyOrder(id(1, 1), id(1, 3));
+  }
+
+  /** An end that does not say at which step it was means the last one that has a vote. */
+  @Test
+  void theLastOfACompletedRunIsNamedThoughItsVoteCannotBeRead() throws IOException {
+    MaintainedStore at = new MaintainedStore();
+    at.run("toy", new Resume.Auto(), 1, 2);
+    EndRecord end =
+        new EndRecord(1, EndRecord.COMPLETED, Map.of("steps", 2L), Instant.now().plusSeconds(60));
+    at.put(KEYS.end(1), end.encode());
+    lose(at, id(1, 2));
+    at.flip(KEYS.vote(parsed(id(1, 2)), 0), -9);
+    at.clock.pass(Duration.ofHours(1));
+    assertThat(Checkpoints.read(at.store, "toy").all())
+        .filteredOn(each -> each.standing() == ListedCheckpoint.Standing.DAMAGED)
+        .extracting(ListedCheckpoint::id)
+        .containsExactly(id(1, 2));
+    at.collect(Set::copyOf);
+    assertThat(at.objects()).containsKey(at.shard(id(1, 2)));
+  }
+
   @Test
   void gcBeforeTheRepairCostsNothing() throws IOException {
     MaintainedStore at = bestIsTwo();
@@ -184,5 +237,117 @@ class LostBestTest {
       at.repair();
       assertThat(at.next()).isEqualTo(id(1, steps - 1)).isNotEqualTo(last);
     }
+  }
+
+  /** Whose manifest is whole, and whose shard is not, is not what a start takes. */
+  @Test
+  void aLostOneBehindADamagedOneIsSaidAndKeepsAStartFromNaN() throws IOException {
+    MaintainedStore at = new MaintainedStore();
+    at.run("toy", new Resume.Auto(), 1, 2, 3, -4);
+    lose(at, id(1, 2));
+    at.flip(at.shard(id(1, 3)), 900);
+    at.clock.pass(Duration.ofHours(1));
+    TreeMap<String, byte[]> left = at.objects();
+    try (CheckpointManager ckpt = at.builder("toy", fresh()).open()) {
+      Restored restored = ckpt.resume().orElseThrow();
+      assertThat(restored.checkpoint().id()).isEqualTo(id(1, 1));
+      assertThat(restored.skipped()).anyMatch(why -> why.startsWith(id(1, 2) + ": "));
+    }
+    at = MaintainedStore.of(left);
+    lose(at, id(1, 1));
+    at.clock.pass(Duration.ofHours(1));
+    assertThat(at.next()).as("two finite ones may come back").isEqualTo("error");
+    at.repair();
+    assertThat(at.next()).isEqualTo(id(1, 2));
+  }
+
+  /** So nobody goes back before something of which nobody can tell what it was. */
+  @Test
+  void noStartFallsBackBehindWhatIsUntold() throws IOException {
+    MaintainedStore at = new MaintainedStore();
+    at.run("toy", new Resume.Auto(), 1, 2, 3, 4);
+    for (int step = 2; step <= 3; step++) {
+      lose(at, id(1, step));
+      at.store.delete(List.of(KEYS.vote(parsed(id(1, step)), 0)));
+    }
+    at.clock.pass(Duration.ofHours(1));
+    assertThat(at.next()).isEqualTo(id(1, 4));
+    at.flip(at.shard(id(1, 4)), 900);
+    at.clock.pass(Duration.ofHours(1));
+    assertThat(at.next()).isEqualTo("error");
+    at.repair();
+    at.clock.pass(Duration.ofHours(1));
+    assertThat(at.next()).isEqualTo("error");
+  }
+
+  /** Also behind a restart, whose record names what retention has deleted since. */
+  @Test
+  void whatRetentionDeletedKeepsNoStartFromNaNIfNothingElseIsLeft() throws IOException {
+    for (boolean restarted : new boolean[] {false, true}) {
+      for (boolean repaired : new boolean[] {false, true}) {
+        MaintainedStore at = new MaintainedStore();
+        if (restarted) {
+          trains(at, 1);
+        }
+        trains(at, restarted ? new int[] {2, -3, -4} : new int[] {1, 2, -3, -4});
+        for (int times = 0; times < 2; times++) {
+          at.clock.pass(Duration.ofHours(1));
+          at.collect(Set::copyOf);
+        }
+        String finite = id(restarted ? 2 : 1, 2);
+        String last = id(restarted ? 2 : 1, 4);
+        assertThat(at.whole()).contains(finite, last).doesNotContain(id(1, 1));
+        assertThat(at.next()).isEqualTo(finite);
+        at.flip(at.shard(finite), 900);
+        at.clock.pass(Duration.ofHours(1));
+        if (repaired) {
+          at.repair();
+          at.clock.pass(Duration.ofHours(1));
+        }
+        try (CheckpointManager ckpt = at.builder("toy", fresh()).open()) {
+          Restored restored = ckpt.resume().orElseThrow();
+          assertThat(restored.checkpoint().id()).isEqualTo(last);
+          assertThat(restored.skipped()).noneMatch(why -> why.contains(id(1, 1)));
+        }
+      }
+    }
+  }
+
+  /** A restart with what it keeps: the newest one, and the newest that is finite. */
+  private static void trains(MaintainedStore at, int... steps) {
+    ToyState state = fresh();
+    try (CheckpointManager ckpt = at.builder("toy", state).keep(Retention.latest(1)).open()) {
+      ckpt.resume();
+      for (int step : steps) {
+        state.advance(1);
+        if (step < 0) {
+          requireNonNull(state.tensors.get("layer1/weight"))[3] = Float.NaN;
+        }
+        ckpt.save(Progress.step(Math.abs(step)), Map.of()).join();
+      }
+    }
+  }
+
+  /** What somebody took away with all its files, no repair brings back. */
+  @Test
+  void aRunOfNothingButNaNGoesOnThoughWhatItBeganWithWasTakenAway() throws IOException {
+    MaintainedStore at = new MaintainedStore();
+    at.run("toy", new Resume.Auto(), -1, -2);
+    at.run("toy", new Resume.Auto(), -3, -4);
+    at.store.delete(
+        at.objects().keySet().stream()
+            .filter(key -> key.contains(id(1, 1)) || key.contains(id(1, 2)))
+            .toList());
+    at.clock.pass(Duration.ofHours(1));
+    assertThat(at.next()).isEqualTo(id(2, 4));
+  }
+
+  /** Its vote says that what it would bring back is none. */
+  @Test
+  void aLostOneThatHoldsNaNItselfKeepsNoStartFromNewerNaN() throws IOException {
+    MaintainedStore at = trained(Set::copyOf, NAN, NAN, NAN);
+    lose(at, id(1, 1), id(1, 2));
+    at.clock.pass(Duration.ofHours(1));
+    assertThat(at.next()).isEqualTo(id(1, 3));
   }
 }

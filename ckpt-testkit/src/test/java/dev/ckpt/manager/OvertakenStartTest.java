@@ -1,7 +1,9 @@
 package dev.ckpt.manager;
 
+import static dev.ckpt.manager.MaintainedStore.KEYS;
 import static dev.ckpt.manager.MaintainedStore.fresh;
 import static dev.ckpt.manager.MaintainedStore.id;
+import static dev.ckpt.manager.MaintainedStore.parsed;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -11,15 +13,18 @@ import dev.ckpt.Checkpoints;
 import dev.ckpt.Progress;
 import dev.ckpt.Resume;
 import dev.ckpt.SaveHandle;
+import dev.ckpt.manifest.Manifest;
 import dev.ckpt.spi.CheckpointStore;
 import dev.ckpt.testkit.FaultyStore;
 import dev.ckpt.testkit.FaultyStore.Operation;
 import dev.ckpt.testkit.Gate;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -93,14 +98,60 @@ class OvertakenStartTest {
     }
   }
 
+  /** Nor is it asked for a record that is there. */
+  @Test
+  void ofTwoLateCommitsTheOlderIsNotTakenIfTheNewerIsDamaged() throws IOException {
+    MaintainedStore late = new MaintainedStore();
+    late.run("toy", new Resume.Auto(), 1);
+    MaintainedStore later = new MaintainedStore();
+    later.run("toy", new Resume.Auto());
+    later.run("toy", new Resume.Auto(), 2);
+    at = new MaintainedStore();
+    for (int attempt = 1; attempt <= 3; attempt++) {
+      at.run("toy", new Resume.Auto());
+    }
+    TreeMap<String, byte[]> objects = at.objects();
+    late.objects().forEach((key, bytes) -> lands(objects, key, id(1, 1), bytes));
+    later.objects().forEach((key, bytes) -> lands(objects, key, id(2, 2), bytes));
+    assertThat(MaintainedStore.of(objects).next()).isEqualTo(id(2, 2));
+    String manifest = KEYS.manifest(parsed(id(2, 2)));
+    for (boolean lost : new boolean[] {false, true}) {
+      at = MaintainedStore.of(objects);
+      if (lost) {
+        Checkpoints.read(at.store, "toy").pin(id(2, 2));
+        at.store.delete(List.of(manifest));
+      } else {
+        at.flip(manifest, 120);
+      }
+      at.clock.pass(Duration.ofHours(1));
+      assertThatThrownBy(() -> at.run("toy", new Resume.Auto()))
+          .isInstanceOf(CheckpointException.Corrupt.class)
+          .hasMessageContaining("another branch has " + id(2, 2));
+      at.run("toy", Resume.parse(id(1, 1)), 3);
+      assertThat(at.listed("toy")).as("the way out").contains(id(1, 1));
+    }
+  }
+
+  private static void lands(TreeMap<String, byte[]> objects, String key, String id, byte[] bytes) {
+    if (key.contains(id)) {
+      objects.put(key, bytes);
+    }
+  }
+
   /** What who took the run over does before it dies. */
   private enum Second {
     NOTHING,
     FAILS_TO_SAVE,
+    GIVES_UP,
     SAVES;
 
-    void with(CheckpointManager taking, FaultyStore store) {
+    void with(CheckpointManager taking, FaultyStore store) throws IOException {
       if (this == NOTHING) {
+        return;
+      }
+      if (this == GIVES_UP) {
+        byte[] abort = new Manifest.Abort(parsed(id(2, 2)), "its save failed").encode();
+        store.putIfAbsent(KEYS.manifest(parsed(id(2, 2))), ByteBuffer.wrap(abort));
         return;
       }
       if (this == FAILS_TO_SAVE) {

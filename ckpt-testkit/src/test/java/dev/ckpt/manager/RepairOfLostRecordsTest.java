@@ -56,10 +56,6 @@ class RepairOfLostRecordsTest {
           at.clock.pass(Duration.ofHours(1));
         }
         String of = "keep " + keep + ", lacks " + lacks;
-        if (keep == 1 && lacks.equals(KEYS.deleted())) {
-          assertThat(at.start()).as("nothing tells of it: %s", of).isEqualTo("fresh");
-          continue;
-        }
         assertThat(at.next()).as(of).isEqualTo("error");
         List<MaintenanceAction> done = at.repair();
         assertThat(done)

@@ -148,12 +148,13 @@ public record Evidence(
     if (!undecided.isEmpty()) {
       Search search = new Search(undecided, silence.voted(), run);
       search.into(mended, proven, likely);
+      silence.withoutDecision(search.named);
       silence.proven().forEach(proven::putIfAbsent);
       NavigableSet<CheckpointId> lost = new TreeSet<>(proven.keySet());
       if (!lost.isEmpty()) {
         lost.addAll(likely.keySet());
       }
-      silence.behindMarks(lost);
+      silence.behindMarks(lost, search.named);
       silence.proven().forEach(proven::putIfAbsent);
       proven.keySet().retainAll(undecided);
       likely.keySet().removeAll(proven.keySet());
@@ -229,6 +230,9 @@ public record Evidence(
     private final Map<CheckpointId, Instant> savedAt = new HashMap<>();
     private final NavigableMap<CheckpointId, CheckpointId> parents = new TreeMap<>();
 
+    /** What was committed, as records say that are not its own, whether it is decided or not. */
+    private final NavigableSet<CheckpointId> named = new TreeSet<>();
+
     Search(NavigableSet<CheckpointId> undecided, NavigableSet<CheckpointId> voted, RunLog run) {
       this.undecided = undecided;
       this.voted = voted;
@@ -288,7 +292,20 @@ public record Evidence(
     private void applied(ResumeRecord resume) {
       resume
           .applied()
-          .ifPresent(id -> said.putIfAbsent(id, "attempt " + resume.attempt() + " began with it"));
+          .ifPresent(
+              id -> {
+                said.putIfAbsent(id, "attempt " + resume.attempt() + " began with it");
+                named.add(id);
+              });
+      for (String why : resume.skipped()) {
+        // its branch was left for that, and with it perhaps what tells of it
+        CheckpointId.parse(why.substring(0, Math.max(0, why.indexOf(':'))))
+            .ifPresent(
+                id ->
+                    said.putIfAbsent(
+                        id,
+                        "attempt " + resume.attempt() + " passed over it as a damaged checkpoint"));
+      }
     }
 
     private void committed(Manifest.Commit commit) {
@@ -301,6 +318,7 @@ public record Evidence(
           of -> {
             said.putIfAbsent(of, id + SAVED_AFTER);
             parents.put(id, of);
+            named.add(of);
           });
     }
 

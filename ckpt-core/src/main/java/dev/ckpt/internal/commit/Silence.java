@@ -36,6 +36,9 @@ final class Silence {
   private final NavigableSet<CheckpointId> behindMark = new TreeSet<>();
   private NavigableSet<CheckpointId> voted = new TreeSet<>();
 
+  /** What was committed, and of which nothing is left, not even the mark of its deletion. */
+  private final NavigableSet<CheckpointId> swept = new TreeSet<>();
+
   private Silence(RunLog run, NavigableSet<CheckpointId> undecided) {
     this.run = run;
     this.keys = run.keys();
@@ -51,7 +54,6 @@ final class Silence {
     if (!undecided.isEmpty()) {
       silence.withoutBeginning();
       silence.withoutVote();
-      silence.withoutDecision();
     }
     return silence;
   }
@@ -118,8 +120,12 @@ final class Silence {
     }
   }
 
-  /** An attempt decides about what has its vote before it commits anything newer. */
-  private void withoutDecision() throws IOException {
+  /**
+   * An attempt decides about what has its vote before it commits anything newer.
+   *
+   * @param named what was committed, as records say that are not its own
+   */
+  void withoutDecision(NavigableSet<CheckpointId> named) throws IOException {
     NavigableSet<CheckpointId> passed = new TreeSet<>(undecided);
     passed.retainAll(voted);
     passed.removeAll(untold.keySet());
@@ -134,7 +140,7 @@ final class Silence {
     }
     NavigableSet<CheckpointId> told = run.deleted();
     told.addAll(run.quarantined());
-    run.resumed().forEach(resume -> resume.applied().ifPresent(told::add));
+    told.addAll(named);
     NavigableSet<CheckpointId> manifests = run.idsUnder(keys.manifests());
     for (CheckpointId id : passed) {
       NavigableSet<CheckpointId> newer =
@@ -161,12 +167,23 @@ final class Silence {
   }
 
   /**
-   * Looks at marks on the live branch: what is deleted of others proves nothing.
+   * Looks at marks on the live branch: what is deleted of others proves nothing. A mark goes when
+   * nothing else is left; what was committed and left nothing had one.
    *
    * @param lost what others prove to have been committed: a mark may have been set for that
+   * @param named what was committed, as records say that are not its own
    */
-  void behindMarks(NavigableSet<CheckpointId> lost) throws IOException {
-    NavigableSet<CheckpointId> marks = undecided.isEmpty() ? undecided : run.deleted();
+  void behindMarks(NavigableSet<CheckpointId> lost, NavigableSet<CheckpointId> named)
+      throws IOException {
+    if (undecided.isEmpty()) {
+      return;
+    }
+    swept.addAll(named);
+    for (String folder : List.of(keys.data(), keys.votes(), keys.manifests())) {
+      swept.removeAll(run.idsUnder(folder));
+    }
+    swept.removeAll(run.quarantined());
+    NavigableSet<CheckpointId> marks = marks();
     if (marks.isEmpty()) {
       return;
     }
@@ -187,12 +204,18 @@ final class Silence {
           || !after(mark, way.get(), run.quarantined()).isEmpty()) {
         return;
       }
-      newest = newest(way.get(), run.deleted());
+      newest = newest(way.get(), marks());
       if (newest.equals(Optional.of(mark))) {
         behind(mark, after(mark, way.get(), undecided));
         return;
       }
     }
+  }
+
+  private NavigableSet<CheckpointId> marks() throws IOException {
+    NavigableSet<CheckpointId> marks = run.deleted();
+    marks.addAll(swept);
+    return marks;
   }
 
   private void behind(CheckpointId mark, List<CheckpointId> left) {
@@ -210,7 +233,10 @@ final class Silence {
   }
 
   private String tells(CheckpointId mark) {
-    return keys.deleted(mark) + " was set behind a newer commit, and nothing newer is there";
+    return (swept.contains(mark)
+            ? mark + " was committed, and deleted"
+            : keys.deleted(mark) + " was set")
+        + " behind a newer commit, and nothing newer is there";
   }
 
   private static Optional<CheckpointId> newest(Lineage.Way way, NavigableSet<CheckpointId> marks) {

@@ -12,6 +12,7 @@ import dev.ckpt.manifest.AttemptRecord;
 import dev.ckpt.manifest.CheckpointId;
 import dev.ckpt.manifest.Manifest;
 import dev.ckpt.manifest.ResumeRecord;
+import dev.ckpt.manifest.Vote;
 import dev.ckpt.spi.CheckpointResolver;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -31,6 +32,9 @@ import java.util.function.Consumer;
  * @param quarantined some of that branch are damaged and moved aside: then there is something to
  *     lose
  * @param gone what of that branch was committed, by what is known of it, and has no decision now
+ * @param finite those of the gone ones that a repair may bring back, and that may be finite: files
+ *     are left of them
+ * @param untold the newest of which nobody can tell whether it was committed
  * @param elsewhere what other branches hold that nobody left by a 'never', decided or moved aside:
  *     if one of them is a commit, a fresh start loses it
  * @param lost why nobody can tell what lies further back, if a record on the way is damaged
@@ -41,6 +45,8 @@ public record Candidates(
     List<CheckpointId> ids,
     List<CheckpointId> quarantined,
     NavigableMap<CheckpointId, String> gone,
+    NavigableSet<CheckpointId> finite,
+    Optional<Untold> untold,
     List<CheckpointId> elsewhere,
     Optional<String> lost,
     int branch,
@@ -53,12 +59,21 @@ public record Candidates(
     ids = List.copyOf(ids);
     quarantined = List.copyOf(quarantined);
     gone = new TreeMap<>(gone);
+    finite = new TreeSet<>(finite);
     elsewhere = List.copyOf(elsewhere);
   }
 
   private static Candidates of(List<CheckpointId> ids, int branch, String why) {
     return new Candidates(
-        ids, List.of(), new TreeMap<>(), List.of(), Optional.empty(), branch, why);
+        ids,
+        List.of(),
+        new TreeMap<>(),
+        new TreeSet<>(),
+        Optional.empty(),
+        List.of(),
+        Optional.empty(),
+        branch,
+        why);
   }
 
   /**
@@ -88,8 +103,12 @@ public record Candidates(
       throw way.damage().get();
     }
     List<CheckpointId> quarantined = way.of(aside);
-    Evidence evidence = Evidence.above(newestFinite(live, run), run);
-    requireTold(evidence, lineage, ids, run);
+    // of all: what is newest, and finite, may turn out to be damaged
+    Evidence evidence = Evidence.above(Optional.empty(), run);
+    Optional<Untold> untold = Untold.newest(evidence, lineage, ids, run);
+    if (untold.isPresent()) {
+      untold.get().requireNotAbove(newestFinite(live, run));
+    }
     NavigableMap<CheckpointId, String> lost = evidence.all();
     NavigableMap<CheckpointId, String> gone = gone(lineage, way, ids, aside);
     List<CheckpointId> lostOnWay = way.of(lost.navigableKeySet());
@@ -127,6 +146,8 @@ public record Candidates(
         live,
         quarantined,
         gone,
+        mayBeFinite(lostOnWay, run),
+        untold,
         List.copyOf(elsewhere.descendingSet()),
         way.damage().map(e -> String.valueOf(e.getMessage())),
         head,
@@ -158,13 +179,15 @@ public record Candidates(
     for (CheckpointId id : elsewhere.descendingSet()) {
       if (id.attempt() < head && run.readableCommit(id).isPresent()) {
         return OptionalInt.of(id.attempt());
+      } else if (id.attempt() < head && !run.isAborted(id)) {
+        return OptionalInt.empty(); // it may have been one: nobody goes back before it unasked
       }
     }
     return OptionalInt.empty();
   }
 
   private Candidates because(String reason) {
-    return new Candidates(ids, quarantined, gone, elsewhere, lost, branch, reason);
+    return new Candidates(ids, quarantined, gone, finite, untold, elsewhere, lost, branch, reason);
   }
 
   /**
@@ -184,7 +207,7 @@ public record Candidates(
     return Optional.empty();
   }
 
-  /** Only what was lost above it can be newer than what is taken. */
+  /** As far as its manifest tells: what is untold above it forbids to start without a look. */
   private static Optional<CheckpointId> newestFinite(List<CheckpointId> live, RunLog run)
       throws IOException {
     for (CheckpointId id : live) {
@@ -214,6 +237,18 @@ public record Candidates(
           .ifPresent(id -> gone.put(id, "attempt " + attempt + " began with it"));
     }
     return gone;
+  }
+
+  /** Without those whose votes say that they are not. */
+  private static NavigableSet<CheckpointId> mayBeFinite(List<CheckpointId> lost, RunLog run)
+      throws IOException {
+    NavigableSet<CheckpointId> finite = new TreeSet<>();
+    for (CheckpointId id : lost) {
+      if (run.votes(id, run.keys().votes(id)).stream().allMatch(Vote::finite)) {
+        finite.add(id);
+      }
+    }
+    return finite;
   }
 
   /** What was saved since somebody asked for a fresh start, on whatever branch. */
@@ -261,33 +296,12 @@ public record Candidates(
   }
 
   /**
-   * What lies on branches that were left is nobody's who starts; but where records are missing that
-   * say what the newest attempts began with, or what they committed, something may be lost.
+   * Fails if something is newer than that one of which nobody can tell whether it was committed.
+   *
+   * @throws CheckpointException.Corrupt saying what to do
    */
-  private static void requireTold(
-      Evidence evidence, Lineage lineage, NavigableSet<CheckpointId> ids, RunLog run)
-      throws IOException {
-    int head = lineage.head().orElse(0);
-    for (CheckpointId id : evidence.untold().descendingKeySet()) {
-      boolean begun = lineage.resumes().containsKey(id.attempt());
-      if (begun ? id.attempt() >= lineage.lastNever() : id.attempt() > head) {
-        throw new CheckpointException.Corrupt(
-            "run '"
-                + run.keys().run()
-                + "' lacks records: "
-                + evidence.untold().get(id)
-                + ", and "
-                + run.keys().data(id)
-                + " is there. Was the run copied in part? Nothing was changed. To go on, bring its"
-                + " records back; or let `ckpt repair` commit again what has its votes and is whole"
-                + newestCommit(ids, run)
-                    .map(
-                        newest ->
-                            "; or resume from a checkpoint by its id, the newest is " + newest)
-                    .orElse("")
-                + "; to start over in the same run, resume with 'never'");
-      }
-    }
+  void requireTold(CheckpointId taken) {
+    untold.ifPresent(newest -> newest.requireNotAbove(Optional.of(taken)));
   }
 
   /** That a run reached its goal is recorded behind the commit of its last state. */
@@ -312,7 +326,7 @@ public record Candidates(
   }
 
   /** The newest, if possible finite, that can be read: a stray copy of a manifest bears any id. */
-  private static Optional<CheckpointId> newestCommit(NavigableSet<CheckpointId> ids, RunLog run)
+  static Optional<CheckpointId> newestCommit(NavigableSet<CheckpointId> ids, RunLog run)
       throws IOException {
     Optional<CheckpointId> newest = Optional.empty();
     for (CheckpointId id : ids.descendingSet()) {

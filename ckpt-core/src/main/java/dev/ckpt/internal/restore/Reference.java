@@ -3,6 +3,7 @@ package dev.ckpt.internal.restore;
 import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.Retention;
+import dev.ckpt.internal.commit.Evidence;
 import dev.ckpt.internal.commit.Lineage;
 import dev.ckpt.internal.commit.RunLog;
 import dev.ckpt.manifest.CheckpointId;
@@ -54,6 +55,9 @@ public final class Reference {
                 + run.keys().run()
                 + "' has no checkpoint "
                 + reference
+                + Evidence.damage(plain.get(), run)
+                    .map(why -> ": " + why + ". `ckpt repair` says whether that can be mended")
+                    .orElse("")
                 + (ids.isEmpty() ? "; it has none" : "; the newest is " + ids.last()));
       }
       return plain.get();
@@ -61,6 +65,13 @@ public final class Reference {
     Matcher best = BEST.matcher(reference);
     if (best.matches()) {
       NavigableSet<CheckpointId> live = new TreeSet<>(lineage.live(ids));
+      Evidence evidence = Evidence.above(Optional.empty(), run);
+      for (CheckpointId lost : lineage.live(evidence.all().navigableKeySet())) {
+        log.warn(
+            "left out of the choice: {}: {}. `ckpt repair` says whether that can be mended",
+            lost,
+            evidence.damage(lost).orElseThrow());
+      }
       return best(
           best.group(1),
           "min".equals(best.group(2)) ? Retention.Mode.MIN : Retention.Mode.MAX,

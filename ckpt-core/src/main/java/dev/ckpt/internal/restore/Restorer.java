@@ -12,9 +12,11 @@ import java.io.IOException;
 import java.nio.file.NoSuchFileException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.NavigableMap;
 import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
@@ -97,12 +99,18 @@ public final class Restorer {
     List<Manifest.Commit> nonFinite = new ArrayList<>();
     // the folder of what was moved aside may have been emptied since: the ABORT says it, too
     Set<CheckpointId> withdrawn = new TreeSet<>(candidates.quarantined());
+    NavigableMap<CheckpointId, String> behindNaN = new TreeMap<>();
     NavigableSet<CheckpointId> inOrder = new TreeSet<>(candidates.gone().keySet());
     inOrder.addAll(candidates.ids());
     for (CheckpointId id : inOrder.descendingSet()) {
       String known = candidates.gone().get(id);
       if (known != null) {
-        skip(skipped, id + ": it was committed (" + known + "), and its manifest is gone");
+        String gone = id + ": it was committed (" + known + "), and its manifest is gone";
+        if (nonFinite.isEmpty() || candidates.finite().contains(id)) {
+          skip(skipped, gone);
+        } else {
+          behindNaN.put(id, gone); // retention may have deleted it: nobody misses it yet
+        }
         continue;
       }
       Optional<Manifest.Commit> commit = commit(id, skipped, withdrawn);
@@ -113,26 +121,31 @@ public final class Restorer {
         nonFinite.add(commit.get());
         continue;
       }
+      candidates.requireTold(id);
       Optional<OpenCheckpoint> open = verified(commit.get(), skipped);
       if (open.isPresent()) {
         if (!commit.get().finite()) {
           log.warn("{} holds NaN or infinite values", id);
         }
+        behindNaN.values().forEach(why -> skip(skipped, why));
         nonFinite.forEach(each -> skip(skipped, each.id() + ": holds NaN or infinite values"));
         return new Found(open, skipped);
       }
     }
     for (Manifest.Commit commit : nonFinite) {
-      if (!candidates.gone().isEmpty()) {
+      if (!candidates.finite().isEmpty()) {
         skip(skipped, commit.id() + ": holds NaN or infinite values");
         continue; // a repair may bring a finite one back
       }
+      candidates.requireTold(commit.id());
       Optional<OpenCheckpoint> open = verified(commit, skipped);
       if (open.isPresent()) {
         log.warn("{} holds NaN or infinite values, but no finite checkpoint is left", commit.id());
+        behindNaN.tailMap(commit.id()).values().forEach(why -> skip(skipped, why));
         return new Found(open, skipped);
       }
     }
+    behindNaN.values().forEach(why -> skip(skipped, why));
     withdrawn.forEach(id -> skip(skipped, id + ": a repair moved it aside"));
     candidates.lost().ifPresent(why -> skip(skipped, "what lies further back: " + why));
     if (skipped.isEmpty()) {
@@ -148,6 +161,11 @@ public final class Restorer {
               + (candidates.gone().isEmpty()
                   ? ""
                   : "`ckpt repair` says which of those without a manifest it can commit again. ")
+              + (candidates.finite().isEmpty() || nonFinite.isEmpty()
+                  ? ""
+                  : "To go on in spite of NaN, resume from "
+                      + nonFinite.get(0).id()
+                      + " by its id. ")
               + wholeElsewhere(candidates)
                   .map(
                       id ->
