@@ -65,6 +65,10 @@ final class StandIn implements AutoCloseable {
     String status = "LOGGED_MODEL_PENDING";
     final Map<String, String> params = new LinkedHashMap<>();
     final Map<String, String> tags = new TreeMap<>();
+
+    /** By key, the value said last. Its table has no place for NaN: that is zero. */
+    final Map<String, Double> metrics = new TreeMap<>();
+
     boolean deleted;
   }
 
@@ -405,6 +409,11 @@ final class StandIn implements AutoCloseable {
               + " "
               + metric.path("timestamp").asLong(),
           Double.valueOf(metric.path("value").asText()));
+      ModelState model = models.get(metric.path("model_id").asText());
+      if (model != null) {
+        double value = Double.parseDouble(metric.path("value").asText());
+        model.metrics.put(metric.path("key").asText(), Double.isNaN(value) ? 0 : value);
+      }
     }
     return ok(MAPPER.createObjectNode());
   }

@@ -203,7 +203,7 @@ public final class MlflowApi implements AutoCloseable {
   /**
    * Writes values of metrics; one that is there with the same time and step is written once.
    *
-   * @param model whose metrics they are, too
+   * @param model whose metrics they are, too: those that are finite
    */
   public void metrics(String run, Collection<Metric> metrics, Optional<String> model)
       throws MlflowException {
@@ -225,11 +225,11 @@ public final class MlflowApi implements AutoCloseable {
               .put("step", metric.step());
       if (Double.isFinite(metric.value())) {
         node.put("value", metric.value());
+        model.ifPresent(id -> node.put("model_id", id));
       } else {
-        // as protobuf's JSON has it
+        // as protobuf's JSON has it; the server's table of models would make a zero of NaN
         node.put("value", Double.toString(metric.value()));
       }
-      model.ifPresent(id -> node.put("model_id", id));
     }
     post("runs/log-batch", body);
   }
