@@ -153,6 +153,11 @@ public final class Publisher implements CheckpointListener {
             run,
             used.size(),
             workspace.root());
+      } else if (!finished) {
+        log.info(
+            "run '{}': MLflow does not show all of it yet; the next start, or ckpt mlflow sync,"
+                + " completes it",
+            run);
       }
     }
   }
