@@ -20,12 +20,9 @@ import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** Publishes from outside of a training, all at once, and says what became of it. */
 public final class Sync {
-  private static final Logger log = LoggerFactory.getLogger(Sync.class);
   private static final int MOST_TRIES = 4;
   private static final Duration FIRST_PAUSE = Duration.ofMillis(500);
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
@@ -213,20 +210,11 @@ public final class Sync {
 
   private <T> T with(Workspace workspace, Work<T> work) throws IOException {
     Optional<String> server =
-        options.server().or(() -> remembered(workspace).flatMap(Target::trackingUri));
+        options.server().or(() -> workspace.target().flatMap(Target::trackingUri));
     Outbox outbox = Outbox.open(workspace.root(), options.outboxEntries(), clock);
     try (Session session =
         new Session(workspace, outbox, store, run, options, server, Traffic.UNSEEN)) {
       return work.with(session, outbox);
-    }
-  }
-
-  private static Optional<Target> remembered(Workspace workspace) {
-    try {
-      return workspace.target();
-    } catch (IOException e) {
-      log.debug("no target is remembered", e);
-      return Optional.empty();
     }
   }
 
