@@ -64,7 +64,7 @@ final class Mirror {
    */
   Mirror(
       MlflowApi api,
-      Target target,
+      RemoteRun run,
       Subject subject,
       LocalReports reports,
       CheckpointStore store,
@@ -75,8 +75,8 @@ final class Mirror {
     this.reports = reports;
     this.dropped = dropped;
     this.checkpoints = Checkpoints.read(store, subject.run());
-    this.run = new RemoteRun(api, target, subject, checkpoints::attempts);
-    this.models = new RemoteModels(api, target, run);
+    this.run = run;
+    this.models = new RemoteModels(api, run);
     this.shards =
         withShards ? Optional.of(new ShardUpload(api, store, subject.run())) : Optional.empty();
   }
@@ -303,7 +303,7 @@ final class Mirror {
   }
 
   /** A checkpoint is gone from the store. */
-  private void deleted(String id) throws IOException {
+  private void deleted(String id) throws MlflowException {
     Optional<Row> known = reports.row(id);
     reports.deleted(id);
     tableIsOld = true;

@@ -259,7 +259,15 @@ public final class Publisher implements CheckpointListener {
       }
       used.retryRefused();
       try (Session session =
-          new Session(workspace, used, store, run, options, options.server(), traffic)) {
+          new Session(
+              workspace,
+              used,
+              store,
+              run,
+              options,
+              options.server(),
+              Target.Asker.TRAINING,
+              traffic)) {
         tellWhere(session);
         publish(session, used, backOff);
         return Duration.ZERO;

@@ -34,17 +34,29 @@ final class RemoteRun {
   private final Target target;
   private final Subject subject;
   private final Supplier<List<Attempt>> attempts;
+  private final Options options;
   private MlflowApi.@Nullable Run found;
   private boolean joined;
 
   /** Whether a run of another key was there first; its tags and its table are not ours. */
   private boolean shared;
 
-  RemoteRun(MlflowApi api, Target target, Subject subject, Supplier<List<Attempt>> attempts) {
+  RemoteRun(
+      MlflowApi api,
+      Target target,
+      Subject subject,
+      Supplier<List<Attempt>> attempts,
+      Options options) {
     this.api = api;
     this.target = target;
     this.subject = subject;
     this.attempts = attempts;
+    this.options = options;
+  }
+
+  /** What is meant. */
+  Target target() {
+    return target;
   }
 
   /** The run; asks the server once. */
@@ -69,14 +81,16 @@ final class RemoteRun {
   }
 
   private MlflowApi.Run join(String id) throws MlflowException {
-    MlflowApi.Run run = api.run(id);
+    MlflowApi.Run run;
+    try {
+      run = api.run(id);
+    } catch (MlflowException e) {
+      throw e.kind() == MlflowException.Kind.NOT_FOUND
+          ? gone(id, "is not in MLflow at " + api.tracking())
+          : e;
+    }
     if (!run.isActive()) {
-      throw new MlflowException(
-          MlflowException.Kind.NOT_FOUND,
-          "the run "
-              + id
-              + " that is joined was deleted in MLflow: restore it, or name another one by"
-              + " MLFLOW_RUN_ID or mlflow.runId");
+      throw gone(id, "was deleted in MLflow");
     }
     joined = !run.tags().containsKey(RUN_TAG) || run.tags().containsKey(JOINED_TAG);
     if (joined) {
@@ -86,6 +100,16 @@ final class RemoteRun {
     shared = !first.equals(target.key());
     api.runTag(run.id(), shared ? RUN_TAG + "." + Texts.key(subject.run()) : RUN_TAG, target.key());
     return run;
+  }
+
+  private static MlflowException gone(String id, String how) {
+    return new MlflowException(
+        MlflowException.Kind.NOT_FOUND,
+        "the run "
+            + id
+            + " that is joined "
+            + how
+            + ": restore it, or name another one by mlflow.runId or CKPT_MLFLOW_RUN_ID");
   }
 
   /** What is said once of a run of MLflow's, by its name: several of ours may join one. */
@@ -111,8 +135,16 @@ final class RemoteRun {
     tags.put(RUN_TAG, target.key());
     tags.put(NOTE, Texts.runDescription(subject));
     target.parentRun().ifPresent(parent -> tags.put("mlflow.parentRunId", parent));
-    String experiment = wanted.isPresent() ? wanted.get() : api.experiment(DEFAULT_EXPERIMENT);
+    String experiment = wanted.isPresent() ? wanted.get() : usualExperiment();
     return api.createRun(experiment, target.runName(), started(), tags);
+  }
+
+  /** Where a run is made for which nobody said it. */
+  private String usualExperiment() throws MlflowException {
+    Optional<String> id = options.experimentId();
+    return id.isPresent()
+        ? id.get()
+        : api.experiment(options.experimentName().orElse(DEFAULT_EXPERIMENT));
   }
 
   private Instant started() {
