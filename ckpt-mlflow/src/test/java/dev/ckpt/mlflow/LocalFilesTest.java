@@ -3,9 +3,16 @@ package dev.ckpt.mlflow;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.ckpt.CheckpointManager;
+import dev.ckpt.Checkpointable;
+import dev.ckpt.DType;
 import dev.ckpt.Progress;
 import dev.ckpt.Retention;
+import dev.ckpt.Shape;
+import dev.ckpt.Stability;
+import dev.ckpt.StateSink;
+import dev.ckpt.StateView;
 import dev.ckpt.Stores;
+import dev.ckpt.TensorSpec;
 import dev.ckpt.spi.CheckpointStore;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -119,29 +126,44 @@ class LocalFilesTest {
     assertThat(file).hasContent("in the way");
   }
 
+  /** A tensor of several chunks. */
+  private static final class Large implements Checkpointable {
+    @Override
+    public void capture(StateSink sink) {
+      sink.tensor(
+          TensorSpec.of("weight", DType.FLOAT32, Shape.of(1 << 20)),
+          (offset, into) -> {
+            while (into.hasRemaining()) {
+              into.put((byte) 1);
+            }
+          },
+          Stability.COPY_NOW);
+    }
+
+    @Override
+    public void restore(StateView view) {}
+  }
+
   @Test
   void aCheckpointWhoseParentIsDamagedIsWhole() throws Exception {
-    Toy toy = Toy.usual();
     try (CheckpointStore store = Stores.local(folder);
         CheckpointManager manager =
             CheckpointManager.in(store)
                 .run("toy")
-                .part("model", toy)
+                .part("model", new Large())
                 .keep(Retention.latest(9))
                 .open()) {
       manager.resume();
       for (int step = 1; step <= 2; step++) {
-        toy.advance();
         manager.save(Progress.step(step), Map.of()).join();
       }
     }
     Path shard = folder.resolve("runs/toy/data/000001-000000000001-0/rank-00000-of-00001.arrow");
     Files.setPosixFilePermissions(
         shard, java.nio.file.attribute.PosixFilePermissions.fromString("rw-------"));
+    // behind what is read to open it: found out only when the tensor is read
     byte[] bytes = Files.readAllBytes(shard);
-    for (int i = 0; i < bytes.length - 600; i++) {
-      bytes[i] ^= 1;
-    }
+    bytes[bytes.length / 2] ^= 1;
     Files.write(shard, bytes);
     Runs.sync(folder, Runs.settings(server.uri()));
     assertThat(server.shown())
