@@ -335,6 +335,8 @@ final class Mirror {
         }
         if (model.status().endsWith("UPLOAD_FAILED")) {
           failed.add(model);
+        } else if (isUnreadable(each.getKey(), traces)) {
+          log.debug("{} is in the store and cannot be read: its model stays", each.getKey());
         } else if (wasHere(each.getKey(), model, traces)) {
           reports.deleted(each.getKey());
           models.remove(model);
@@ -352,7 +354,7 @@ final class Mirror {
           subject.run());
     }
     for (Row row : reports.present()) {
-      if (!local.containsKey(row.id())) {
+      if (!local.containsKey(row.id()) && !isUnreadable(row.id(), traces)) {
         reports.deleted(row.id());
       }
     }
@@ -392,6 +394,16 @@ final class Mirror {
   private boolean wasHere(String id, MlflowApi.Model model, Map<String, ListedCheckpoint> traces) {
     Optional<Row> row = reports.row(id);
     return row.isPresent() ? RemoteModels.isOf(model, row.get().at()) : traces.containsKey(id);
+  }
+
+  /** Whether it is in the store and cannot be read: repaired, or by a newer version, it can. */
+  private static boolean isUnreadable(String id, Map<String, ListedCheckpoint> traces) {
+    ListedCheckpoint trace = traces.get(id);
+    return trace != null
+        && switch (trace.standing()) {
+          case DAMAGED, NEWER, UNDECIDED -> true;
+          case LIVE, DEAD_BRANCH, UNKNOWN, ABORTED, DELETED, QUARANTINED -> false;
+        };
   }
 
   /** Every id that the store has a trace of. */
