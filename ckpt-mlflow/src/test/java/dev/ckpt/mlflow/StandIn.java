@@ -13,6 +13,7 @@ import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -77,6 +78,7 @@ final class StandIn implements AutoCloseable {
     String name = "";
     String experiment = "0";
     String status = "RUNNING";
+    long start;
     boolean deleted;
     final Map<String, String> params = new TreeMap<>();
     final Map<String, String> tags = new TreeMap<>();
@@ -305,6 +307,7 @@ final class StandIn implements AutoCloseable {
         run.id = "run" + ++ids;
         run.name = body.path("run_name").asText();
         run.experiment = body.path("experiment_id").asText();
+        run.start = body.path("start_time").asLong();
         put(run.tags, body.path("tags"));
         runs.put(run.id, run);
         ObjectNode root = MAPPER.createObjectNode();
@@ -322,7 +325,9 @@ final class StandIn implements AutoCloseable {
       case "runs/search" -> {
         ObjectNode root = MAPPER.createObjectNode();
         ArrayNode list = root.putArray("runs");
-        for (RunState run : runs.values()) {
+        List<RunState> newestFirst = new ArrayList<>(runs.values());
+        newestFirst.sort(Comparator.comparingLong((RunState run) -> run.start).reversed());
+        for (RunState run : newestFirst) {
           if (!run.deleted
               && isIn(run.experiment, body)
               && matches(run.tags, body.path("filter").asText())) {

@@ -340,7 +340,7 @@ final class Mirror {
         } else if (wasHere(each.getKey(), model, traces)) {
           reports.deleted(each.getKey());
           models.remove(model);
-        } else {
+        } else if (model.run().equals(remote.id())) {
           foreign++;
         }
       }

@@ -15,9 +15,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The run of MLflow's that shows a run of ours: found by our tag, else the one that is to be
- * joined, else made. There is never a second one: what was made and not answered is found the next
- * time.
+ * The run of MLflow's that shows a run of ours: the one that is to be joined, else the one that was
+ * shown last, else one with our tag, else made. There is never a second one: what was made and not
+ * answered is found the next time.
  */
 final class RemoteRun {
   private static final Logger log = LoggerFactory.getLogger(RemoteRun.class);
@@ -123,10 +123,11 @@ final class RemoteRun {
     if (wanted.isEmpty() && target.experiment().isPresent()) {
       wanted = Optional.of(api.experiment(target.experiment().get()));
     }
-    // who says nothing of the experiment means the run that is there, wherever that is
-    Optional<MlflowApi.Run> there =
-        api.findRun(
-            wanted.isPresent() ? List.of(wanted.get()) : api.experiments(), RUN_TAG, target.key());
+    Optional<MlflowApi.Run> there = remembered(wanted);
+    if (there.isEmpty()) {
+      // who says nothing of the experiment means the run that is there, wherever that is
+      there = tagged(wanted.isPresent() ? List.of(wanted.get()) : api.experiments());
+    }
     if (there.isPresent()) {
       joined = there.get().tags().containsKey(JOINED_TAG);
       return there.get();
@@ -137,6 +138,33 @@ final class RemoteRun {
     target.parentRun().ifPresent(parent -> tags.put("mlflow.parentRunId", parent));
     String experiment = wanted.isPresent() ? wanted.get() : usualExperiment();
     return api.createRun(experiment, target.runName(), started(), tags);
+  }
+
+  /** The run that was shown last, if it is still what is meant. */
+  private Optional<MlflowApi.Run> remembered(Optional<String> wanted) throws MlflowException {
+    if (target.shown().isEmpty()) {
+      return Optional.empty();
+    }
+    try {
+      return Optional.of(api.run(target.shown().get()))
+          .filter(MlflowApi.Run::isActive)
+          .filter(run -> target.key().equals(run.tags().get(RUN_TAG)))
+          .filter(run -> wanted.isEmpty() || wanted.get().equals(run.experiment()));
+    } catch (MlflowException e) {
+      if (e.kind() == MlflowException.Kind.NOT_FOUND) {
+        return Optional.empty();
+      }
+      throw e;
+    }
+  }
+
+  /** The newest that has our tag; one that was joined, as by a copy of the store, only if alone. */
+  private Optional<MlflowApi.Run> tagged(List<String> experiments) throws MlflowException {
+    List<MlflowApi.Run> all = api.runs(experiments, RUN_TAG, target.key());
+    return all.stream()
+        .filter(run -> !run.tags().containsKey(JOINED_TAG))
+        .findFirst()
+        .or(() -> all.stream().findFirst());
   }
 
   /** Where a run is made for which nobody said it. */

@@ -117,7 +117,8 @@ public final class Session implements AutoCloseable {
     RemoteRun shownAs = mirror().run();
     Target shown;
     try {
-      shown = target.shownAt(shownAs.page(), shownAs.get().experiment());
+      MlflowApi.Run found = shownAs.get();
+      shown = target.shownAt(found.id(), shownAs.page(), found.experiment());
     } catch (MlflowException e) {
       throw e.kind() == MlflowException.Kind.NOT_FOUND && isRejoined() ? withWayOut(e) : e;
     }

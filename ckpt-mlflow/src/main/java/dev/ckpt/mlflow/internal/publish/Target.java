@@ -16,7 +16,8 @@ import java.util.function.Supplier;
  * @param experimentId id of that experiment, which goes before its name
  * @param runName of a run of our own
  * @param parentRun the run below which our own stands
- * @param page of the run, once a server has shown it
+ * @param shown id of the run that was shown last
+ * @param page of that run
  * @param experiments ids of all that were ever published to
  */
 public record Target(
@@ -27,6 +28,7 @@ public record Target(
     Optional<String> experimentId,
     String runName,
     Optional<String> parentRun,
+    Optional<String> shown,
     Optional<String> page,
     List<String> experiments) {
 
@@ -66,13 +68,13 @@ public record Target(
         options.experiment().or(() -> training ? options.experimentName() : Optional.empty());
     Optional<String> id = training ? options.experimentId() : Optional.empty();
     // a run that was shown is not another one because a shell says so
-    boolean shown = same.flatMap(Target::page).isPresent();
+    boolean isShown = same.flatMap(Target::shown).isPresent();
     Optional<String> joined =
         options
             .runId()
             .or(() -> training ? options.joinedRun() : Optional.empty())
             .or(() -> same.flatMap(Target::runId))
-            .or(() -> shown ? Optional.empty() : options.joinedRun());
+            .or(() -> isShown ? Optional.empty() : options.joinedRun());
     return new Target(
         before.map(Target::key).orElseGet(key),
         server.or(() -> before.flatMap(Target::trackingUri)),
@@ -84,6 +86,7 @@ public record Target(
             : id.or(() -> name.isPresent() ? Optional.empty() : same.flatMap(Target::experimentId)),
         options.runName().or(() -> before.map(Target::runName)).orElse(run),
         options.parentRun().or(() -> same.flatMap(Target::parentRun)),
+        same.flatMap(Target::shown),
         same.flatMap(Target::page),
         same.map(Target::experiments).orElse(List.of()));
   }
@@ -93,7 +96,7 @@ public record Target(
     return trackingUri.isEmpty() || server.isEmpty() || trackingUri.equals(server);
   }
 
-  Target shownAt(String address, String where) {
+  Target shownAt(String id, String address, String where) {
     List<String> all = new ArrayList<>(experiments);
     all.remove(where);
     all.add(where);
@@ -105,6 +108,7 @@ public record Target(
         experimentId,
         runName,
         parentRun,
+        Optional.of(id),
         Optional.of(address),
         all.subList(Math.max(0, all.size() - MOST_EXPERIMENTS), all.size()));
   }

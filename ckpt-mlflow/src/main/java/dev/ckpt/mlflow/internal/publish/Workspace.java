@@ -175,6 +175,7 @@ public final class Workspace {
             text(node, "experimentId"),
             node.path("runName").asText(),
             text(node, "parentRun"),
+            text(node, "shown"),
             text(node, "page"),
             experiments));
   }
@@ -196,6 +197,7 @@ public final class Workspace {
     target.runId().ifPresent(id -> node.put("runId", id));
     target.experimentId().ifPresent(id -> node.put("experimentId", id));
     target.parentRun().ifPresent(id -> node.put("parentRun", id));
+    target.shown().ifPresent(id -> node.put("shown", id));
     target.page().ifPresent(page -> node.put("page", page));
     try {
       write("target.json", node);

@@ -153,14 +153,16 @@ public final class MlflowApi implements AutoCloseable {
     return all;
   }
 
-  /** The newest run of these experiments that has this tag and is not deleted. */
-  public Optional<Run> findRun(List<String> experiments, String tag, String value)
-      throws MlflowException {
-    ObjectNode body = object().put("filter", tagged(tag, value)).put("max_results", 1);
+  /** The runs of these experiments that have this tag and are not deleted, the newest first. */
+  public List<Run> runs(List<String> experiments, String tag, String value) throws MlflowException {
+    ObjectNode body = object().put("filter", tagged(tag, value)).put("max_results", PAGE);
     experiments.forEach(body.putArray("experiment_ids")::add);
     body.putArray("order_by").add("attributes.start_time DESC");
-    JsonNode runs = post("runs/search", body).path("runs");
-    return runs.isEmpty() ? Optional.empty() : Optional.of(run(runs.get(0)));
+    List<Run> all = new ArrayList<>();
+    for (JsonNode each : post("runs/search", body).path("runs")) {
+      all.add(run(each));
+    }
+    return all;
   }
 
   public Run createRun(String experiment, String name, Instant start, Map<String, String> tags)
