@@ -197,4 +197,72 @@ class WhichRunTest {
     }
     assertThat(other.calls).isEmpty();
   }
+
+  private MlflowSettings below(String parent, String experiment) {
+    MlflowSettings usual = Runs.settings(server.uri(), experiment, "");
+    return new MlflowSettings(
+        true,
+        usual.trackingUri(),
+        usual.experiment(),
+        java.util.Optional.empty(),
+        java.util.Optional.empty(),
+        java.util.Optional.of(parent),
+        java.util.Optional.empty(),
+        usual.outboxEntries(),
+        usual.timeout(),
+        usual.drain(),
+        true,
+        false);
+  }
+
+  @Test
+  void aRunBelowAParentIsMadeWhereTheParentIs() throws Exception {
+    server.experiments.put("sweep", "1");
+    theirs(server, "parent").experiment = "1";
+    Runs.train(folder, below("parent", ""), 1, 1);
+    StandIn.RunState made = Objects.requireNonNull(server.runs.get("run1"));
+    assertThat(made.experiment).isEqualTo("1");
+    assertThat(made.tags).containsEntry("mlflow.parentRunId", "parent");
+    // who names another experiment is told that MLflow does not show it there
+    String told =
+        Told.by(() -> Runs.train(folder.resolve("named"), below("parent", "other"), 1, 1));
+    assertThat(told).contains("WARN").contains("below its parent only in the parent's experiment");
+    assertThat(server.runs).hasSize(3);
+  }
+
+  @Test
+  void aParentThatIsNotThereIsSaid() {
+    Runs.train(folder, below("nobody", ""), 1, 1);
+    assertThat(server.runs).isEmpty();
+    assertThatThrownBy(() -> Runs.sync(folder, Runs.settings(server.uri())))
+        .hasMessageContaining("no run nobody, which is to be the parent (mlflow.parentRun)");
+    Runs.train(folder, below(theirs(server, "parent").id, ""), 1, 1);
+    assertThat(server.shown()).hasSize(1);
+  }
+
+  @Test
+  void aServerThatCannotBeUsedIsWarnedOf() throws Exception {
+    String told = Told.by(() -> Runs.train(folder, Runs.settings("databricks"), 1, 1));
+    assertThat(told)
+        .containsPattern("WARN .*nothing is published to MLflow: the tracking URI must be");
+    String unnamed = Told.by(() -> Runs.train(folder.resolve("none"), nobody(), 1, 1));
+    assertThat(unnamed).containsPattern("INFO .*no MLflow server is named");
+  }
+
+  private static MlflowSettings nobody() {
+    MlflowSettings usual = Runs.settings("http://127.0.0.1:1");
+    return new MlflowSettings(
+        true,
+        java.util.Optional.empty(),
+        java.util.Optional.empty(),
+        java.util.Optional.empty(),
+        java.util.Optional.empty(),
+        java.util.Optional.empty(),
+        java.util.Optional.empty(),
+        usual.outboxEntries(),
+        usual.timeout(),
+        usual.drain(),
+        true,
+        false);
+  }
 }

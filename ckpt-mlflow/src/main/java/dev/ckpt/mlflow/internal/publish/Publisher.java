@@ -21,6 +21,7 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /**
  * Publishes a run while it trains.
@@ -281,11 +282,13 @@ public final class Publisher implements CheckpointListener {
   private void tellWhere(Session session) {
     alone = !session.isLinked();
     if (alone) {
-      log.info(
-          "run '{}': {}. Reports are in {}, and ckpt mlflow sync publishes them later",
-          run,
-          session.unlinked(),
-          workspace.root());
+      // who names a server that cannot be used has made a mistake; who names none has not
+      log.atLevel(options.server().isPresent() ? Level.WARN : Level.INFO)
+          .log(
+              "run '{}': {}. Reports are in {}, and ckpt mlflow sync publishes them later",
+              run,
+              session.unlinked(),
+              workspace.root());
     }
   }
 

@@ -135,8 +135,22 @@ final class RemoteRun {
     Map<String, String> tags = new LinkedHashMap<>();
     tags.put(RUN_TAG, target.key());
     tags.put(NOTE, Texts.runDescription(subject));
-    target.parentRun().ifPresent(parent -> tags.put("mlflow.parentRunId", parent));
-    String experiment = wanted.isPresent() ? wanted.get() : usualExperiment();
+    String experiment = "";
+    if (target.parentRun().isPresent()) {
+      MlflowApi.Run parent = parent(target.parentRun().get());
+      tags.put("mlflow.parentRunId", parent.id());
+      experiment = wanted.orElse(parent.experiment());
+      if (!experiment.equals(parent.experiment())) {
+        log.warn(
+            "run '{}' is in another experiment than its parent {}: MLflow shows a run below its"
+                + " parent only in the parent's experiment",
+            subject.run(),
+            parent.id());
+      }
+    }
+    if (experiment.isEmpty()) {
+      experiment = wanted.isPresent() ? wanted.get() : usualExperiment();
+    }
     return api.createRun(experiment, target.runName(), started(), tags);
   }
 
@@ -165,6 +179,22 @@ final class RemoteRun {
         .filter(run -> !run.tags().containsKey(JOINED_TAG))
         .findFirst()
         .or(() -> all.stream().findFirst());
+  }
+
+  private MlflowApi.Run parent(String id) throws MlflowException {
+    try {
+      return api.run(id);
+    } catch (MlflowException e) {
+      throw e.kind() == MlflowException.Kind.NOT_FOUND
+          ? new MlflowException(
+              e.kind(),
+              "MLflow at "
+                  + api.tracking()
+                  + " has no run "
+                  + id
+                  + ", which is to be the parent (mlflow.parentRun)")
+          : e;
+    }
   }
 
   /** Where a run is made for which nobody said it. */
