@@ -18,7 +18,10 @@ import picocli.CommandLine.Parameters;
       "The server is --tracking-uri, else CKPT_MLFLOW_TRACKING_URI, else MLFLOW_TRACKING_URI, else"
           + " the one that the training named. Credentials come from MLFLOW_TRACKING_USERNAME and"
           + " MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.",
-      "Beside a training that publishes by itself both end with 5."
+      "The run is that of the training, whatever MLFLOW_RUN_ID or MLFLOW_EXPERIMENT_NAME say here;"
+          + " they count for a run that no server has shown yet.",
+      "Beside a training that publishes, sync ends with 5; promote works as soon as the run's page"
+          + " shows the checkpoint, and ends with 5 until then."
     },
     footer = {
       "",

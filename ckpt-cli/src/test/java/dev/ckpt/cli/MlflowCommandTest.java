@@ -45,6 +45,15 @@ class MlflowCommandTest {
   }
 
   @Test
+  void theHelpSaysWhatGoesBesideATraining() {
+    assertThat(Called.on(folder, "mlflow", "--help").out().replaceAll("\\s+", " "))
+        .contains(
+            "Beside a training that publishes, sync ends with 5; promote works as soon as the"
+                + " run's page shows the checkpoint, and ends with 5 until then.")
+        .doesNotContain("both end with 5");
+  }
+
+  @Test
   void withoutAServerItSaysHowToNameOne() {
     Called called = Called.on(folder, "mlflow", "sync");
     assertThat(called.code()).isEqualTo(Exit.STORE);

@@ -501,7 +501,9 @@ class PublishingTest {
       String later = Runs.save(manager, toy).id();
       server.plan =
           (call, what) ->
-              what.contains("search") ? StandIn.Trouble.NONE : StandIn.Trouble.ANSWER_503;
+              what.contains("search") || what.endsWith("runs/get")
+                  ? StandIn.Trouble.NONE
+                  : StandIn.Trouble.ANSWER_503;
       assertThatThrownBy(
               () -> MlflowRuns.promote(store, "toy", later, "digits", "best", settings, Map.of()))
           .isInstanceOf(CheckpointException.Fenced.class)

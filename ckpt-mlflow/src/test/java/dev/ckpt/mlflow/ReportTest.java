@@ -211,4 +211,45 @@ class ReportTest {
       assertThat(x).isSorted().doesNotHaveDuplicates().hasSizeLessThanOrEqualTo(4);
     }
   }
+
+  @Test
+  void whyNothingIsComparedIsSaidAsItIs() throws Exception {
+    // the first, the one whose parent is gone when it is read, and one that is compared
+    Toy toy = Toy.usual();
+    try (CheckpointStore store = Stores.local(folder);
+        CheckpointManager manager =
+            CheckpointManager.in(store)
+                .run("toy")
+                .part("model", toy)
+                .keep(dev.ckpt.Retention.latest(1))
+                .open()) {
+      manager.resume();
+      toy.advance();
+      Runs.save(manager, toy);
+      toy.advance();
+      Runs.save(manager, toy);
+    }
+    try (StandIn server = new StandIn()) {
+      Runs.sync(folder, Runs.settings(server.uri()));
+    }
+    assertThat(folder.resolve("mlflow/toy/report.html"))
+        .content()
+        .contains(
+            "The one before, 000001-000000000001-0, was deleted before this report was written")
+        .doesNotContain("no earlier checkpoint");
+    Path first = folder.resolve("first");
+    Runs.train(first, Runs.settings("http://127.0.0.1:1"), 1, 1);
+    assertThat(first.resolve("mlflow/toy/report.html"))
+        .content()
+        .contains("There is no earlier checkpoint to compare with");
+    assertThat(survey(numbers("a"), numbers("b")).uncompared())
+        .contains("nothing in 000001-000000000001-0 has name, type and shape of what is here");
+    assertThat(survey(numbers("a"), numbers("a")).uncompared()).isEmpty();
+  }
+
+  private static Numbers numbers(String name) {
+    Numbers numbers = new Numbers();
+    numbers.put(name, DType.FLOAT32, 1, 2);
+    return numbers;
+  }
 }

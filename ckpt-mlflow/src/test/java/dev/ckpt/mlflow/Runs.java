@@ -44,6 +44,24 @@ final class Runs {
         false);
   }
 
+  /** The same with an experiment, or a run that is joined. */
+  static MlflowSettings settings(String uri, String experiment, String runId) {
+    MlflowSettings usual = settings(uri);
+    return new MlflowSettings(
+        true,
+        usual.trackingUri(),
+        java.util.Optional.of(experiment).filter(name -> !name.isEmpty()),
+        java.util.Optional.of(runId).filter(id -> !id.isEmpty()),
+        java.util.Optional.empty(),
+        java.util.Optional.empty(),
+        java.util.Optional.empty(),
+        usual.outboxEntries(),
+        usual.timeout(),
+        usual.drain(),
+        true,
+        false);
+  }
+
   static CheckpointManagerBuilder toy(Path folder, Toy toy, Publisher publisher) {
     return CheckpointManager.from(
             CheckpointConfig.defaults(Map.of()).with("store", folder.toString()))
@@ -97,6 +115,21 @@ final class Runs {
 
   /** As soon as the training's own thread has come back from its last call. */
   static MlflowRuns.Synced sync(Path folder, MlflowSettings settings) {
+    return sync(folder, settings, Map.of());
+  }
+
+  static MlflowRuns.Synced sync(
+      Path folder, MlflowSettings settings, Map<String, String> environment) {
+    awaitTheEnd(folder);
+    try (CheckpointStore store = Stores.local(folder)) {
+      return MlflowRuns.sync(store, "toy", settings, environment);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** As soon as nobody else publishes. */
+  static void awaitTheEnd(Path folder) {
     Workspace workspace = Workspace.of(folder.toUri(), "toy", java.util.Optional.empty());
     org.awaitility.Awaitility.await()
         .atMost(Duration.ofSeconds(30))
@@ -106,10 +139,5 @@ final class Runs {
                 return lock != null;
               }
             });
-    try (CheckpointStore store = Stores.local(folder)) {
-      return MlflowRuns.sync(store, "toy", settings, Map.of());
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
   }
 }

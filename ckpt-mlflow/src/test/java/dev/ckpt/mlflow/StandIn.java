@@ -13,6 +13,7 @@ import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -65,6 +66,10 @@ final class StandIn implements AutoCloseable {
     String status = "LOGGED_MODEL_PENDING";
     final Map<String, String> params = new LinkedHashMap<>();
     final Map<String, String> tags = new TreeMap<>();
+
+    /** By key, the value said last. Its table has no place for NaN: that is zero. */
+    final Map<String, Double> metrics = new TreeMap<>();
+
     boolean deleted;
   }
 
@@ -73,6 +78,7 @@ final class StandIn implements AutoCloseable {
     String name = "";
     String experiment = "0";
     String status = "RUNNING";
+    long start;
     boolean deleted;
     final Map<String, String> params = new TreeMap<>();
     final Map<String, String> tags = new TreeMap<>();
@@ -301,6 +307,7 @@ final class StandIn implements AutoCloseable {
         run.id = "run" + ++ids;
         run.name = body.path("run_name").asText();
         run.experiment = body.path("experiment_id").asText();
+        run.start = body.path("start_time").asLong();
         put(run.tags, body.path("tags"));
         runs.put(run.id, run);
         ObjectNode root = MAPPER.createObjectNode();
@@ -318,7 +325,9 @@ final class StandIn implements AutoCloseable {
       case "runs/search" -> {
         ObjectNode root = MAPPER.createObjectNode();
         ArrayNode list = root.putArray("runs");
-        for (RunState run : runs.values()) {
+        List<RunState> newestFirst = new ArrayList<>(runs.values());
+        newestFirst.sort(Comparator.comparingLong((RunState run) -> run.start).reversed());
+        for (RunState run : newestFirst) {
           if (!run.deleted
               && isIn(run.experiment, body)
               && matches(run.tags, body.path("filter").asText())) {
@@ -405,6 +414,11 @@ final class StandIn implements AutoCloseable {
               + " "
               + metric.path("timestamp").asLong(),
           Double.valueOf(metric.path("value").asText()));
+      ModelState model = models.get(metric.path("model_id").asText());
+      if (model != null) {
+        double value = Double.parseDouble(metric.path("value").asText());
+        model.metrics.put(metric.path("key").asText(), Double.isNaN(value) ? 0 : value);
+      }
     }
     return ok(MAPPER.createObjectNode());
   }

@@ -20,6 +20,9 @@ final class Toy implements Checkpointable {
   private final List<String> losses = new ArrayList<>();
   long step;
 
+  /** Whether its numbers are none. */
+  boolean diverged;
+
   Toy(String... names) {
     for (String name : names) {
       specs.add(TensorSpec.of(name, DType.FLOAT32, Shape.of(2, 2)));
@@ -37,6 +40,9 @@ final class Toy implements Checkpointable {
   }
 
   float value(int tensor) {
+    if (diverged) {
+      return Float.NaN;
+    }
     return specs.get(tensor).name().equals("frozen") ? 7 : step + tensor;
   }
 

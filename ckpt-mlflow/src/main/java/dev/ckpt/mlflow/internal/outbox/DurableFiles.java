@@ -11,9 +11,8 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
-import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -27,7 +26,6 @@ import java.util.concurrent.ThreadLocalRandom;
  */
 public final class DurableFiles {
   private static final String TEMPORARY = ".tmp-";
-  private static final Duration OLD = Duration.ofMinutes(10);
 
   private DurableFiles() {}
 
@@ -118,14 +116,17 @@ public final class DurableFiles {
     return names;
   }
 
-  /** Removes what writers left that died, once it is old enough not to be another one's at work. */
-  static void sweep(Path folder, FileTime now) throws IOException {
+  /**
+   * Removes what writers left that died.
+   *
+   * @param before when it must have been written not to be of one that is at work
+   */
+  public static void sweep(Path folder, Instant before) throws IOException {
     for (String name : names(folder)) {
       Path file = folder.resolve(name);
       if (name.startsWith(TEMPORARY)) {
         try {
-          FileTime written = Files.getLastModifiedTime(file);
-          if (written.toInstant().plus(OLD).isBefore(now.toInstant())) {
+          if (Files.getLastModifiedTime(file).toInstant().isBefore(before)) {
             Files.deleteIfExists(file);
           }
         } catch (NoSuchFileException e) {

@@ -4,7 +4,8 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.attribute.FileTime;
+import java.time.Duration;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Locale;
@@ -34,6 +35,10 @@ public final class Outbox {
   private static final Logger log = LoggerFactory.getLogger(Outbox.class);
   private static final Pattern NAME = Pattern.compile("\\d{12}-[0-9a-f]{8}\\.json");
 
+  /** What is younger may be another process's, at work. */
+  private static final Duration OLD = Duration.ofMinutes(10);
+
+  private final Path root;
   private final Path waiting;
   private final Path refused;
   private final Path count;
@@ -51,6 +56,7 @@ public final class Outbox {
   public record Entry(String name, Event event) {}
 
   private Outbox(Path root, int most) {
+    this.root = root;
     this.waiting = root.resolve("outbox");
     this.refused = root.resolve("refused");
     this.count = root.resolve("dropped");
@@ -65,14 +71,15 @@ public final class Outbox {
    */
   public static Outbox open(Path root, int most, InstantSource clock) throws IOException {
     Outbox outbox = new Outbox(root, most);
-    outbox.load(FileTime.from(clock.instant()));
+    outbox.load(clock.instant().minus(OLD));
     return outbox;
   }
 
-  private synchronized void load(FileTime now) throws IOException {
+  private synchronized void load(Instant old) throws IOException {
     DurableFiles.createFolders(waiting);
     DurableFiles.createFolders(refused);
-    DurableFiles.sweep(waiting, now);
+    DurableFiles.sweep(waiting, old);
+    DurableFiles.sweep(root, old);
     dropped = DurableFiles.read(count).map(Outbox::number).orElse(0L);
     list(waiting).forEach(names::add);
     for (String name : list(refused)) {

@@ -16,6 +16,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.List;
 import java.util.Map;
@@ -26,7 +27,9 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Reads each checkpoint once and keeps what is shown of it as files: they are there without any
- * server, and outlive a checkpoint that retention deletes before a server is. One thread at a time.
+ * server, and outlive a checkpoint that retention deletes before a server is. What a disk does not
+ * take or give is said once and holds up nothing: it is made again from the store. One thread at a
+ * time.
  */
 public final class LocalReports {
   private static final Logger log = LoggerFactory.getLogger(LocalReports.class);
@@ -38,14 +41,51 @@ public final class LocalReports {
   private final Subject subject;
   private final Surveyor surveyor;
   private final TreeMap<String, Row> rows;
+
+  /** Files of the checkpoint that was read last, if the disk did not take them. */
+  private Map<String, byte[]> unkept = Map.of();
+
+  private String unkeptId = "";
+  private boolean told;
   private Optional<String> structure = Optional.empty();
 
-  LocalReports(Workspace workspace, Subject subject, Checkpoints checkpoints, boolean norms)
-      throws IOException {
+  LocalReports(Workspace workspace, Subject subject, Checkpoints checkpoints, boolean norms) {
     this.workspace = workspace;
     this.subject = subject;
     this.surveyor = new Surveyor(checkpoints, norms);
     this.rows = workspace.rows();
+    trying(() -> workspace.reported().forEach(this::sweep));
+  }
+
+  /** Whoever publishes writes alone: what is half written is of a process that died. */
+  private void sweep(String id) {
+    trying(() -> DurableFiles.sweep(workspace.report(id), Instant.MAX));
+  }
+
+  /** What a disk may refuse. */
+  @FunctionalInterface
+  private interface Disk {
+    void work() throws IOException;
+  }
+
+  /** Whether the disk did it. */
+  private boolean trying(Disk disk) {
+    try {
+      disk.work();
+      return true;
+    } catch (IOException e) {
+      if (!told) {
+        told = true;
+        log.warn(
+            "run '{}': not all of what is kept in {} can be read, written or deleted; it is"
+                + " published all the same: {}",
+            subject.run(),
+            workspace.root(),
+            e.toString());
+      }
+      log.debug("a local file", e);
+      return false;
+    }
   }
 
   /** What became of a checkpoint when it was read. */
@@ -57,7 +97,7 @@ public final class LocalReports {
   }
 
   /** Reads a checkpoint and writes its report, unless that is done. */
-  Outcome prepare(Checkpoint checkpoint, Optional<SaveCost> cost) throws IOException {
+  Outcome prepare(Checkpoint checkpoint, Optional<SaveCost> cost) {
     Path folder = workspace.report(checkpoint.id());
     if (isPrepared(folder)) {
       Row known = rows.get(checkpoint.id());
@@ -80,12 +120,19 @@ public final class LocalReports {
     }
     structure = Optional.of(survey.structure());
     put(row(checkpoint, cost, survey.norm("model").orElse(Double.NaN)));
-    DurableFiles.createFolders(folder);
     byte[] page = ReportPage.of(subject, survey, history(checkpoint.id()));
-    DurableFiles.write(folder.resolve("manifest.json"), ManifestFile.of(subject, survey));
-    // last: it says that all is there
-    DurableFiles.write(folder.resolve("report.html"), page);
-    DurableFiles.write(workspace.newestReport(), page);
+    byte[] manifest = ManifestFile.of(subject, survey);
+    boolean kept =
+        trying(
+            () -> {
+              DurableFiles.createFolders(folder);
+              DurableFiles.write(folder.resolve("manifest.json"), manifest);
+              // last: it says that all is there
+              DurableFiles.write(folder.resolve("report.html"), page);
+            });
+    unkeptId = kept ? "" : checkpoint.id();
+    unkept = kept ? Map.of() : Map.of("manifest.json", manifest, "report.html", page);
+    trying(() -> DurableFiles.write(workspace.newestReport(), page));
     return Outcome.WHOLE;
   }
 
@@ -109,7 +156,7 @@ public final class LocalReports {
   }
 
   private static boolean isPrepared(Path folder) {
-    return FILES.stream().allMatch(file -> Files.exists(folder.resolve(file)));
+    return FILES.stream().allMatch(file -> Files.isRegularFile(folder.resolve(file)));
   }
 
   /**
@@ -146,7 +193,7 @@ public final class LocalReports {
     return duration.toNanos() / 1e6;
   }
 
-  private void put(Row row) throws IOException {
+  private void put(Row row) {
     Row old = rows.get(row.id());
     Row merged = row;
     if (old != null && Double.isNaN(row.stallMillis())) {
@@ -167,7 +214,7 @@ public final class LocalReports {
               row.deleted());
     }
     rows.put(row.id(), merged);
-    workspace.rows(rows);
+    trying(() -> workspace.rows(rows));
   }
 
   Optional<Row> row(String id) {
@@ -184,34 +231,43 @@ public final class LocalReports {
     return structure;
   }
 
-  void published(String id, String model) throws IOException {
+  void published(String id, String model) {
     Row row = rows.get(id);
     if (row != null && !row.model().equals(model)) {
       rows.put(id, row.withModel(model));
-      workspace.rows(rows);
+      trying(() -> workspace.rows(rows));
     }
   }
 
   /** A checkpoint is gone from the store. */
-  void deleted(String id) throws IOException {
+  void deleted(String id) {
     Row row = rows.get(id);
     if (row != null && !row.deleted()) {
       rows.put(id, row.asDeleted());
-      workspace.rows(rows);
+      trying(() -> workspace.rows(rows));
     }
     Path folder = workspace.report(id);
-    for (String file : FILES) {
-      DurableFiles.delete(folder.resolve(file));
-    }
-    Files.deleteIfExists(folder);
+    trying(
+        () -> {
+          // whatever is in it: a writer that died has left its own
+          for (String file : DurableFiles.names(folder)) {
+            DurableFiles.delete(folder.resolve(file));
+          }
+          Files.deleteIfExists(folder);
+        });
   }
 
   /** The contents of a file, by its name; none that is not there. */
-  Map<String, byte[]> files(String id) throws IOException {
+  Map<String, byte[]> files(String id) {
+    if (id.equals(unkeptId)) {
+      return unkept;
+    }
     Map<String, byte[]> files = new TreeMap<>();
     for (String file : FILES) {
-      DurableFiles.read(workspace.report(id).resolve(file))
-          .ifPresent(bytes -> files.put(file, bytes));
+      trying(
+          () ->
+              DurableFiles.read(workspace.report(id).resolve(file))
+                  .ifPresent(bytes -> files.put(file, bytes)));
     }
     return files;
   }

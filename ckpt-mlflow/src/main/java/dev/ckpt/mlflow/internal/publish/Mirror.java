@@ -64,7 +64,7 @@ final class Mirror {
    */
   Mirror(
       MlflowApi api,
-      Target target,
+      RemoteRun run,
       Subject subject,
       LocalReports reports,
       CheckpointStore store,
@@ -75,8 +75,8 @@ final class Mirror {
     this.reports = reports;
     this.dropped = dropped;
     this.checkpoints = Checkpoints.read(store, subject.run());
-    this.run = new RemoteRun(api, target, subject, checkpoints::attempts);
-    this.models = new RemoteModels(api, target, run);
+    this.run = run;
+    this.models = new RemoteModels(api, run);
     this.shards =
         withShards ? Optional.of(new ShardUpload(api, store, subject.run())) : Optional.empty();
   }
@@ -303,7 +303,7 @@ final class Mirror {
   }
 
   /** A checkpoint is gone from the store. */
-  private void deleted(String id) throws IOException {
+  private void deleted(String id) throws MlflowException {
     Optional<Row> known = reports.row(id);
     reports.deleted(id);
     tableIsOld = true;
@@ -335,10 +335,12 @@ final class Mirror {
         }
         if (model.status().endsWith("UPLOAD_FAILED")) {
           failed.add(model);
+        } else if (isUnreadable(each.getKey(), traces)) {
+          log.debug("{} is in the store and cannot be read: its model stays", each.getKey());
         } else if (wasHere(each.getKey(), model, traces)) {
           reports.deleted(each.getKey());
           models.remove(model);
-        } else {
+        } else if (model.run().equals(remote.id())) {
           foreign++;
         }
       }
@@ -352,7 +354,7 @@ final class Mirror {
           subject.run());
     }
     for (Row row : reports.present()) {
-      if (!local.containsKey(row.id())) {
+      if (!local.containsKey(row.id()) && !isUnreadable(row.id(), traces)) {
         reports.deleted(row.id());
       }
     }
@@ -392,6 +394,16 @@ final class Mirror {
   private boolean wasHere(String id, MlflowApi.Model model, Map<String, ListedCheckpoint> traces) {
     Optional<Row> row = reports.row(id);
     return row.isPresent() ? RemoteModels.isOf(model, row.get().at()) : traces.containsKey(id);
+  }
+
+  /** Whether it is in the store and cannot be read: repaired, or by a newer version, it can. */
+  private static boolean isUnreadable(String id, Map<String, ListedCheckpoint> traces) {
+    ListedCheckpoint trace = traces.get(id);
+    return trace != null
+        && switch (trace.standing()) {
+          case DAMAGED, NEWER, UNDECIDED -> true;
+          case LIVE, DEAD_BRANCH, UNKNOWN, ABORTED, DELETED, QUARANTINED -> false;
+        };
   }
 
   /** Every id that the store has a trace of. */

@@ -29,7 +29,21 @@ public record Options(
     return trackingUri.or(() -> variable("MLFLOW_TRACKING_URI"));
   }
 
-  Optional<String> variable(String name) {
+  /** The run that the environment says for all of MLflow's clients. */
+  Optional<String> joinedRun() {
+    return variable("MLFLOW_RUN_ID");
+  }
+
+  /** The experiment that the environment says for all of them. */
+  Optional<String> experimentName() {
+    return variable("MLFLOW_EXPERIMENT_NAME");
+  }
+
+  Optional<String> experimentId() {
+    return variable("MLFLOW_EXPERIMENT_ID");
+  }
+
+  private Optional<String> variable(String name) {
     return Optional.ofNullable(environment.get(name)).filter(text -> !text.isBlank());
   }
 }

@@ -21,6 +21,7 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /**
  * Publishes a run while it trains.
@@ -153,6 +154,11 @@ public final class Publisher implements CheckpointListener {
             run,
             used.size(),
             workspace.root());
+      } else if (!finished) {
+        log.info(
+            "run '{}': MLflow does not show all of it yet; the next start, or ckpt mlflow sync,"
+                + " completes it",
+            run);
       }
     }
   }
@@ -254,7 +260,15 @@ public final class Publisher implements CheckpointListener {
       }
       used.retryRefused();
       try (Session session =
-          new Session(workspace, used, store, run, options, options.server(), traffic)) {
+          new Session(
+              workspace,
+              used,
+              store,
+              run,
+              options,
+              options.server(),
+              Target.Asker.TRAINING,
+              traffic)) {
         tellWhere(session);
         publish(session, used, backOff);
         return Duration.ZERO;
@@ -268,11 +282,13 @@ public final class Publisher implements CheckpointListener {
   private void tellWhere(Session session) {
     alone = !session.isLinked();
     if (alone) {
-      log.info(
-          "run '{}': {}. Reports are in {}, and ckpt mlflow sync publishes them later",
-          run,
-          session.unlinked(),
-          workspace.root());
+      // who names a server that cannot be used has made a mistake; who names none has not
+      log.atLevel(options.server().isPresent() ? Level.WARN : Level.INFO)
+          .log(
+              "run '{}': {}. Reports are in {}, and ckpt mlflow sync publishes them later",
+              run,
+              session.unlinked(),
+              workspace.root());
     }
   }
 

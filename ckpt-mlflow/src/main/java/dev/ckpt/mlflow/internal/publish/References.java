@@ -94,30 +94,19 @@ public final class References {
       throw new CheckpointException.NotFound(
           reference + ": run " + runId + " shows no finite checkpoint of ckpt");
     }
-    List<Registry.Version> versions = api.registry().versionsOfRun(runId);
-    Set<String> names = new LinkedHashSet<>();
-    versions.forEach(version -> names.add(version.name()));
-    for (String name : names) {
-      var aliased = api.registry().aliased(name, what);
-      if (aliased.isPresent() && aliased.get().run().equals(runId)) {
-        String model =
-            aliased
-                .get()
-                .model()
-                .orElseThrow(
-                    () ->
-                        new CheckpointException.NotFound(
-                            reference + ": version " + name + " was not made of a logged model"));
-        return List.of(model(reference, model));
-      }
-    }
     // by our tags, not by the run that made them: a checkpoint of an earlier run of MLflow's is
-    // shown
-    // in the later one, too
-    List<MlflowApi.Model> named = new ArrayList<>();
+    // shown in the later one, too
+    List<String> keys = new ArrayList<>();
     for (Map.Entry<String, String> tag : run.tags().entrySet()) {
       if (isTag(tag.getKey(), RemoteRun.RUN_TAG)) {
-        named.addAll(api.named(run.experiment(), RemoteRun.RUN_TAG, tag.getValue(), what));
+        keys.add(tag.getValue());
+      }
+    }
+    Set<String> names = new LinkedHashSet<>();
+    List<MlflowApi.Model> named = aliased(run, keys, what, names);
+    if (named.isEmpty()) {
+      for (String key : keys) {
+        named.addAll(api.named(run.experiment(), RemoteRun.RUN_TAG, key, what));
       }
     }
     if (named.isEmpty()) {
@@ -135,6 +124,38 @@ public final class References {
     // a step that was trained again after a resume from before it has a model for each time
     named.sort(Comparator.comparing(References::id).reversed());
     return named;
+  }
+
+  /**
+   * The models for which an alias stands.
+   *
+   * @param keys of our runs that are shown there
+   * @param names to which those of the registry are added
+   */
+  private List<MlflowApi.Model> aliased(
+      MlflowApi.Run run, List<String> keys, String alias, Set<String> names)
+      throws MlflowException {
+    List<MlflowApi.Model> ours = new ArrayList<>();
+    for (String key : keys) {
+      ours.addAll(api.models(List.of(run.experiment()), RemoteRun.RUN_TAG, key));
+    }
+    Set<String> makers = new LinkedHashSet<>(List.of(run.id()));
+    ours.forEach(model -> makers.add(model.run()));
+    for (String maker : makers) {
+      for (Registry.Version version : api.registry().versionsOfRun(maker)) {
+        if (ours.stream().anyMatch(model -> version.isOf(model.id()))) {
+          names.add(version.name());
+        }
+      }
+    }
+    List<MlflowApi.Model> found = new ArrayList<>();
+    for (String name : names) {
+      api.registry()
+          .aliased(name, alias)
+          .flatMap(version -> ours.stream().filter(each -> version.isOf(each.id())).findFirst())
+          .ifPresent(found::add);
+    }
+    return found;
   }
 
   private static boolean isTag(String key, String ours) {

@@ -34,9 +34,9 @@ final class RemoteModels {
   private final RemoteRun run;
   private int removed;
 
-  RemoteModels(MlflowApi api, Target target, RemoteRun run) {
+  RemoteModels(MlflowApi api, RemoteRun run) {
     this.api = api;
-    this.target = target;
+    this.target = run.target();
     this.run = run;
   }
 

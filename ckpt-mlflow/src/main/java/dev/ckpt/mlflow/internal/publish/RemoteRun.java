@@ -15,9 +15,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The run of MLflow's that shows a run of ours: found by our tag, else the one that is to be
- * joined, else made. There is never a second one: what was made and not answered is found the next
- * time.
+ * The run of MLflow's that shows a run of ours: the one that is to be joined, else the one that was
+ * shown last, else one with our tag, else made. There is never a second one: what was made and not
+ * answered is found the next time.
  */
 final class RemoteRun {
   private static final Logger log = LoggerFactory.getLogger(RemoteRun.class);
@@ -34,17 +34,29 @@ final class RemoteRun {
   private final Target target;
   private final Subject subject;
   private final Supplier<List<Attempt>> attempts;
+  private final Options options;
   private MlflowApi.@Nullable Run found;
   private boolean joined;
 
   /** Whether a run of another key was there first; its tags and its table are not ours. */
   private boolean shared;
 
-  RemoteRun(MlflowApi api, Target target, Subject subject, Supplier<List<Attempt>> attempts) {
+  RemoteRun(
+      MlflowApi api,
+      Target target,
+      Subject subject,
+      Supplier<List<Attempt>> attempts,
+      Options options) {
     this.api = api;
     this.target = target;
     this.subject = subject;
     this.attempts = attempts;
+    this.options = options;
+  }
+
+  /** What is meant. */
+  Target target() {
+    return target;
   }
 
   /** The run; asks the server once. */
@@ -69,14 +81,16 @@ final class RemoteRun {
   }
 
   private MlflowApi.Run join(String id) throws MlflowException {
-    MlflowApi.Run run = api.run(id);
+    MlflowApi.Run run;
+    try {
+      run = api.run(id);
+    } catch (MlflowException e) {
+      throw e.kind() == MlflowException.Kind.NOT_FOUND
+          ? gone(id, "is not in MLflow at " + api.tracking())
+          : e;
+    }
     if (!run.isActive()) {
-      throw new MlflowException(
-          MlflowException.Kind.NOT_FOUND,
-          "the run "
-              + id
-              + " that is joined was deleted in MLflow: restore it, or name another one by"
-              + " MLFLOW_RUN_ID or mlflow.runId");
+      throw gone(id, "was deleted in MLflow");
     }
     joined = !run.tags().containsKey(RUN_TAG) || run.tags().containsKey(JOINED_TAG);
     if (joined) {
@@ -86,6 +100,16 @@ final class RemoteRun {
     shared = !first.equals(target.key());
     api.runTag(run.id(), shared ? RUN_TAG + "." + Texts.key(subject.run()) : RUN_TAG, target.key());
     return run;
+  }
+
+  private static MlflowException gone(String id, String how) {
+    return new MlflowException(
+        MlflowException.Kind.NOT_FOUND,
+        "the run "
+            + id
+            + " that is joined "
+            + how
+            + ": restore it, or name another one by mlflow.runId or CKPT_MLFLOW_RUN_ID");
   }
 
   /** What is said once of a run of MLflow's, by its name: several of ours may join one. */
@@ -99,10 +123,11 @@ final class RemoteRun {
     if (wanted.isEmpty() && target.experiment().isPresent()) {
       wanted = Optional.of(api.experiment(target.experiment().get()));
     }
-    // who says nothing of the experiment means the run that is there, wherever that is
-    Optional<MlflowApi.Run> there =
-        api.findRun(
-            wanted.isPresent() ? List.of(wanted.get()) : api.experiments(), RUN_TAG, target.key());
+    Optional<MlflowApi.Run> there = remembered(wanted);
+    if (there.isEmpty()) {
+      // who says nothing of the experiment means the run that is there, wherever that is
+      there = tagged(wanted.isPresent() ? List.of(wanted.get()) : api.experiments());
+    }
     if (there.isPresent()) {
       joined = there.get().tags().containsKey(JOINED_TAG);
       return there.get();
@@ -110,9 +135,74 @@ final class RemoteRun {
     Map<String, String> tags = new LinkedHashMap<>();
     tags.put(RUN_TAG, target.key());
     tags.put(NOTE, Texts.runDescription(subject));
-    target.parentRun().ifPresent(parent -> tags.put("mlflow.parentRunId", parent));
-    String experiment = wanted.isPresent() ? wanted.get() : api.experiment(DEFAULT_EXPERIMENT);
+    String experiment = "";
+    if (target.parentRun().isPresent()) {
+      MlflowApi.Run parent = parent(target.parentRun().get());
+      tags.put("mlflow.parentRunId", parent.id());
+      experiment = wanted.orElse(parent.experiment());
+      if (!experiment.equals(parent.experiment())) {
+        log.warn(
+            "run '{}' is in another experiment than its parent {}: MLflow shows a run below its"
+                + " parent only in the parent's experiment",
+            subject.run(),
+            parent.id());
+      }
+    }
+    if (experiment.isEmpty()) {
+      experiment = wanted.isPresent() ? wanted.get() : usualExperiment();
+    }
     return api.createRun(experiment, target.runName(), started(), tags);
+  }
+
+  /** The run that was shown last, if it is still what is meant. */
+  private Optional<MlflowApi.Run> remembered(Optional<String> wanted) throws MlflowException {
+    if (target.shown().isEmpty()) {
+      return Optional.empty();
+    }
+    try {
+      return Optional.of(api.run(target.shown().get()))
+          .filter(MlflowApi.Run::isActive)
+          .filter(run -> target.key().equals(run.tags().get(RUN_TAG)))
+          .filter(run -> wanted.isEmpty() || wanted.get().equals(run.experiment()));
+    } catch (MlflowException e) {
+      if (e.kind() == MlflowException.Kind.NOT_FOUND) {
+        return Optional.empty();
+      }
+      throw e;
+    }
+  }
+
+  /** The newest that has our tag; one that was joined, as by a copy of the store, only if alone. */
+  private Optional<MlflowApi.Run> tagged(List<String> experiments) throws MlflowException {
+    List<MlflowApi.Run> all = api.runs(experiments, RUN_TAG, target.key());
+    return all.stream()
+        .filter(run -> !run.tags().containsKey(JOINED_TAG))
+        .findFirst()
+        .or(() -> all.stream().findFirst());
+  }
+
+  private MlflowApi.Run parent(String id) throws MlflowException {
+    try {
+      return api.run(id);
+    } catch (MlflowException e) {
+      throw e.kind() == MlflowException.Kind.NOT_FOUND
+          ? new MlflowException(
+              e.kind(),
+              "MLflow at "
+                  + api.tracking()
+                  + " has no run "
+                  + id
+                  + ", which is to be the parent (mlflow.parentRun)")
+          : e;
+    }
+  }
+
+  /** Where a run is made for which nobody said it. */
+  private String usualExperiment() throws MlflowException {
+    Optional<String> id = options.experimentId();
+    return id.isPresent()
+        ? id.get()
+        : api.experiment(options.experimentName().orElse(DEFAULT_EXPERIMENT));
   }
 
   private Instant started() {

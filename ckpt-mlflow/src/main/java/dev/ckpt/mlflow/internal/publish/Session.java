@@ -12,23 +12,19 @@ import dev.ckpt.mlflow.internal.rest.Traffic;
 import dev.ckpt.spi.CheckpointStore;
 import java.io.IOException;
 import java.util.HashSet;
-import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * One process that publishes a run: its workspace, its outbox, and, if a server is named, the
  * mirror on it. Held by one thread, which holds the workspace's lock.
  */
 public final class Session implements AutoCloseable {
-  private static final Logger log = LoggerFactory.getLogger(Session.class);
-
   private final Workspace workspace;
   private final Outbox outbox;
   private final LocalReports reports;
+  private final Options options;
   private final @Nullable MlflowApi api;
   private final @Nullable Mirror mirror;
   private Target target;
@@ -39,6 +35,7 @@ public final class Session implements AutoCloseable {
 
   /**
    * @param server where to publish to; empty: only the local reports are written
+   * @param asker who publishes
    * @param traffic told of each call to the server
    */
   public Session(
@@ -48,9 +45,11 @@ public final class Session implements AutoCloseable {
       String run,
       Options options,
       Optional<String> server,
+      Target.Asker asker,
       Traffic traffic)
       throws IOException {
     this.workspace = workspace;
+    this.options = options;
     this.outbox = outbox;
     Subject subject = new Subject(store.uri().toString(), run);
     Checkpoints checkpoints = Checkpoints.read(store, run);
@@ -64,47 +63,24 @@ public final class Session implements AutoCloseable {
       }
     }
     this.target =
-        target(workspace.target(), checkpoints, run, options, tracking.map(Tracking::toString));
+        Target.of(
+            workspace.target(),
+            () -> Mirror.key(run, checkpoints.attempts()),
+            run,
+            options,
+            tracking.map(Tracking::toString),
+            asker);
     workspace.target(target);
     if (tracking.isPresent()) {
       MlflowApi made = new MlflowApi(tracking.get(), options.timeout(), traffic);
       this.api = made;
+      RemoteRun remote = new RemoteRun(made, target, subject, checkpoints::attempts, options);
       this.mirror =
-          new Mirror(made, target, subject, reports, store, options.shards(), outbox::dropped);
+          new Mirror(made, remote, subject, reports, store, options.shards(), outbox::dropped);
     } else {
       this.api = null;
       this.mirror = null;
     }
-  }
-
-  /** What is said now goes before what was remembered; the key stays. */
-  private static Target target(
-      Optional<Target> before,
-      Checkpoints checkpoints,
-      String run,
-      Options options,
-      Optional<String> server) {
-    String key = before.map(Target::key).orElseGet(() -> Mirror.key(run, checkpoints.attempts()));
-    return new Target(
-        key,
-        server.or(() -> before.flatMap(Target::trackingUri)),
-        options
-            .runId()
-            .or(() -> options.variable("MLFLOW_RUN_ID"))
-            .or(() -> before.flatMap(Target::runId)),
-        options
-            .experiment()
-            .or(() -> options.variable("MLFLOW_EXPERIMENT_NAME"))
-            .or(() -> before.flatMap(Target::experiment)),
-        options.experiment().isPresent()
-            ? Optional.empty()
-            : options
-                .variable("MLFLOW_EXPERIMENT_ID")
-                .or(() -> before.flatMap(Target::experimentId)),
-        options.runName().or(() -> before.map(Target::runName)).orElse(run),
-        options.parentRun().or(() -> before.flatMap(Target::parentRun)),
-        before.flatMap(Target::page),
-        before.map(Target::experiments).orElse(List.of()));
   }
 
   /** Whether a server is named. */
@@ -139,11 +115,32 @@ public final class Session implements AutoCloseable {
    */
   public void connect() throws IOException {
     RemoteRun shownAs = mirror().run();
-    Target shown = target.shownAt(shownAs.page(), shownAs.get().experiment());
+    Target shown;
+    try {
+      MlflowApi.Run found = shownAs.get();
+      shown = target.shownAt(found.id(), shownAs.page(), found.experiment());
+    } catch (MlflowException e) {
+      throw e.kind() == MlflowException.Kind.NOT_FOUND && isRejoined() ? withWayOut(e) : e;
+    }
     if (!shown.equals(target)) {
       target = shown;
       workspace.target(target);
     }
+  }
+
+  /** Whether a run is joined only because an earlier start has joined it. */
+  private boolean isRejoined() {
+    return target.runId().isPresent()
+        && options.runId().isEmpty()
+        && !options.joinedRun().equals(target.runId());
+  }
+
+  private MlflowException withWayOut(MlflowException gone) {
+    return new MlflowException(
+        gone.kind(),
+        gone.getMessage()
+            + ". Nobody names it now, an earlier start joined it: to have a run of our own, delete "
+            + workspace.targetFile());
   }
 
   /** Whether the server answers to something else, asked anew. */

@@ -20,12 +20,10 @@ import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** Publishes from outside of a training, all at once, and says what became of it. */
 public final class Sync {
-  private static final Logger log = LoggerFactory.getLogger(Sync.class);
+  private static final String UNTIL_IT_DOES = "wait until it does, or ends";
   private static final int MOST_TRIES = 4;
   private static final Duration FIRST_PAUSE = Duration.ofMillis(500);
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
@@ -153,35 +151,45 @@ public final class Sync {
     Optional<Target> target = workspace.target().filter(known -> known.page().isPresent());
     Optional<String> server = options.server().or(() -> target.flatMap(Target::trackingUri));
     if (target.isEmpty() || server.isEmpty()) {
-      throw published("has shown nothing yet");
+      throw published("has shown nothing yet", UNTIL_IT_DOES);
     }
-    try (MlflowApi api =
-        new MlflowApi(Tracking.of(server.get(), options.environment()), options.timeout())) {
+    Tracking tracking = Tracking.of(server.get(), options.environment());
+    if (!target.get().isOn(Optional.of(tracking.toString()))) {
+      throw published(
+          "publishes to " + target.get().trackingUri().orElse("nowhere"),
+          "promote there, or wait until it ends");
+    }
+    try (MlflowApi api = new MlflowApi(tracking, options.timeout())) {
       RemoteRun remote =
           new RemoteRun(
-              api, target.get(), new Subject(store.uri().toString(), run), checkpoints::attempts);
+              api,
+              target.get(),
+              new Subject(store.uri().toString(), run),
+              checkpoints::attempts,
+              options);
       List<MlflowApi.Model> model = new ArrayList<>();
       trying(
           () ->
-              new RemoteModels(api, target.get(), remote)
+              new RemoteModels(api, remote)
                   .find(checkpoint.id(), Optional.of(checkpoint.committedAt()))
                   .filter(MlflowApi.Model::isReady)
                   .ifPresent(model::add));
       if (model.isEmpty()) {
-        throw published("has not shown " + checkpoint.id() + " yet");
+        throw published("has not shown " + checkpoint.id() + " yet", UNTIL_IT_DOES);
       }
       checkpoints.pin(checkpoint.id());
       return register(api, model.get(0), name, alias, target.get().page());
     }
   }
 
-  private CheckpointException.Fenced published(String why) {
+  private CheckpointException.Fenced published(String why, String wayOut) {
     return new CheckpointException.Fenced(
         "run '"
             + run
             + "' is published by another process now, probably its training, which "
             + why
-            + ": wait until it does, or ends");
+            + ": "
+            + wayOut);
   }
 
   private static Promoted register(
@@ -205,7 +213,7 @@ public final class Sync {
     Workspace workspace = Workspace.ofTraining(store.uri(), run, options.outbox());
     try (Closeable lock = workspace.lock().orElse(null)) {
       if (lock == null) {
-        throw published("does what a sync would do");
+        throw published("does what a sync would do", UNTIL_IT_DOES);
       }
       return with(workspace, work);
     }
@@ -213,20 +221,12 @@ public final class Sync {
 
   private <T> T with(Workspace workspace, Work<T> work) throws IOException {
     Optional<String> server =
-        options.server().or(() -> remembered(workspace).flatMap(Target::trackingUri));
+        options.server().or(() -> workspace.target().flatMap(Target::trackingUri));
     Outbox outbox = Outbox.open(workspace.root(), options.outboxEntries(), clock);
     try (Session session =
-        new Session(workspace, outbox, store, run, options, server, Traffic.UNSEEN)) {
+        new Session(
+            workspace, outbox, store, run, options, server, Target.Asker.OUTSIDE, Traffic.UNSEEN)) {
       return work.with(session, outbox);
-    }
-  }
-
-  private static Optional<Target> remembered(Workspace workspace) {
-    try {
-      return workspace.target();
-    } catch (IOException e) {
-      log.debug("no target is remembered", e);
-      return Optional.empty();
     }
   }
 

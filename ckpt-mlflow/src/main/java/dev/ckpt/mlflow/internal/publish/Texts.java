@@ -4,7 +4,9 @@ import dev.ckpt.Attempt;
 import dev.ckpt.Checkpoint;
 import dev.ckpt.Progress;
 import dev.ckpt.mlflow.internal.report.Subject;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
@@ -17,6 +19,7 @@ final class Texts {
   private static final String VARIED = "param.";
   private static final int LONGEST_KEY = 250;
   private static final int LONGEST_PARAM = 500;
+  private static final int MOST_NOT_FINITE = 20;
 
   /** As long as MLflow takes a value of a parameter, and a person reads it. */
   private static final int LONGEST_TEXT = 4_000;
@@ -107,6 +110,7 @@ final class Texts {
         + model
         + "`\n\n"
         + (remark.isEmpty() ? "" : "**" + inline(remark) + "**\n\n")
+        + notFinite(checkpoint.metrics())
         + "Checkpoint `"
         + checkpoint.id()
         + "` of run `"
@@ -114,6 +118,26 @@ final class Texts {
         + "` in `"
         + inline(subject.store())
         + "`. What it holds: `report.html` and `manifest.json` under *Artifacts*.";
+  }
+
+  /** What MLflow's table of models cannot show: it would be a zero there. */
+  private static String notFinite(Map<String, Double> metrics) {
+    List<String> said = new ArrayList<>();
+    new TreeMap<>(metrics)
+        .forEach(
+            (name, value) -> {
+              if (!Double.isFinite(value)) {
+                said.add("`" + inline(name) + "` = " + value);
+              }
+            });
+    if (said.isEmpty()) {
+      return "";
+    }
+    int more = said.size() - MOST_NOT_FINITE;
+    return "**Not finite, and so among the metrics of the run only: "
+        + String.join(", ", said.subList(0, Math.min(said.size(), MOST_NOT_FINITE)))
+        + (more > 0 ? " and " + more + " more" : "")
+        + "**\n\n";
   }
 
   static String failure(String id, String reason) {

@@ -111,6 +111,11 @@ public final class Workspace {
     return root.resolve("reports").resolve(id);
   }
 
+  /** The checkpoints that have, or had, a report here. */
+  List<String> reported() throws IOException {
+    return DurableFiles.names(root.resolve("reports"));
+  }
+
   /** The page of the newest checkpoint. */
   public Path newestReport() {
     return root.resolve("report.html");
@@ -141,17 +146,22 @@ public final class Workspace {
 
   // ---- where to
 
+  /** The file in which it is remembered. */
+  Path targetFile() {
+    return root.resolve("target.json");
+  }
+
   /** What was last remembered; empty if nothing was, or it is not readable. */
-  public Optional<Target> target() throws IOException {
-    Optional<byte[]> bytes = DurableFiles.read(root.resolve("target.json"));
-    if (bytes.isEmpty()) {
-      return Optional.empty();
-    }
+  public Optional<Target> target() {
     JsonNode node;
     try {
+      Optional<byte[]> bytes = DurableFiles.read(targetFile());
+      if (bytes.isEmpty()) {
+        return Optional.empty();
+      }
       node = MAPPER.readTree(bytes.get());
-    } catch (JsonProcessingException e) {
-      log.warn("{} is not readable: {}", root.resolve("target.json"), e.getOriginalMessage());
+    } catch (IOException e) {
+      log.warn("{} is not readable: {}", targetFile(), e.toString());
       return Optional.empty();
     }
     List<String> experiments = new ArrayList<>();
@@ -165,11 +175,13 @@ public final class Workspace {
             text(node, "experimentId"),
             node.path("runName").asText(),
             text(node, "parentRun"),
+            text(node, "shown"),
             text(node, "page"),
             experiments));
   }
 
-  void target(Target target) throws IOException {
+  /** Remembers it, if the disk lets us: it is found again without. */
+  void target(Target target) {
     if (target().filter(target::equals).isPresent()) {
       return;
     }
@@ -185,8 +197,13 @@ public final class Workspace {
     target.runId().ifPresent(id -> node.put("runId", id));
     target.experimentId().ifPresent(id -> node.put("experimentId", id));
     target.parentRun().ifPresent(id -> node.put("parentRun", id));
+    target.shown().ifPresent(id -> node.put("shown", id));
     target.page().ifPresent(page -> node.put("page", page));
-    write("target.json", node);
+    try {
+      write("target.json", node);
+    } catch (IOException e) {
+      log.warn("{} is not written: {}", targetFile(), e.toString());
+    }
   }
 
   private static Optional<String> text(JsonNode node, String field) {
@@ -196,13 +213,13 @@ public final class Workspace {
   // ---- rows
 
   /** By checkpoint, in the order of ids; empty if the file is not there or not readable. */
-  public TreeMap<String, Row> rows() throws IOException {
+  public TreeMap<String, Row> rows() {
     TreeMap<String, Row> rows = new TreeMap<>();
-    Optional<byte[]> bytes = DurableFiles.read(root.resolve("rows.json"));
-    if (bytes.isEmpty()) {
-      return rows;
-    }
     try {
+      Optional<byte[]> bytes = DurableFiles.read(root.resolve("rows.json"));
+      if (bytes.isEmpty()) {
+        return rows;
+      }
       for (JsonNode each : MAPPER.readTree(bytes.get()).path("rows")) {
         Row row = row(each);
         rows.put(row.id(), row);

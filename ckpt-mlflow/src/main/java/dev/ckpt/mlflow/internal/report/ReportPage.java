@@ -261,8 +261,9 @@ public final class ReportPage {
   private void changes() {
     html.append("<section><h2>What changed</h2>");
     if (survey.before().isEmpty()) {
-      html.append(
-          "<p class=\"soft\">There is no earlier checkpoint to compare with.</p></section>\n");
+      html.append("<p class=\"soft\">")
+          .append(Html.text(survey.uncompared()))
+          .append("</p></section>\n");
       return;
     }
     List<Survey.Tensor> changed =

@@ -9,7 +9,8 @@ import java.util.OptionalDouble;
 /**
  * What was read of a checkpoint.
  *
- * @param before the checkpoint that it was compared with; empty if that is gone, or there is none
+ * @param before the checkpoint that it was compared with; empty if it was with none
+ * @param uncompared why it was compared with none, for people; empty if it was
  * @param tensors in the order of the checkpoint
  * @param otherBytes length of opaque bytes
  * @param structure digest over names, types and shapes: equal for equal models
@@ -18,6 +19,7 @@ import java.util.OptionalDouble;
 public record Survey(
     Checkpoint checkpoint,
     Optional<String> before,
+    String uncompared,
     List<Tensor> tensors,
     long otherBytes,
     String structure,

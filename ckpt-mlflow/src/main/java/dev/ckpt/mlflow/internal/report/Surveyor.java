@@ -52,30 +52,58 @@ public final class Surveyor {
    * @throws CheckpointException.Corrupt if it is damaged
    */
   public Survey survey(Checkpoint checkpoint, Optional<String> before) {
-    try (Checkpoints.Opened open = checkpoints.open(checkpoint.id())) {
-      Optional<Checkpoints.Opened> earlier = before.flatMap(this::open);
-      try {
-        return survey(checkpoint, open, earlier.orElse(null));
-      } finally {
-        earlier.ifPresent(Checkpoints.Opened::close);
+    try (Checkpoints.Opened open = checkpoints.open(checkpoint.id());
+        Earlier earlier = earlier(before)) {
+      if (earlier.opened() != null) {
+        try {
+          return survey(checkpoint, open, earlier);
+        } catch (CheckpointException e) {
+          // of which of the two is found out without the other
+          return survey(checkpoint, open, new Earlier(null, unread(before.orElse(""), e)));
+        }
+      }
+      return survey(checkpoint, open, earlier);
+    }
+  }
+
+  /**
+   * The checkpoint before.
+   *
+   * @param why it is not compared with, unless it is
+   */
+  private record Earlier(Checkpoints.@Nullable Opened opened, String why) implements AutoCloseable {
+    @Override
+    public void close() {
+      if (opened != null) {
+        opened.close();
       }
     }
   }
 
-  /** What cannot be read is not compared with. */
-  private Optional<Checkpoints.Opened> open(String id) {
+  private Earlier earlier(Optional<String> before) {
+    if (before.isEmpty()) {
+      return new Earlier(null, "There is no earlier checkpoint to compare with.");
+    }
     if (!norms) {
-      return Optional.empty();
+      return new Earlier(null, "Tensors are not read (mlflow.norms), so that none is compared.");
     }
     try {
-      return Optional.of(checkpoints.open(id));
+      return new Earlier(checkpoints.open(before.get()), "");
     } catch (CheckpointException e) {
-      return Optional.empty();
+      return new Earlier(null, unread(before.get(), e));
     }
   }
 
-  private Survey survey(
-      Checkpoint checkpoint, Checkpoints.Opened open, Checkpoints.@Nullable Opened earlier) {
+  private static String unread(String before, CheckpointException why) {
+    return "The one before, "
+        + before
+        + (why instanceof CheckpointException.NotFound
+            ? ", was deleted before this report was written, so that nothing is compared."
+            : ", does not read back, so that nothing is compared.");
+  }
+
+  private Survey survey(Checkpoint checkpoint, Checkpoints.Opened open, Earlier earlier) {
+    Checkpoints.Opened before = earlier.opened();
     List<Survey.Tensor> tensors = new ArrayList<>();
     Map<String, List<Double>> curves = new TreeMap<>();
     MessageDigest structure = sha256();
@@ -83,7 +111,7 @@ public final class Surveyor {
     boolean compared = false;
     for (String part : open.parts()) {
       StateView view = open.view(part);
-      StateView old = earlier != null && earlier.parts().contains(part) ? earlier.view(part) : null;
+      StateView old = before != null && before.parts().contains(part) ? before.view(part) : null;
       for (String name : view.names()) {
         TensorSpec spec = view.spec(name);
         structure.update(
@@ -98,9 +126,16 @@ public final class Surveyor {
       }
       addCurves(view, curves);
     }
+    String why =
+        compared || before == null
+            ? earlier.why()
+            : "Nothing is compared: nothing in "
+                + before.checkpoint().id()
+                + " has name, type and shape of what is here.";
     return new Survey(
         checkpoint,
-        compared && earlier != null ? Optional.of(earlier.checkpoint().id()) : Optional.empty(),
+        compared && before != null ? Optional.of(before.checkpoint().id()) : Optional.empty(),
+        why,
         tensors,
         otherBytes,
         HexFormat.of().formatHex(structure.digest()),

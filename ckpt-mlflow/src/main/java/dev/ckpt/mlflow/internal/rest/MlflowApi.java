@@ -153,14 +153,16 @@ public final class MlflowApi implements AutoCloseable {
     return all;
   }
 
-  /** The newest run of these experiments that has this tag and is not deleted. */
-  public Optional<Run> findRun(List<String> experiments, String tag, String value)
-      throws MlflowException {
-    ObjectNode body = object().put("filter", tagged(tag, value)).put("max_results", 1);
+  /** The runs of these experiments that have this tag and are not deleted, the newest first. */
+  public List<Run> runs(List<String> experiments, String tag, String value) throws MlflowException {
+    ObjectNode body = object().put("filter", tagged(tag, value)).put("max_results", PAGE);
     experiments.forEach(body.putArray("experiment_ids")::add);
     body.putArray("order_by").add("attributes.start_time DESC");
-    JsonNode runs = post("runs/search", body).path("runs");
-    return runs.isEmpty() ? Optional.empty() : Optional.of(run(runs.get(0)));
+    List<Run> all = new ArrayList<>();
+    for (JsonNode each : post("runs/search", body).path("runs")) {
+      all.add(run(each));
+    }
+    return all;
   }
 
   public Run createRun(String experiment, String name, Instant start, Map<String, String> tags)
@@ -203,7 +205,7 @@ public final class MlflowApi implements AutoCloseable {
   /**
    * Writes values of metrics; one that is there with the same time and step is written once.
    *
-   * @param model whose metrics they are, too
+   * @param model whose metrics they are, too: those that are finite
    */
   public void metrics(String run, Collection<Metric> metrics, Optional<String> model)
       throws MlflowException {
@@ -225,11 +227,11 @@ public final class MlflowApi implements AutoCloseable {
               .put("step", metric.step());
       if (Double.isFinite(metric.value())) {
         node.put("value", metric.value());
+        model.ifPresent(id -> node.put("model_id", id));
       } else {
-        // as protobuf's JSON has it
+        // as protobuf's JSON has it; the server's table of models would make a zero of NaN
         node.put("value", Double.toString(metric.value()));
       }
-      model.ifPresent(id -> node.put("model_id", id));
     }
     post("runs/log-batch", body);
   }

@@ -22,18 +22,11 @@ public final class Registry {
    *
    * @param source what it was made of: {@code models:/m-...}, or where the artifacts are
    */
-  public record Version(String name, String version, String source, String run) {
+  public record Version(String name, String version, String source) {
 
     /** Whether it was made of this model. */
     public boolean isOf(String model) {
       return source.equals(MODELS + model) || source.contains("/models/" + model + "/");
-    }
-
-    /** The model that it was made of, if it says so. */
-    public Optional<String> model() {
-      return source.startsWith(MODELS)
-          ? Optional.of(source.substring(MODELS.length()))
-          : Optional.empty();
     }
   }
 
@@ -130,9 +123,6 @@ public final class Registry {
 
   private static Version version(JsonNode node) {
     return new Version(
-        node.path("name").asText(),
-        node.path("version").asText(),
-        node.path("source").asText(),
-        node.path("run_id").asText());
+        node.path("name").asText(), node.path("version").asText(), node.path("source").asText());
   }
 }
