@@ -13,7 +13,6 @@ import ai.djl.training.tracker.Tracker;
 import dev.ckpt.CheckpointException;
 import dev.ckpt.djl.SmallTraining.Order;
 import dev.ckpt.djl.SmallTraining.Setup;
-import java.lang.reflect.Field;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -22,13 +21,9 @@ import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** What a program changes on purpose between two attempts. The page of it is docs/changes.md. */
 class ChangesTest {
@@ -56,26 +51,6 @@ class ChangesTest {
     }
   }
 
-  @BeforeEach
-  void listen() throws Exception {
-    level(20);
-  }
-
-  @AfterEach
-  void listenNoMore() throws Exception {
-    level(30);
-  }
-
-  /** slf4j-simple reads its levels once; the build sets it to warnings. */
-  private static void level(int level) throws Exception {
-    for (Class<?> each : SPEAKERS) {
-      Logger logger = LoggerFactory.getLogger(each);
-      Field field = logger.getClass().getDeclaredField("currentLogLevel");
-      field.setAccessible(true);
-      field.setInt(logger, level);
-    }
-  }
-
   private static SmallTraining training() {
     return new SmallTraining(SmallTraining.Setup.plain());
   }
@@ -91,7 +66,7 @@ class ChangesTest {
     change.accept(training);
     int before = training.log.executed;
     @Nullable Throwable[] thrown = new Throwable[1];
-    String told = Told.by(() -> thrown[0] = catchThrowable(training::run));
+    String told = Told.alsoInformation(SPEAKERS, () -> thrown[0] = catchThrowable(training::run));
     Pattern line =
         Pattern.compile(
             "\\[main\\] ((?:INFO|WARN)) dev\\.ckpt\\.(?:djl|internal\\.commit)\\.\\w+ - (.*)");

@@ -530,9 +530,11 @@ class OwnWaysTest {
   @Test
   void ratesByParameterAreComparedByTheNamesOfParameters() throws Exception {
     train(store, FIT);
-    assertThat(Told.by(() -> train(store, MORE))).doesNotContain("optimizer differs");
+    List<Class<?>> speaker = List.of(Environment.class);
+    assertThat(Told.alsoInformation(speaker, () -> train(store, MORE)))
+        .doesNotContain("optimizer differs");
     rate = 0.02f;
-    assertThat(Told.by(() -> train(store, FIT)))
+    assertThat(Told.alsoInformation(speaker, () -> train(store, FIT)))
         .contains("optimizer differs")
         .containsPattern("valueMap=\\{\\w*Linear_weight=0.01}")
         .containsPattern("valueMap=\\{\\w*Linear_weight=0.02}")
