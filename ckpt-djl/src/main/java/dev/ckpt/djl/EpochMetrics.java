@@ -22,15 +22,20 @@ final class EpochMetrics {
   static Map<String, Double> ofLastEpoch(Trainer trainer) {
     Map<String, Double> all = new TreeMap<>();
     if (isOpen(trainer)) {
-      put(all, trainer, EvaluatorTrainingListener.TRAIN_EPOCH, "train_");
-      put(all, trainer, EvaluatorTrainingListener.VALIDATE_EPOCH, "validate_");
-      return all;
+      return ofOpenEpoch(trainer);
     }
     for (TrainingListener listener : DjlInternals.listeners(trainer)) {
       if (listener instanceof EvaluatorTrainingListener evaluators) {
         evaluators.getLatestEvaluations().forEach((name, value) -> put(all, name, value));
       }
     }
+    return all;
+  }
+
+  /** Those of an epoch that DJL's listener will close in its turn. */
+  static Map<String, Double> ofOpenEpoch(Trainer trainer) {
+    Map<String, Double> all = ofRunningEpoch(trainer);
+    put(all, trainer, EvaluatorTrainingListener.VALIDATE_EPOCH, "validate_");
     return all;
   }
 
@@ -85,8 +90,10 @@ final class EpochMetrics {
     for (Evaluator evaluator : trainer.getEvaluators()) {
       try {
         float value = evaluator.getAccumulator(accumulator);
-        String name = evaluator == trainer.getLoss() ? "loss" : evaluator.getName();
-        put(all, prefix + name, value);
+        put(all, prefix + evaluator.getName(), value);
+        if (evaluator == trainer.getLoss()) {
+          put(all, prefix + "loss", value); // both names, as DJL's listener gives them
+        }
       } catch (RuntimeException e) {
         log.debug("no accumulator in {}", evaluator.getName(), e);
       }

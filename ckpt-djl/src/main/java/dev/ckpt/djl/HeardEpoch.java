@@ -31,6 +31,11 @@ final class HeardEpoch {
     more = batch.getProgressTotal() > 0 && !isLast(batch);
   }
 
+  /** Whether there is more to hear of it than updates. */
+  boolean tellsOfBatches() {
+    return batches > 0;
+  }
+
   /** Nothing was trained. A loop without {@code EasyTrain.trainBatch} tells of no batch. */
   boolean isEmpty() {
     return batches == 0 && watch.updates() == updatesBefore;

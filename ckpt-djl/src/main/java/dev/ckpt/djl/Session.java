@@ -82,6 +82,9 @@ final class Session {
 
   private boolean listenerOnlySaid;
 
+  /** Optimizer updates by the last early stop of this process. */
+  private long updatesAtStop = -1;
+
   /** As what listeners have heard of a batch that the loop holds. */
   private enum Heard {
     NEVER,
@@ -110,9 +113,11 @@ final class Session {
     seeding.opened();
   }
 
-  /** An update: also of a loop that tells of no batch. */
+  /** A loop that tells of no batch trains on, too, but for the batch in which it was stopped. */
   private void beforeUpdate() {
-    position.trainsOn();
+    if (!loopSeen && !heard.tellsOfBatches() && watch.updates() > updatesAtStop) {
+      position.trainsOn();
+    }
     manager.beforeUpdate();
   }
 
@@ -492,7 +497,7 @@ final class Session {
     }
     outcome.requireTrainable();
     countHeard();
-    told.told(ours);
+    told.toldAndSaved(ours);
     if (atCut() && offer(Kind.EPOCH_END).isEmpty()) {
       offer(Kind.STEP); // there is no other chance for triggers by step or time
     }
@@ -702,6 +707,7 @@ final class Session {
     }
     steppedEpochHeard = isByLoop() && !iterating && inOnEpoch;
     outcome.stopped(EarlyStop.by(stop, trainer()));
+    updatesAtStop = watch.updates();
     if (heardWhole || steppedEpochHeard || iterating && exhausted) {
       EpochMetrics.close(trainer(), inValidation);
       told.closed();

@@ -3,6 +3,7 @@ package dev.ckpt.djl;
 import ai.djl.training.Trainer;
 import ai.djl.training.listener.TrainingListener;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -39,18 +40,35 @@ final class ToldMetrics {
     told = true;
   }
 
+  /** The same, in a training that saves at once what an epoch has by then. */
+  void toldAndSaved(TrainingListener ours) {
+    known =
+        EpochMetrics.isClosedBefore(trainer.get(), ours)
+            ? EpochMetrics.ofLastEpoch(trainer.get())
+            : EpochMetrics.ofOpenEpoch(trainer.get());
+    told = true;
+  }
+
   /** A listener that stopped the training in the midst of that had the others closed. */
   void closed() {
-    known = EpochMetrics.ofLastEpoch(trainer.get());
+    if (known == null) {
+      known = EpochMetrics.ofLastEpoch(trainer.get());
+    } else {
+      addWhatWasTold();
+    }
   }
 
   /** The next epoch begins: what was told again was the same one, and maybe says more. */
   void nextBegins() {
     if (known != null) {
-      Map<String, Double> all = new TreeMap<>(EpochMetrics.ofLastEpoch(trainer.get()));
-      all.putAll(known);
-      known = all;
+      addWhatWasTold();
     }
+  }
+
+  private void addWhatWasTold() {
+    Map<String, Double> all = new TreeMap<>(EpochMetrics.ofLastEpoch(trainer.get()));
+    all.putAll(Objects.requireNonNull(known));
+    known = all;
   }
 
   Map<String, Double> metrics() {

@@ -51,6 +51,7 @@ import java.util.Set;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Trainings as DJL's own books and examples write them, which go past its ready-made loop. */
@@ -211,12 +212,20 @@ class OwnWaysTest {
         .contains(2);
   }
 
-  /** A GradientCollector over wrapped data, or by ckpt.step; validates; maybe tells twice. */
-  private static Loop collected(boolean stepped, int tellings) {
+  /** How batches are seen. */
+  private enum Seen {
+    WRAPPED,
+    STEPPED,
+    HEARD
+  }
+
+  /** A GradientCollector; validates; maybe tells twice. */
+  private static Loop collected(Seen by, int tellings) {
+    boolean stepped = by == Seen.STEPPED;
     return (ckpt, trainer, data) -> {
       ckpt.resume(trainer);
       for (int epoch = ckpt.progress().epoch(); epoch < EPOCHS; epoch++) {
-        for (Batch batch : trainer.iterateDataset(stepped ? data : ckpt.dataset(data))) {
+        for (Batch batch : trainer.iterateDataset(by == Seen.WRAPPED ? ckpt.dataset(data) : data)) {
           try (batch;
               GradientCollector gradients = trainer.newGradientCollector()) {
             gradients.backward(
@@ -230,7 +239,9 @@ class OwnWaysTest {
         if (tellings == 2) {
           trainer.notifyListeners(listener -> listener.onEpoch(trainer));
         }
-        EasyTrain.evaluateDataset(trainer, ckpt.validation(data(trainer.getManager(), 24)));
+        var validation = data(trainer.getManager(), 24);
+        EasyTrain.evaluateDataset(
+            trainer, by == Seen.HEARD ? validation : ckpt.validation(validation));
         trainer.notifyListeners(listener -> listener.onEpoch(trainer));
         if (stepped) {
           ckpt.endEpoch();
@@ -254,7 +265,7 @@ class OwnWaysTest {
   @Test
   void anEpochHasItsMetricsWhereverTheListenerStands() throws Exception {
     Loop fit = (ckpt, trainer, data) -> ckpt.fit(trainer, EPOCHS, data, data);
-    for (Loop loop : List.of(fit, collected(false, 1), collected(true, 1))) {
+    for (Loop loop : List.of(fit, collected(Seen.WRAPPED, 1), collected(Seen.STEPPED, 1))) {
       List<Map<String, Double>> behind = metricsAtEpochs(loop, false);
       assertThat(behind).hasSize(EPOCHS).doesNotHaveDuplicates();
       if (loop != fit) {
@@ -263,13 +274,19 @@ class OwnWaysTest {
       assertThat(behind.get(0))
           .containsKeys("train_loss", "validate_loss", "train_SoftmaxCrossEntropyLoss");
     }
-    for (Loop loop : List.of(fit, collected(false, 1), collected(true, 1))) {
+    Loop heard =
+        (ckpt, trainer, data) -> EasyTrain.fit(trainer, ckpt.remainingEpochs(EPOCHS), data, data);
+    List<Loop> all = new ArrayList<>(List.of(fit, heard));
+    for (Seen by : Seen.values()) {
+      all.add(collected(by, 1));
+    }
+    for (Loop loop : all) {
       assertThat(metricsAtEpochs(loop, true)).isEqualTo(metricsAtEpochs(loop, false));
     }
     // told twice, the last epoch's second telling may be that of a test set
     for (boolean first : new boolean[] {true, false}) {
-      assertThat(metricsAtEpochs(collected(false, 2), first).subList(0, EPOCHS - 1))
-          .isEqualTo(metricsAtEpochs(collected(false, 1), false).subList(0, EPOCHS - 1));
+      assertThat(metricsAtEpochs(collected(Seen.WRAPPED, 2), first).subList(0, EPOCHS - 1))
+          .isEqualTo(metricsAtEpochs(collected(Seen.WRAPPED, 1), false).subList(0, EPOCHS - 1));
     }
   }
 
@@ -364,6 +381,60 @@ class OwnWaysTest {
       before = newest().epoch();
       assertThat(newest().step()).isEqualTo((long) before * BATCHES);
       assertThat(newest().phase()).isEqualTo(AFTER_EPOCH);
+    }
+  }
+
+  /** As ckpt.fit does it: the batch in which a listener stops is still stepped. */
+  @ParameterizedTest
+  @EnumSource(names = {"WRAPPED", "HEARD"})
+  void aStopThatIsToldStaysOneThoughItsBatchIsStepped(Seen by) throws Exception {
+    for (int stopped : new int[] {BATCHES + 1, BATCHES + 3}) {
+      CheckpointStore where = Stores.inMemory();
+      listeners =
+          List.of(
+              new TrainingListenerAdapter() {
+                private int batches;
+
+                @Override
+                public void onTrainingBatch(Trainer trainer, BatchData data) {
+                  if (++batches == stopped) {
+                    throw new EarlyStoppedException(1, "by the program");
+                  }
+                }
+              });
+      Loop loop =
+          (ckpt, trainer, data) -> {
+            boolean stop = false;
+            for (int left = ckpt.remainingEpochs(EPOCHS); left > 0 && !stop; left--) {
+              var batches = by == Seen.WRAPPED ? ckpt.dataset(data) : data;
+              for (Batch batch : trainer.iterateDataset(batches)) {
+                try {
+                  EasyTrain.trainBatch(trainer, batch);
+                } catch (EarlyStoppedException e) {
+                  ckpt.failed(e);
+                  stop = true;
+                }
+                trainer.step();
+                batch.close();
+                if (stop) {
+                  break;
+                }
+              }
+              if (!stop) {
+                trainer.notifyListeners(listener -> listener.onEpoch(trainer));
+              }
+            }
+            assertThat(ckpt.complete()).isTrue();
+          };
+      assertThat(Told.by(() -> train(where, loop))).doesNotContain("nobody told of an early stop");
+      listeners = List.of();
+      Loop reopened =
+          (ckpt, trainer, data) -> {
+            assertThat(ckpt.remainingEpochs(EPOCHS)).isEqualTo(EPOCHS - 1);
+            assertThat(ckpt.progress().epoch()).isEqualTo(1);
+            assertThat(ckpt.progress().step()).isEqualTo(stopped);
+          };
+      train(where, reopened);
     }
   }
 
