@@ -78,6 +78,17 @@ final class EpochMetrics {
     }
   }
 
+  /** What DJL's listener does in its turn, if there is one. */
+  static void reset(Trainer trainer) {
+    if (DjlInternals.listeners(trainer).stream()
+        .anyMatch(EvaluatorTrainingListener.class::isInstance)) {
+      for (Evaluator each : trainer.getEvaluators()) {
+        each.resetAccumulator(EvaluatorTrainingListener.TRAIN_EPOCH);
+        each.resetAccumulator(EvaluatorTrainingListener.VALIDATE_EPOCH);
+      }
+    }
+  }
+
   /** Whether an evaluator still counts the epoch: DJL's listener sets all to zero at its end. */
   private static boolean isOpen(Trainer trainer) {
     return trainer.getEvaluators().stream()

@@ -498,10 +498,28 @@ final class Session {
     outcome.requireTrainable();
     countHeard();
     told.toldAndSaved(ours);
-    if (atCut() && offer(Kind.EPOCH_END).isEmpty()) {
-      offer(Kind.STEP); // there is no other chance for triggers by step or time
+    if (atCut()) {
+      offerHeardEpoch(ours);
     }
     seedHere();
+  }
+
+  /**
+   * The next epoch is counted from zero, also by who resumes there before DJL's listener's turn.
+   */
+  private void offerHeardEpoch(TrainingListener ours) {
+    EvaluatorState evaluators = new EvaluatorState(this::trainer);
+    Map<String, ?> open = evaluators.read();
+    if (!EpochMetrics.isClosedBefore(trainer(), ours)) {
+      EpochMetrics.reset(trainer());
+    }
+    try {
+      if (offer(Kind.EPOCH_END).isEmpty()) {
+        offer(Kind.STEP); // there is no other chance for triggers by step or time
+      }
+    } finally {
+      evaluators.write(open);
+    }
   }
 
   /** Not the listener alone: by what was seen, or else by where the run stood. */

@@ -255,6 +255,10 @@ class OwnWaysTest {
     listenerFirst = first;
     CheckpointStore where = Stores.inMemory();
     train(where, loop);
+    return metricsAtEpochs(where);
+  }
+
+  private static List<Map<String, Double>> metricsAtEpochs(CheckpointStore where) {
     return Checkpoints.read(where, "own").list().stream()
         .filter(each -> each.progress().phase() == AFTER_EPOCH)
         .sorted(Comparator.comparing(Checkpoint::id))
@@ -287,6 +291,34 @@ class OwnWaysTest {
     for (boolean first : new boolean[] {true, false}) {
       assertThat(metricsAtEpochs(collected(Seen.WRAPPED, 2), first).subList(0, EPOCHS - 1))
           .isEqualTo(metricsAtEpochs(collected(Seen.WRAPPED, 1), false).subList(0, EPOCHS - 1));
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void behindAResumeAnEpochHasItsOwnMetrics(boolean first) throws Exception {
+    Loop heard =
+        (ckpt, trainer, data) -> EasyTrain.fit(trainer, ckpt.remainingEpochs(EPOCHS), data, data);
+    for (Loop loop : List.of(heard, collected(Seen.HEARD, 1), collected(Seen.WRAPPED, 1))) {
+      List<Map<String, Double>> whole = metricsAtEpochs(loop, first);
+      listenerFirst = first;
+      CheckpointStore where = Stores.inMemory();
+      listeners =
+          List.of(
+              new TrainingListenerAdapter() {
+                private int told;
+
+                @Override
+                public void onEpoch(Trainer trainer) {
+                  if (++told == 3) {
+                    throw new IllegalStateException("killed by the test");
+                  }
+                }
+              });
+      assertThatThrownBy(() -> train(where, loop)).hasMessage("killed by the test");
+      listeners = List.of();
+      train(where, loop);
+      assertThat(metricsAtEpochs(where)).isEqualTo(whole);
     }
   }
 
