@@ -13,6 +13,8 @@ import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.Predicate;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * A run that is killed and started again. Each start must take up exactly the batches that follow
@@ -39,6 +41,8 @@ final class KilledRun {
       return before % Training.BATCHES_PER_EPOCH != 0;
     }
   }
+
+  private static final Pattern RESUMED = Pattern.compile("resumed from \\S+ \\(step (\\d+),");
 
   /** What a process that is frozen waits for at most; it is frozen for longer. */
   private static final int DEADLINE_MILLIS = 800;
@@ -198,10 +202,18 @@ final class KilledRun {
       } else {
         assertThat(second.exitCode()).as(second.toString()).isEqualTo(2);
         assertThat(second.err()).contains("was taken over by").doesNotContain("\tat ");
-        ended(handedOver, before, second);
-        ended(before, committed(), first);
+        int handedBack = resumedFrom(first);
+        ended(handedOver, handedBack, second);
+        ended(handedBack, committed(), first);
       }
     }
+  }
+
+  /** What the other one had committed when it took its attempt, as it says. */
+  private int resumedFrom(SampleProcess process) {
+    Matcher step = RESUMED.matcher(process.err());
+    assertThat(step.find()).as("%s", process).isTrue();
+    return (int) training.batchesAfter(Long.parseLong(step.group(1)));
   }
 
   private static boolean await(BooleanSupplier there) throws InterruptedException {
