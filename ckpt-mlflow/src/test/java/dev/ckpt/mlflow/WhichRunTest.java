@@ -182,13 +182,30 @@ class WhichRunTest {
   }
 
   @Test
-  void aParentThatIsNotThereIsSaid() {
-    Runs.train(folder, below("nobody", ""), 1, 1);
-    assertThat(server.runs).isEmpty();
-    assertThatThrownBy(() -> Runs.sync(folder, Runs.settings(server.uri())))
-        .hasMessageContaining("no run nobody, which is to be the parent (mlflow.parentRun)");
-    Runs.train(folder, below(server.theirs("parent").id, ""), 1, 1);
+  void aParentThatIsNotThereIsSaidAndTheRunIsShownWithoutIt() throws Exception {
+    String told = Told.by(() -> Runs.train(folder, below("nobody", ""), 1, 1));
+    assertThat(told.lines().filter(line -> line.contains("has no run nobody")))
+        .singleElement()
+        .asString()
+        .contains("WARN", "which is to be the parent (mlflow.parentRun)");
     assertThat(server.shown()).hasSize(1);
+    assertThat(server.runs.values())
+        .singleElement()
+        .matches(run -> run.experiment.equals("0"))
+        .satisfies(run -> assertThat(run.tags).doesNotContainKey("mlflow.parentRunId"));
+  }
+
+  @Test
+  void aParentThatIsRememberedAndGoneIsNoReasonToShowNothing() throws Exception {
+    server.theirs("parent");
+    Runs.train(folder, below("parent", ""), 2, 2);
+    server.forgetAll();
+    // nobody names it any more
+    Runs.train(folder, Runs.settings(server.uri()), 1, 2);
+    assertThat(server.runs).hasSize(1);
+    assertThat(server.shown())
+        .extracting(model -> model.name)
+        .containsExactlyInAnyOrder("step-00000002", "step-00000003");
   }
 
   @Test

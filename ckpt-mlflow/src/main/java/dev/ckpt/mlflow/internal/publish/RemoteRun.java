@@ -41,6 +41,8 @@ final class RemoteRun {
   /** Whether a run of another key was there first; its tags and its table are not ours. */
   private boolean shared;
 
+  private boolean parentTold;
+
   RemoteRun(
       MlflowApi api,
       Target target,
@@ -147,16 +149,16 @@ final class RemoteRun {
     tags.put(RUN_TAG, target.key());
     tags.put(NOTE, Texts.runDescription(subject));
     String experiment = "";
-    if (target.parentRun().isPresent()) {
-      MlflowApi.Run parent = parent(target.parentRun().get());
-      tags.put("mlflow.parentRunId", parent.id());
-      experiment = wanted.orElse(parent.experiment());
-      if (!experiment.equals(parent.experiment())) {
+    Optional<MlflowApi.Run> parent = parent();
+    if (parent.isPresent()) {
+      tags.put("mlflow.parentRunId", parent.get().id());
+      experiment = wanted.orElse(parent.get().experiment());
+      if (!experiment.equals(parent.get().experiment())) {
         log.warn(
             "run '{}' is in another experiment than its parent {}: MLflow shows a run below its"
                 + " parent only in the parent's experiment",
             subject.run(),
-            parent.id());
+            parent.get().id());
       }
     }
     if (experiment.isEmpty()) {
@@ -203,19 +205,28 @@ final class RemoteRun {
         .or(() -> Optional.of(all.get(0)));
   }
 
-  private MlflowApi.Run parent(String id) throws MlflowException {
+  /** The run below which ours is to stand; that it is gone must not keep ours from being shown. */
+  private Optional<MlflowApi.Run> parent() throws MlflowException {
+    if (target.parentRun().isEmpty()) {
+      return Optional.empty();
+    }
+    String id = target.parentRun().get();
     try {
-      return api.run(id);
+      return Optional.of(api.run(id));
     } catch (MlflowException e) {
-      throw e.kind() == MlflowException.Kind.NOT_FOUND
-          ? new MlflowException(
-              e.kind(),
-              "MLflow at "
-                  + api.tracking()
-                  + " has no run "
-                  + id
-                  + ", which is to be the parent (mlflow.parentRun)")
-          : e;
+      if (e.kind() != MlflowException.Kind.NOT_FOUND) {
+        throw e;
+      }
+      if (!parentTold) {
+        parentTold = true;
+        log.warn(
+            "run '{}' is made without a parent: MLflow at {} has no run {}, which is to be the"
+                + " parent (mlflow.parentRun)",
+            subject.run(),
+            api.tracking(),
+            id);
+      }
+      return Optional.empty();
     }
   }
 
