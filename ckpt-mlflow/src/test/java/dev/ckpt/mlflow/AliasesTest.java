@@ -5,13 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.ckpt.Checkpoint;
 import dev.ckpt.CheckpointException;
-import dev.ckpt.CheckpointManager;
 import dev.ckpt.Checkpoints;
 import dev.ckpt.Stores;
-import dev.ckpt.mlflow.internal.publish.Publisher;
 import dev.ckpt.spi.CheckpointStore;
 import java.nio.file.Path;
-import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
@@ -36,12 +33,6 @@ class AliasesTest {
     server.close();
   }
 
-  private void theirs(String id) {
-    StandIn.RunState run = new StandIn.RunState();
-    run.id = id;
-    server.runs.put(id, run);
-  }
-
   private void promote(String run, String id, String name) throws Exception {
     try (CheckpointStore store = Stores.local(folder)) {
       MlflowRuns.promote(store, run, id, name, "best", Runs.settings(server.uri()), Map.of());
@@ -58,8 +49,8 @@ class AliasesTest {
 
   @Test
   void aCheckpointOfAnEarlierRunIsFoundByItsAliasInTheRunThatShowsIt() throws Exception {
-    theirs("a");
-    theirs("b");
+    server.theirs("a");
+    server.theirs("b");
     MlflowSettings settings = Runs.settings(server.uri());
     Runs.train(folder, settings, Map.of("MLFLOW_RUN_ID", "a"), 3, 9);
     Runs.train(folder, settings, Map.of("MLFLOW_RUN_ID", "b"), 1, 9);
@@ -86,30 +77,11 @@ class AliasesTest {
 
   @Test
   void ofSeveralRunsThatJoinOneEachFindsItsOwnAlias() throws Exception {
-    theirs("theirs");
+    server.theirs("theirs");
     MlflowSettings settings = Runs.settings(server.uri());
-    for (String fold : List.of("fold-1", "fold-2")) {
-      Toy toy = Toy.usual();
-      try (CheckpointStore store = Stores.local(folder);
-          CheckpointManager manager =
-              Runs.toy(
-                      folder,
-                      toy,
-                      new Publisher(
-                          store,
-                          fold,
-                          MlflowRuns.options(settings, Map.of("MLFLOW_RUN_ID", "theirs")),
-                          Runs.QUICK,
-                          InstantSource.system()))
-                  .run(fold)
-                  .open()) {
-        manager.resume();
-        for (int i = 0; i < (fold.equals("fold-1") ? 2 : 3); i++) {
-          toy.advance();
-          Runs.save(manager, toy);
-        }
-      }
-    }
+    Map<String, String> joining = Map.of("MLFLOW_RUN_ID", "theirs");
+    Runs.train(folder, "fold-1", settings, joining, 2, 9);
+    Runs.train(folder, "fold-2", settings, joining, 3, 9);
     // as ckpt mlflow promote does without --name: each under its own
     promote("fold-1", "000001-000000000002-0", "fold-1");
     promote("fold-2", "000001-000000000003-0", "fold-2");

@@ -38,10 +38,8 @@ class CopiesTest {
       }
     }
     first = server.runs.values().iterator().next();
-    itsOwn = new StandIn.RunState();
-    itsOwn.id = "its-own";
+    itsOwn = server.theirs("its-own");
     itsOwn.start = first.start + 60_000;
-    server.runs.put(itsOwn.id, itsOwn);
   }
 
   @AfterEach
@@ -89,11 +87,9 @@ class CopiesTest {
   @Test
   void aRunThatIsRememberedIsMeantThoughANewerOneHasItsTag() {
     // as a second run that somebody made by hand, or a newer one that an old version made
-    StandIn.RunState newer = new StandIn.RunState();
-    newer.id = "newer";
+    StandIn.RunState newer = server.theirs("newer");
     newer.start = first.start + 120_000;
     newer.tags.putAll(first.tags);
-    server.runs.put(newer.id, newer);
     Runs.train(original, Runs.settings(server.uri()), 1, 9);
     assertThat(first.outputs).hasSize(4);
     assertThat(newer.outputs).isEmpty();

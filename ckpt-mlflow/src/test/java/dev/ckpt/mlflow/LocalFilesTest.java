@@ -126,6 +126,21 @@ class LocalFilesTest {
     assertThat(file).hasContent("in the way");
   }
 
+  @Test
+  void whereNoEventCanBeKeptTheNextStartPublishesWhatIsInTheStore() throws Exception {
+    Files.createDirectories(workspace());
+    Path inTheWay = Files.writeString(workspace().resolve("outbox"), "in the way");
+    String told = Told.by(() -> Runs.train(folder, Runs.settings(server.uri()), 3, 2));
+    assertThat(told.lines().filter(line -> line.contains("cannot be kept for MLflow"))).hasSize(1);
+    assertThat(server.runs).isEmpty();
+    Files.delete(inTheWay);
+    Runs.train(folder, Runs.settings(server.uri()), 1, 2);
+    assertThat(server.shown())
+        .extracting(model -> model.name + " " + model.status)
+        .containsExactlyInAnyOrder(
+            "step-00000003 LOGGED_MODEL_READY", "step-00000004 LOGGED_MODEL_READY");
+  }
+
   /** A tensor of several chunks. */
   private static final class Large implements Checkpointable {
     @Override

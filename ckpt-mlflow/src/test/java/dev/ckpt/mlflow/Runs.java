@@ -44,6 +44,24 @@ final class Runs {
         false);
   }
 
+  /** The same without a server. */
+  static MlflowSettings unnamed() {
+    MlflowSettings usual = settings("http://127.0.0.1:1");
+    return new MlflowSettings(
+        true,
+        java.util.Optional.empty(),
+        java.util.Optional.empty(),
+        java.util.Optional.empty(),
+        java.util.Optional.empty(),
+        java.util.Optional.empty(),
+        java.util.Optional.empty(),
+        usual.outboxEntries(),
+        usual.timeout(),
+        usual.drain(),
+        true,
+        false);
+  }
+
   /** The same with an experiment, or a run that is joined. */
   static MlflowSettings settings(String uri, String experiment, String runId) {
     MlflowSettings usual = settings(uri);
@@ -78,8 +96,13 @@ final class Runs {
 
   static Publisher publisher(
       CheckpointStore store, MlflowSettings settings, Map<String, String> environment) {
+    return publisher(store, "toy", settings, environment);
+  }
+
+  private static Publisher publisher(
+      CheckpointStore store, String run, MlflowSettings settings, Map<String, String> environment) {
     return new Publisher(
-        store, "toy", MlflowRuns.options(settings, environment), QUICK, InstantSource.system());
+        store, run, MlflowRuns.options(settings, environment), QUICK, InstantSource.system());
   }
 
   /** Trains some steps, keeps the newest few, and closes. */
@@ -89,10 +112,21 @@ final class Runs {
 
   static void train(
       Path folder, MlflowSettings settings, Map<String, String> environment, int steps, int keep) {
+    train(folder, "toy", settings, environment, steps, keep);
+  }
+
+  static void train(
+      Path folder,
+      String run,
+      MlflowSettings settings,
+      Map<String, String> environment,
+      int steps,
+      int keep) {
     Toy toy = Toy.usual();
     try (CheckpointStore store = Stores.local(folder);
         CheckpointManager manager =
-            toy(folder, toy, publisher(store, settings, environment))
+            toy(folder, toy, publisher(store, run, settings, environment))
+                .run(run)
                 .keep(dev.ckpt.Retention.latest(keep))
                 .open()) {
       manager.resume();
@@ -120,9 +154,14 @@ final class Runs {
 
   static MlflowRuns.Synced sync(
       Path folder, MlflowSettings settings, Map<String, String> environment) {
-    awaitTheEnd(folder);
+    return sync(folder, "toy", settings, environment);
+  }
+
+  static MlflowRuns.Synced sync(
+      Path folder, String run, MlflowSettings settings, Map<String, String> environment) {
+    awaitTheEnd(folder, run);
     try (CheckpointStore store = Stores.local(folder)) {
-      return MlflowRuns.sync(store, "toy", settings, environment);
+      return MlflowRuns.sync(store, run, settings, environment);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -130,7 +169,11 @@ final class Runs {
 
   /** As soon as nobody else publishes. */
   static void awaitTheEnd(Path folder) {
-    Workspace workspace = Workspace.of(folder.toUri(), "toy", java.util.Optional.empty());
+    awaitTheEnd(folder, "toy");
+  }
+
+  private static void awaitTheEnd(Path folder, String run) {
+    Workspace workspace = Workspace.of(folder.toUri(), run, java.util.Optional.empty());
     org.awaitility.Awaitility.await()
         .atMost(Duration.ofSeconds(30))
         .until(

@@ -148,6 +148,14 @@ final class StandIn implements AutoCloseable {
     stop();
   }
 
+  /** A run that somebody else has made. */
+  RunState theirs(String id) {
+    RunState run = new RunState();
+    run.id = id;
+    runs.put(id, run);
+    return run;
+  }
+
   /** The models that the UI shows. */
   synchronized List<ModelState> shown() {
     return models.values().stream().filter(model -> !model.deleted).toList();

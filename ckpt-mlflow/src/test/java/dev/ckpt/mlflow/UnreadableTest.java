@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Objects;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -67,6 +69,42 @@ class UnreadableTest {
   void aManifestThatIsLostTakesNoModelAway() throws Exception {
     Files.delete(manifest);
     nothingIsRemoved();
+  }
+
+  private String latest() {
+    StandIn.RunState run = server.runs.values().iterator().next();
+    return Objects.requireNonNull(run.tags.get("ckpt.latest")).split(" ", 2)[0];
+  }
+
+  @Test
+  void theNewestThatIsNamedIsOneThatReads() throws Exception {
+    manifest = folder.resolve("runs/toy/manifests/000001-000000000003-0.json");
+    whole = Files.readAllBytes(manifest);
+    byte[] flipped = whole.clone();
+    flipped[flipped.length / 2] ^= 1;
+    write(flipped);
+    Runs.sync(folder, Runs.settings(server.uri()));
+    assertThat(latest()).isEqualTo("000001-000000000002-0");
+    write(whole);
+    Runs.sync(folder, Runs.settings(server.uri()));
+    assertThat(latest()).isEqualTo("000001-000000000003-0");
+  }
+
+  @Test
+  void theNewestThatIsNamedIsNoneWhoseShardIsDamaged() throws Exception {
+    Path shard = folder.resolve("runs/toy/data/000001-000000000003-0/rank-00000-of-00001.arrow");
+    Files.setPosixFilePermissions(shard, PosixFilePermissions.fromString("rw-------"));
+    byte[] bytes = Files.readAllBytes(shard);
+    bytes[bytes.length / 2] ^= 1;
+    Files.write(shard, bytes);
+    // read anew, as on another machine
+    try (var paths = Files.walk(folder.resolve("mlflow"))) {
+      for (Path each : paths.sorted(Comparator.reverseOrder()).toList()) {
+        Files.delete(each);
+      }
+    }
+    Runs.sync(folder, Runs.settings(server.uri()));
+    assertThat(latest()).isEqualTo("000001-000000000002-0");
   }
 
   @Test

@@ -16,6 +16,7 @@ import dev.ckpt.spi.SaveCost;
 import java.io.IOException;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -50,6 +51,10 @@ final class Mirror {
   private final LongSupplier dropped;
   private final Checkpoints checkpoints;
   private final Optional<ShardUpload> shards;
+
+  /** Checkpoints that are in the store and do not read: nobody can resume from them. */
+  private final Set<String> unreadable = new HashSet<>();
+
   private boolean tableIsOld = true;
   private boolean told;
 
@@ -149,7 +154,11 @@ final class Mirror {
       api.artifacts().put(remote.artifacts(), table(), ManifestFile.table(present));
       tables(remote);
     }
-    Optional<Row> latest = present.stream().filter(Row::finite).reduce((first, second) -> second);
+    Optional<Row> latest =
+        present.stream()
+            .filter(Row::finite)
+            .filter(row -> !unreadable.contains(row.id()))
+            .reduce((first, second) -> second);
     if (latest.isPresent()) {
       api.runTag(
           remote.id(),
@@ -186,7 +195,7 @@ final class Mirror {
   // ---- one checkpoint
 
   private void committed(Checkpoint checkpoint, Optional<SaveCost> cost) throws IOException {
-    LocalReports.Outcome outcome = reports.prepare(checkpoint, cost);
+    LocalReports.Outcome outcome = read(checkpoint, cost);
     Map<String, byte[]> files = reports.files(checkpoint.id());
     MlflowApi.Run remote = run.get();
     if (reports.row(checkpoint.id()).map(Row::deleted).orElse(false)) {
@@ -215,6 +224,16 @@ final class Mirror {
     api.modelStatus(model.id(), whole);
     reports.published(checkpoint.id(), model.id());
     tableIsOld = true;
+  }
+
+  private LocalReports.Outcome read(Checkpoint checkpoint, Optional<SaveCost> cost) {
+    LocalReports.Outcome outcome = reports.prepare(checkpoint, cost);
+    if (outcome == LocalReports.Outcome.DAMAGED) {
+      unreadable.add(checkpoint.id());
+    } else {
+      unreadable.remove(checkpoint.id());
+    }
+    return outcome;
   }
 
   private MlflowApi.Model findOrCreate(MlflowApi.Run remote, Checkpoint checkpoint)
@@ -320,6 +339,7 @@ final class Mirror {
     Map<String, ListedCheckpoint> traces = traces();
     Map<String, Checkpoint> local = committed(traces);
     Set<String> later = awaited.get();
+    traces.keySet().stream().filter(id -> isUnreadable(id, traces)).forEach(unreadable::add);
     for (Checkpoint checkpoint : local.values()) {
       if (!later.contains(checkpoint.id())) {
         shown(remote, checkpoint, shown.getOrDefault(checkpoint.id(), List.of()));
@@ -378,7 +398,7 @@ final class Mirror {
       return;
     }
     // after a lost workspace: what is published is known again, and has its local report
-    reports.prepare(checkpoint, Optional.empty());
+    read(checkpoint, Optional.empty());
     MlflowApi.Model model = ready.get();
     if (!model.run().equals(remote.id())) {
       api.output(remote.id(), model.id(), checkpoint.progress().step());

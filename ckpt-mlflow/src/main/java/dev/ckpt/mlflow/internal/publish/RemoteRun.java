@@ -41,6 +41,8 @@ final class RemoteRun {
   /** Whether a run of another key was there first; its tags and its table are not ours. */
   private boolean shared;
 
+  private boolean parentTold;
+
   RemoteRun(
       MlflowApi api,
       Target target,
@@ -98,8 +100,18 @@ final class RemoteRun {
     }
     String first = run.tags().getOrDefault(RUN_TAG, target.key());
     shared = !first.equals(target.key());
-    api.runTag(run.id(), shared ? RUN_TAG + "." + Texts.key(subject.run()) : RUN_TAG, target.key());
+    api.runTag(run.id(), shared ? sharedTag() : RUN_TAG, target.key());
     return run;
+  }
+
+  /** What holds our key on a run whose {@link #RUN_TAG} is another's. */
+  private String sharedTag() {
+    return RUN_TAG + "." + Texts.key(subject.run());
+  }
+
+  private boolean isOurs(MlflowApi.Run run) {
+    return target.key().equals(run.tags().get(RUN_TAG))
+        || target.key().equals(run.tags().get(sharedTag()));
   }
 
   private static MlflowException gone(String id, String how) {
@@ -128,30 +140,36 @@ final class RemoteRun {
       // who says nothing of the experiment means the run that is there, wherever that is
       there = tagged(wanted.isPresent() ? List.of(wanted.get()) : api.experiments());
     }
+    shared = there.isPresent() && !target.key().equals(there.get().tags().get(RUN_TAG));
+    joined = shared || (there.isPresent() && there.get().tags().containsKey(JOINED_TAG));
     if (there.isPresent()) {
-      joined = there.get().tags().containsKey(JOINED_TAG);
       return there.get();
     }
     Map<String, String> tags = new LinkedHashMap<>();
     tags.put(RUN_TAG, target.key());
     tags.put(NOTE, Texts.runDescription(subject));
     String experiment = "";
-    if (target.parentRun().isPresent()) {
-      MlflowApi.Run parent = parent(target.parentRun().get());
-      tags.put("mlflow.parentRunId", parent.id());
-      experiment = wanted.orElse(parent.experiment());
-      if (!experiment.equals(parent.experiment())) {
+    Optional<MlflowApi.Run> parent = parent();
+    if (parent.isPresent()) {
+      tags.put("mlflow.parentRunId", parent.get().id());
+      experiment = wanted.orElse(parent.get().experiment());
+      if (!experiment.equals(parent.get().experiment())) {
         log.warn(
             "run '{}' is in another experiment than its parent {}: MLflow shows a run below its"
                 + " parent only in the parent's experiment",
             subject.run(),
-            parent.id());
+            parent.get().id());
       }
     }
     if (experiment.isEmpty()) {
       experiment = wanted.isPresent() ? wanted.get() : usualExperiment();
     }
     return api.createRun(experiment, target.runName(), started(), tags);
+  }
+
+  /** Whether the server has the run that was shown last: then it is the one that showed it. */
+  boolean isThere() throws MlflowException {
+    return remembered(Optional.empty()).isPresent();
   }
 
   /** The run that was shown last, if it is still what is meant. */
@@ -162,7 +180,7 @@ final class RemoteRun {
     try {
       return Optional.of(api.run(target.shown().get()))
           .filter(MlflowApi.Run::isActive)
-          .filter(run -> target.key().equals(run.tags().get(RUN_TAG)))
+          .filter(this::isOurs)
           .filter(run -> wanted.isEmpty() || wanted.get().equals(run.experiment()));
     } catch (MlflowException e) {
       if (e.kind() == MlflowException.Kind.NOT_FOUND) {
@@ -172,28 +190,43 @@ final class RemoteRun {
     }
   }
 
-  /** The newest that has our tag; one that was joined, as by a copy of the store, only if alone. */
+  /**
+   * The newest that has our tag; one that was joined, as by a copy of the store, only if alone; one
+   * that a run of another key had joined before, only if there is no other.
+   */
   private Optional<MlflowApi.Run> tagged(List<String> experiments) throws MlflowException {
     List<MlflowApi.Run> all = api.runs(experiments, RUN_TAG, target.key());
+    if (all.isEmpty()) {
+      return api.runs(experiments, sharedTag(), target.key()).stream().findFirst();
+    }
     return all.stream()
         .filter(run -> !run.tags().containsKey(JOINED_TAG))
         .findFirst()
-        .or(() -> all.stream().findFirst());
+        .or(() -> Optional.of(all.get(0)));
   }
 
-  private MlflowApi.Run parent(String id) throws MlflowException {
+  /** The run below which ours is to stand; that it is gone must not keep ours from being shown. */
+  private Optional<MlflowApi.Run> parent() throws MlflowException {
+    if (target.parentRun().isEmpty()) {
+      return Optional.empty();
+    }
+    String id = target.parentRun().get();
     try {
-      return api.run(id);
+      return Optional.of(api.run(id));
     } catch (MlflowException e) {
-      throw e.kind() == MlflowException.Kind.NOT_FOUND
-          ? new MlflowException(
-              e.kind(),
-              "MLflow at "
-                  + api.tracking()
-                  + " has no run "
-                  + id
-                  + ", which is to be the parent (mlflow.parentRun)")
-          : e;
+      if (e.kind() != MlflowException.Kind.NOT_FOUND) {
+        throw e;
+      }
+      if (!parentTold) {
+        parentTold = true;
+        log.warn(
+            "run '{}' is made without a parent: MLflow at {} has no run {}, which is to be the"
+                + " parent (mlflow.parentRun)",
+            subject.run(),
+            api.tracking(),
+            id);
+      }
+      return Optional.empty();
     }
   }
 

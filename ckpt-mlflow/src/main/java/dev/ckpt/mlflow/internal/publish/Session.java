@@ -62,15 +62,14 @@ public final class Session implements AutoCloseable {
         unlinked = "nothing is published to MLflow: " + e.getMessage();
       }
     }
+    Optional<Target> before = workspace.target();
+    Optional<String> named = tracking.map(Tracking::toString);
     this.target =
         Target.of(
-            workspace.target(),
-            () -> Mirror.key(run, checkpoints.attempts()),
-            run,
-            options,
-            tracking.map(Tracking::toString),
-            asker);
-    workspace.target(target);
+            before, () -> Mirror.key(run, checkpoints.attempts()), run, options, named, asker);
+    if (before.map(known -> known.mayBeReplaced(named, asker)).orElse(true)) {
+      workspace.target(target);
+    }
     if (tracking.isPresent()) {
       MlflowApi made = new MlflowApi(tracking.get(), options.timeout(), traffic);
       this.api = made;

@@ -154,11 +154,6 @@ public final class Sync {
       throw published("has shown nothing yet", UNTIL_IT_DOES);
     }
     Tracking tracking = Tracking.of(server.get(), options.environment());
-    if (!target.get().isOn(Optional.of(tracking.toString()))) {
-      throw published(
-          "publishes to " + target.get().trackingUri().orElse("nowhere"),
-          "promote there, or wait until it ends");
-    }
     try (MlflowApi api = new MlflowApi(tracking, options.timeout())) {
       RemoteRun remote =
           new RemoteRun(
@@ -167,6 +162,16 @@ public final class Sync {
               new Subject(store.uri().toString(), run),
               checkpoints::attempts,
               options);
+      boolean[] same = {target.get().isOn(Optional.of(tracking.toString()))};
+      if (!same[0]) {
+        // one server may have several names
+        trying(() -> same[0] = remote.isThere());
+      }
+      if (!same[0]) {
+        throw published(
+            "publishes to " + target.get().trackingUri().orElse("nowhere"),
+            "promote there, or wait until it ends");
+      }
       List<MlflowApi.Model> model = new ArrayList<>();
       trying(
           () ->

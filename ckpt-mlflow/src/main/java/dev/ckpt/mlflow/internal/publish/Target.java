@@ -67,8 +67,8 @@ public record Target(
     Optional<String> name =
         options.experiment().or(() -> training ? options.experimentName() : Optional.empty());
     Optional<String> id = training ? options.experimentId() : Optional.empty();
-    // a run that was shown is not another one because a shell says so
-    boolean isShown = same.flatMap(Target::shown).isPresent();
+    // a run that was shown, on whatever server, is not another one because a shell says so
+    boolean isShown = before.flatMap(Target::page).isPresent();
     Optional<String> joined =
         options
             .runId()
@@ -94,6 +94,14 @@ public record Target(
   /** Whether its ids are those of this server; so is what was never published anywhere. */
   boolean isOn(Optional<String> server) {
     return trackingUri.isEmpty() || server.isEmpty() || trackingUri.equals(server);
+  }
+
+  /**
+   * Whether it may go before the server that is named now has answered. A mistyped URI must not
+   * cost what was shown elsewhere; what no server has shown, a training says anew.
+   */
+  boolean mayBeReplaced(Optional<String> server, Asker asker) {
+    return isOn(server) || (asker == Asker.TRAINING && page.isEmpty());
   }
 
   Target shownAt(String id, String address, String where) {
