@@ -508,17 +508,23 @@ final class Session {
    * The next epoch is counted from zero, also by who resumes there before DJL's listener's turn.
    */
   private void offerHeardEpoch(TrainingListener ours) {
+    if (EpochMetrics.isClosedBefore(trainer(), ours)) {
+      offerHeardEpoch();
+      return;
+    }
     EvaluatorState evaluators = new EvaluatorState(this::trainer);
     Map<String, ?> open = evaluators.read();
-    if (!EpochMetrics.isClosedBefore(trainer(), ours)) {
-      EpochMetrics.reset(trainer());
-    }
+    EpochMetrics.reset(trainer());
     try {
-      if (offer(Kind.EPOCH_END).isEmpty()) {
-        offer(Kind.STEP); // there is no other chance for triggers by step or time
-      }
+      offerHeardEpoch();
     } finally {
       evaluators.write(open);
+    }
+  }
+
+  private void offerHeardEpoch() {
+    if (offer(Kind.EPOCH_END).isEmpty()) {
+      offer(Kind.STEP); // there is no other chance for triggers by step or time
     }
   }
 
