@@ -11,28 +11,10 @@ import dev.ckpt.spi.CheckpointStore;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** {@code mlflow:run/<id>@<alias>} is what is promoted and shown there, whoever made the model. */
-class AliasesTest {
-  @TempDir(factory = QuickFolders.class)
-  Path folder;
-
-  private StandIn server;
-
-  @BeforeEach
-  void start() throws Exception {
-    server = new StandIn();
-  }
-
-  @AfterEach
-  void stop() {
-    server.close();
-  }
-
+class AliasesTest extends AgainstAStandIn {
   private void promote(String run, String id, String name) throws Exception {
     try (CheckpointStore store = Stores.local(folder)) {
       MlflowRuns.promote(store, run, id, name, "best", Runs.settings(server.uri()), Map.of());

@@ -15,29 +15,11 @@ import java.time.InstantSource;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.awaitility.Awaitility;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** What is said at the end of a training. */
-class EndTest {
+class EndTest extends AgainstAStandIn {
   private static final String WAYS = "the next start, or ckpt mlflow sync";
-
-  @TempDir(factory = QuickFolders.class)
-  Path folder;
-
-  private StandIn server;
-
-  @BeforeEach
-  void start() throws Exception {
-    server = new StandIn();
-  }
-
-  @AfterEach
-  void stop() {
-    server.close();
-  }
 
   /** What is done when one checkpoint is shown, and before the end. */
   private interface Last {

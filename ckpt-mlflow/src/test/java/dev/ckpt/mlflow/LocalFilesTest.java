@@ -20,31 +20,13 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What is wrong with a file beside the store, or was left there, holds up nothing. */
-class LocalFilesTest {
+class LocalFilesTest extends AgainstAStandIn {
   private static final String LEFT = ".tmp-226a761caf6e2407";
-
-  @TempDir(factory = QuickFolders.class)
-  Path folder;
-
-  private StandIn server;
-
-  @BeforeEach
-  void start() throws Exception {
-    server = new StandIn();
-  }
-
-  @AfterEach
-  void stop() {
-    server.close();
-  }
 
   private Path workspace() {
     return folder.resolve("mlflow/toy");

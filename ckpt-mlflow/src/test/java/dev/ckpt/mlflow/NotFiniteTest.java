@@ -6,30 +6,11 @@ import dev.ckpt.CheckpointManager;
 import dev.ckpt.Progress;
 import dev.ckpt.Stores;
 import dev.ckpt.spi.CheckpointStore;
-import java.nio.file.Path;
 import java.util.Map;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** What has diverged looks like it: MLflow makes a zero of a NaN that stands on a model. */
-class NotFiniteTest {
-  @TempDir(factory = QuickFolders.class)
-  Path folder;
-
-  private StandIn server;
-
-  @BeforeEach
-  void start() throws Exception {
-    server = new StandIn();
-  }
-
-  @AfterEach
-  void stop() {
-    server.close();
-  }
-
+class NotFiniteTest extends AgainstAStandIn {
   @Test
   void aLossThatIsNoNumberIsNoneOfAModelAndOneOfTheRun() throws Exception {
     try (CheckpointStore store = Stores.local(folder);

@@ -19,28 +19,10 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** What a server shows of a run. */
-class PublishingTest {
-  @TempDir(factory = QuickFolders.class)
-  Path folder;
-
-  private StandIn server;
-
-  @BeforeEach
-  void start() throws Exception {
-    server = new StandIn();
-  }
-
-  @AfterEach
-  void stop() {
-    server.close();
-  }
-
+class PublishingTest extends AgainstAStandIn {
   private StandIn.RunState onlyRun() {
     assertThat(server.runs).hasSize(1);
     return server.runs.values().iterator().next();

@@ -11,33 +11,15 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** Which run of MLflow's is meant: by a training, and by who knows no config. */
-class WhichRunTest {
+class WhichRunTest extends AgainstAStandIn {
   private static final Map<String, String> OTHER_SHELL =
       Map.of("MLFLOW_EXPERIMENT_NAME", "of the shell", "MLFLOW_RUN_ID", "of-the-shell");
 
   private static final Map<String, String> OTHER_SHELL_NAME =
       Map.of("MLFLOW_EXPERIMENT_NAME", "of the shell");
-
-  @TempDir(factory = QuickFolders.class)
-  Path folder;
-
-  private StandIn server;
-
-  @BeforeEach
-  void start() throws Exception {
-    server = new StandIn();
-  }
-
-  @AfterEach
-  void stop() {
-    server.close();
-  }
 
   private Path target() {
     return folder.resolve("mlflow/toy/target.json");
